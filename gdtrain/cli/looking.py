@@ -1,0 +1,4 @@
+from __future__ import annotations
+def grad() -> int:
+    """Value and gradient."""
+    return 0

@@ -1,0 +1,202 @@
+"""The verbs that train: run, solve, fit, regress, minimize."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gdtrain.cli.options import Options, takes_options
+from gdtrain.cli.process import say
+from gdtrain.errors import DATA, UserError, UserErrors, printable
+
+Formula = Annotated[str, typer.Argument(metavar="FORMULA", help="What to fit: 'y = w*x + b'.", show_default=False)]
+Table = Annotated[
+    str | None,
+    typer.Argument(metavar="[DATA]", help="CSV, TSV, Parquet or NDJSON; - is stdin.", show_default=False),
+]
+InlineData = Annotated[
+    list[str] | None,
+    typer.Option("--data", metavar="NAME=N,N,...", help="A column written here: x=1,2,3,4.", show_default=False),
+]
+Points = Annotated[
+    list[str] | None,
+    typer.Option("--predict", metavar="x=5|data|FILE", help="What to predict at the end.", show_default=False),
+]
+
+
+@takes_options
+def run(
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE...", help="Experiment files; - is stdin.", show_default=False)
+    ],
+    options: Options,
+) -> int:
+    """Train the experiments in FILEs.
+
+    Example: gdtrain run configs/linear.yaml --lr 0.02 --get w
+    """
+    for file in files:
+        if "=" in file and not Path(file).exists():
+            key, _, value = file.partition("=")
+            flag = f"--{key} {value}" if key in vars(options) else f"--set {key}={value}"
+            raise UserError(f"{file} is not a file", remedy=f"to change a key, write {flag}")
+    return _train(list(files), options)
+
+
+@takes_options
+def solve(
+    equations: Annotated[
+        list[str], typer.Argument(metavar="EQUATION...", help="'x + 1 = 3'; several make a system.", show_default=False)
+    ],
+    options: Options,
+) -> int:
+    """Find numbers that make equations true.
+
+    Example: gdtrain solve 'x^2 + y = 3' 'x - y = 0'
+    """
+    return _train([{"name": "solve", "solve": [text.strip() for text in equations]}], options)
+
+
+@takes_options
+def fit(
+    formula: Formula,
+    options: Options,
+    table: Table = None,
+    data: InlineData = None,
+    predict: Points = None,
+) -> int:
+    """Fit a formula to the rows of a table.
+
+    Example: gdtrain fit 'y = a*exp(-b*x) + c' points.csv --predict x=5
+    """
+    experiment = {"name": "fit", "fit": formula.strip(), **_data(table, data), **_predict(predict)}
+    return _train([experiment], options)
+
+
+@takes_options
+def regress(
+    table: Annotated[
+        str, typer.Argument(metavar="DATA", help="CSV, TSV, Parquet or NDJSON; - is stdin.", show_default=False)
+    ],
+    target: Annotated[
+        str, typer.Option("--target", metavar="NAMES", help="Column to predict, or several.", show_default=False)
+    ],
+    options: Options,
+    features: Annotated[
+        str | None,
+        typer.Option("--features", metavar="NAMES", help="Columns to predict from; else all other numeric ones."),
+    ] = None,
+    no_intercept: Annotated[bool, typer.Option("--no-intercept", help="Leave the constant out.")] = False,
+    predict: Points = None,
+) -> int:
+    """Regress a column on others.
+
+    Example: gdtrain regress data.csv --target sales --features income,price
+    """
+    predictor: dict[str, Any] = {"target": _names(target), "intercept": not no_intercept}
+    if features is not None:
+        predictor["features"] = _names(features)
+    experiment = {"name": "regress", "regress": predictor, "data": {"path": table}, **_predict(predict)}
+    return _train([experiment], options)
+
+
+@takes_options
+def minimize(
+    expression: Annotated[
+        str, typer.Argument(metavar="EXPRESSION", help="What to make small.", show_default=False)
+    ],
+    options: Options,
+    table: Table = None,
+    data: InlineData = None,
+) -> int:
+    """Find numbers that make an expression small.
+
+    Example: gdtrain minimize '(1 - x)^2 + (y - 2)^2'
+    """
+    return _train([{"name": "minimize", "minimize": expression.strip(), **_data(table, data)}], options)
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _data(table: str | None, columns: Sequence[str] | None) -> dict[str, Any]:
+    """The `data` section of a one-liner."""
+    if table is not None and columns:
+        raise UserError("data is either a file or --data", remedy=f"leave out {table} or --data")
+    if table is not None:
+        return {"data": {"path": table}}
+    if not columns:
+        return {}
+    return {"data": {"columns": dict(_column(text) for text in columns)}}
+
+
+def _column(text: str) -> tuple[str, list[float]]:
+    name, equals, numbers = text.partition("=")
+    if not equals or not name.strip():
+        raise UserError("write NAME=NUMBER,NUMBER,...", where="--data", remedy="as in --data x=1,2,3,4", text=text)
+    return name.strip(), [_number(cell, "--data", text) for cell in numbers.strip().strip("[]").split(",")]
+
+
+def _number(cell: str, flag: str, text: str) -> float:
+    from gdtrain.experiment.scalars import Refusal, resolve
+
+    try:
+        number = resolve(cell.strip())
+    except Refusal as refusal:
+        raise UserError(str(refusal), where=flag, text=text, code=DATA) from None
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        raise UserError(f"{printable(cell.strip()) or 'an empty cell'} is not a number", where=flag, text=text, code=DATA)
+    return float(number)
+
+
+def _predict(texts: Sequence[str] | None) -> dict[str, Any]:
+    """The `predict` section of a one-liner: points `x=5` or `x=5,z=1`, `data`, or a file."""
+    if not texts:
+        return {}
+    if len(texts) == 1 and "=" not in texts[0]:
+        return {"predict": texts[0]}
+    return {"predict": [_point(text) for text in texts]}
+
+
+def _point(text: str) -> dict[str, float]:
+    point = {}
+    for pair in text.split(","):
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise UserError("write NAME=NUMBER", where="--predict", remedy="as in --predict x=5", text=text)
+        point[name.strip()] = _number(value, "--predict", text)
+    return point
+
+
+def _train(sources: Sequence[str | Mapping[str, Any]], options: Options) -> int:
+    """Check every experiment, then train one after another; the highest exit code wins."""
+    from gdtrain.cli.output import Output
+    from gdtrain.experiment.load import load
+
+    output = Output.checked(options, many=len(sources) > 1)
+    overrides = options.overrides()
+    experiments, errors = [], []
+    for source in sources:
+        try:
+            experiments.append(load(source, overrides, stdin=sys.stdin))
+        except UserError as error:
+            errors.append(error)
+    if errors:
+        raise UserErrors(errors) if len(errors) > 1 else errors[0]
+    if options.print_config:
+        return output.print_configs(experiments)
+    codes = []
+    for experiment in experiments:
+        try:
+            codes.append(output.train(experiment))
+        except UserError as error:
+            if len(experiments) == 1:
+                raise
+            say(str(error))
+            codes.append(error.code)
+    return max(codes)

@@ -1,0 +1,95 @@
+"""Wrong command lines: what typer says of them, in our words, with the remedy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from gdtrain.errors import UserError, nearest
+
+EXPRESSION_VERBS = ("solve", "fit", "minimize", "grad")
+_OPTION = re.compile(r"--[a-zA-Z][a-zA-Z0-9_-]*(=.*)?", re.DOTALL)
+
+# Options of other tools, and ours that does the same.
+ALIASES = {
+    "learning-rate": "lr",
+    "learning_rate": "lr",
+    "eta": "lr",
+    "eta0": "lr",
+    "alpha": "lr",
+    "step-size": "lr",
+    "max-iter": "epochs",
+    "max_iter": "epochs",
+    "n-iter": "epochs",
+    "iterations": "epochs",
+    "steps": "epochs",
+    "passes": "epochs",
+    "num-epochs": "epochs",
+    "n-epochs": "epochs",
+    "optim": "optimizer",
+    "solver": "optimizer",
+    "method": "optimizer",
+    "random-state": "seed",
+    "random-seed": "seed",
+    "momentum": "set train.optimizer.momentum=...",
+    "weight-decay": "set train.optimizer.weight_decay=...",
+    "tol": "set stop.grad_tol=...",
+    "fit-intercept": "no-intercept",
+    "fit_intercept": "no-intercept",
+    "init": "start",
+    "output": "format",
+    "json": "format json",
+    "csv": "format csv",
+    "verbose": "every 1",
+    "silent": "quiet",
+}
+
+
+def expressions_apart(arguments: Sequence[str]) -> list[str]:
+    """The arguments, with a space before every expression that begins with a minus: `-x + 1` is no option."""
+    if not arguments or arguments[0] not in EXPRESSION_VERBS:
+        return list(arguments)
+    return [f" {a}" if a.startswith("-") and a != "-" and not _OPTION.fullmatch(a) else a for a in arguments]
+
+
+def translate(error: Exception, arguments: Sequence[str]) -> UserError:
+    """The usage error that typer raised, as ours."""
+    verb = next((a for a in arguments if not a.startswith("-")), "")
+    option = getattr(error, "option_name", None)
+    if option is not None and "No such option" in str(error):
+        return _unknown_option(option, error, verb)
+    message = error.format_message() if hasattr(error, "format_message") else str(error)
+    if message.startswith("No such command"):
+        return _unknown_verb(verb)
+    missing = re.match(r"Missing (argument|option) '([^']*)'", message)
+    if missing:
+        what = f"{missing[2]} is missing"
+        return UserError(what, where=f"gdtrain {verb}", remedy=f"see gdtrain {verb} --help")
+    return UserError(message.rstrip("."), where=f"gdtrain {verb}".strip(), remedy=f"see gdtrain {verb} --help")
+
+
+def _unknown_option(option: str, error: Exception, verb: str) -> UserError:
+    name = option.lstrip("-").partition("=")[0]
+    known = [p.lstrip("-") for p in _known_options(error)]
+    ours = ALIASES.get(name.lower()) or ALIASES.get(name.lower().replace("_", "-")) or nearest(name, known)
+    remedy = f"did you mean --{ours}?" if ours else f"see gdtrain {verb} --help"
+    return UserError(f"there is no option {option}", where=f"gdtrain {verb}".strip(), remedy=remedy)
+
+
+def _known_options(error: Exception) -> list[str]:
+    context = getattr(error, "ctx", None)
+    return [opt for param in context.command.params for opt in param.opts] if context is not None else []
+
+
+def _unknown_verb(word: str) -> UserError:
+    from gdtrain.cli.app import PANELS
+
+    verbs = [verb.__name__ for panel in PANELS.values() for verb in panel]
+    if Path(word).is_file() or word.endswith((".yaml", ".yml")):
+        return UserError(f"there is no verb {word}", where="gdtrain", remedy=f"to train it, write gdtrain run {word}")
+    if "=" in word:
+        return UserError(f"there is no verb {word}", where="gdtrain", remedy=f"write gdtrain solve '{word}'")
+    close = nearest(word, verbs)
+    remedy = f"did you mean {close}?" if close else f"there are {', '.join(verbs)}"
+    return UserError(f"there is no verb {word}", where="gdtrain", remedy=remedy)

@@ -1,0 +1,1 @@
+"""How epochs are computed: objective and optimizer to history."""

@@ -1,0 +1,67 @@
+"""What is chosen for the user: the values of keys that were left out, and which those are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from gdtrain.experiment.optimizers import OPTIMIZERS
+from gdtrain.experiment.rules import kind_of
+from gdtrain.experiment.tree import Node, Place, Scalar
+
+LOSS = {"solve": "half_sse", "fit": "mse", "regress": "mse"}
+_DEFAULT = Place.of("default")
+
+
+def _lr_chosen(tree: Node) -> bool:
+    node = tree.get("train", "lr")
+    return node is not None and node.value != "auto"
+
+
+def _loss(tree: Node) -> Scalar | None:
+    return LOSS.get(kind_of(tree))
+
+
+def _delta(tree: Node) -> Scalar | None:
+    loss = tree.get("loss", "name")
+    return 1.0 if loss and loss.value == "huber" else None
+
+
+def _scale(tree: Node) -> Scalar | None:
+    return "standard" if kind_of(tree) == "regress" and not _lr_chosen(tree) else None
+
+
+def _lr(tree: Node) -> Scalar | None:
+    name = tree.get("train", "optimizer", "name")
+    optimizer = OPTIMIZERS.get(str(name.value)) if name else None
+    return "auto" if optimizer is None or optimizer.LR is None else optimizer.LR
+
+
+# In this order: the scale asks whether an lr was chosen, the lr which optimizer.
+DEFAULTS: Sequence[tuple[str, Callable[[Node], Scalar | None]]] = (
+    ("loss.name", _loss),
+    ("loss.delta", _delta),
+    ("data.scale", _scale),
+    ("train.optimizer.name", lambda tree: "sgd"),
+    ("train.lr", _lr),
+    ("train.epochs", lambda tree: 1000),
+    ("train.seed", lambda tree: 0),
+)
+
+
+def fill(tree: Node, name: str) -> tuple[Node, tuple[str, ...]]:
+    """An expanded tree with defaults in the place of what was left out, and the dotted keys of these.
+
+    name  the experiment's, unless it has one
+    """
+    chosen = []
+    if not tree.get("name"):
+        tree = tree.put(["name"], Node(name, _DEFAULT), _DEFAULT)
+    for dotted, default in DEFAULTS:
+        keys = dotted.split(".")
+        given = _lr_chosen(tree) if dotted == "train.lr" else tree.get(*keys)
+        if not given and (value := default(tree)) is not None:
+            filled = tree.put(keys, Node(value, _DEFAULT), _DEFAULT)
+            if filled is not tree:
+                tree = filled
+                chosen.append(dotted.removesuffix(".name"))
+    return tree, tuple(chosen)

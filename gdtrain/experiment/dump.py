@@ -1,0 +1,68 @@
+"""Experiments to YAML: the file that says the same, every default filled in."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from gdtrain.experiment.forms import shorten
+from gdtrain.experiment.scalars import Refusal, resolve
+from gdtrain.experiment.schema import Experiment
+
+# Text that YAML leaves alone wherever it stands, also between brackets.
+_PLAIN = re.compile(r"[\w(./][\w()+*/^=.<>~ -]*")
+
+
+def dump(experiment: Experiment) -> str:
+    """YAML of an experiment: short forms, one line a key. Loads to an equal experiment."""
+    plain = experiment.model_dump(exclude_none=True)
+    plain["stop"] = experiment.stop.model_dump(exclude_none=True, exclude_defaults=True)
+    lines: list[str] = []
+    for key, value in shorten(_without_idle(plain)).items():
+        if isinstance(value, dict) and key != "loss":
+            lines += [f"{key}:", *(f"  {_flow(name)}: {_flow(item)}" for name, item in value.items())]
+        else:
+            lines.append(f"{key}: {_flow(value)}")
+    return "\n".join(lines) + "\n"
+
+
+def _without_idle(plain: dict[str, Any]) -> dict[str, Any]:
+    """Without what says nothing: empty sections, and switches that are off."""
+    plain = {key: value for key, value in plain.items() if value != {}}
+    if "params" in plain:
+        plain["params"] = {name: _on(param, "fixed") for name, param in plain["params"].items()}
+    if "predict" in plain:
+        plain["predict"] = _on(plain["predict"], "data")
+    return plain
+
+
+def _on(section: dict[str, Any], switch: str) -> dict[str, Any]:
+    return {key: value for key, value in section.items() if key != switch or value}
+
+
+def _flow(value: Any) -> str:
+    """A value on one line."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_flow(str(key))}: {_flow(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_flow, value)) + "]"
+    if isinstance(value, str):
+        return quoted(value)
+    return json.dumps(value).removesuffix(".0")
+
+
+def quoted(text: str) -> str:
+    """Text as YAML: in quotes where it would otherwise be read as anything else."""
+    if _PLAIN.fullmatch(text) and not text.endswith(" ") and _isquoted(text):
+        return text
+    if text.isprintable():
+        return "'" + text.replace("'", "''") + "'"
+    return json.dumps(text)
+
+
+def _isquoted(text: str) -> bool:
+    try:
+        return resolve(text) == text
+    except Refusal:
+        return False

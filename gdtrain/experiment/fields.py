@@ -1,0 +1,48 @@
+"""What the models of an experiment share: strictness, kinds of number, and rules that point at a key."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+
+class Model(BaseModel):
+    """A section of an experiment. Strict: `true` and `"0.5"` are no numbers, and unknown keys are errors."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
+
+
+def broken(what: str, remedy: str = "", *at: str | int) -> PydanticCustomError:
+    """A broken rule. `at` leads from the section that has the rule to the key at fault."""
+    return PydanticCustomError("rule", "{what}", {"what": what, "remedy": remedy, "at": list(at)})
+
+
+def _integral(value: object) -> object:
+    """A float without a fraction as an integer, so that `1e4` counts epochs."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _learning_rate(value: object) -> object:
+    if value == "auto":
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise broken("lr must be a positive number or auto")
+    if not 0 < value < math.inf:
+        raise broken("lr must be a positive number or auto", "descent with lr 0 or below goes nowhere")
+    return float(value)
+
+
+Whole = Annotated[int, BeforeValidator(_integral)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+NonNegative = Annotated[float, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
+Text = Annotated[str, Field(min_length=1)]
+Pair = Annotated[list[float], Field(min_length=2, max_length=2)]
+LearningRate = Annotated[
+    float | Literal["auto"],
+    PlainValidator(_learning_rate),
+    WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"const": "auto"}]}),
+]

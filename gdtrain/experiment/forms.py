@@ -1,0 +1,171 @@
+"""Short forms: what may be written in place of a section, in one table.
+
+Each is expanded before validation, so that the models have no unions and every error keeps its place; each is
+undone for printing, and admitted by the JSON Schema for editors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from gdtrain.experiment.schema import Experiment
+from gdtrain.experiment.tree import Key, Node
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Form:
+    """A short form.
+
+    at      dotted keys of the section, `*` for any name
+    expand  the full form of what is written there; what is no short form comes back as it is
+    shorten the short form of the section's plain value, or that value where it has none
+    schema  JSON Schema of the short form
+    """
+
+    at: str
+    expand: Callable[[Node], Node]
+    shorten: Callable[[Any], Any]
+    schema: Json
+
+
+def _is_scalar(node: Node) -> bool:
+    return isinstance(node.value, str | int | float)
+
+
+def _under(key: str) -> Callable[[Node], Node]:
+    """A scalar as the value of `key`."""
+
+    def expand(node: Node) -> Node:
+        return Node({key: node}, node.place, {key: node.place}) if _is_scalar(node) else node
+
+    return expand
+
+
+def _only(key: str) -> Callable[[Any], Any]:
+    """The value of `key` where a section holds nothing else."""
+
+    def shorten(section: Any) -> Any:
+        return section[key] if list(section) == [key] else section
+
+    return shorten
+
+
+def _listed(node: Node) -> Node:
+    return Node([node], node.place) if _is_scalar(node) else node
+
+
+def _single(items: Any) -> Any:
+    return items[0] if len(items) == 1 else items
+
+
+def _prediction(node: Node) -> Node:
+    if isinstance(node.value, list):
+        return Node({"points": node}, node.place, {"points": node.place})
+    if node.value == "data":
+        return Node({"data": replace(node, value=True)}, node.place, {"data": node.place})
+    return _under("path")(node)
+
+
+def _short_prediction(section: Any) -> Any:
+    if "points" in section:
+        return section["points"]
+    return "data" if "data" in section else section["path"] if section["path"] != "data" else section
+
+
+def _short_param(section: Any) -> Any:
+    number = _only("start")(section)
+    return section if isinstance(number, dict) else number
+
+
+_TEXT: Json = {"type": "string"}
+_NUMBER: Json = {"type": "number"}
+_POINTS: Json = {"type": "array", "items": {"type": "object", "additionalProperties": _NUMBER}}
+FORMS = (
+    Form("solve", _listed, _single, _TEXT),
+    Form("regress.target", _listed, _single, _TEXT),
+    Form("regress.features", _listed, _single, _TEXT),
+    Form("loss", _under("name"), _only("name"), _TEXT),
+    Form("train.optimizer", _under("name"), _only("name"), _TEXT),
+    Form("params.*", _under("start"), _short_param, _NUMBER),
+    Form("params.*.start", _under("value"), _only("value"), _NUMBER),
+    Form("predict", _prediction, _short_prediction, {"anyOf": [_TEXT, _POINTS]}),
+)
+
+
+def expand(tree: Node) -> Node:
+    """An experiment's tree with every short form written out; a full form stays as it is."""
+    for form in FORMS:
+        for keys, node in list(tree.select(form.at)):
+            full = form.expand(node)
+            if full is not node:
+                tree = tree.put(keys, full, tree.key(*keys))
+    return tree
+
+
+def shorten(plain: Json) -> Json:
+    """An experiment's plain value with every section in its short form, where it has one."""
+    for form in reversed(FORMS):
+        plain = _at(plain, form.at.split("."), form.shorten)
+    return plain
+
+
+def _at(value: Any, keys: Sequence[Key], change: Callable[[Any], Any]) -> Any:
+    """`value` with `change` made to what `keys` lead to."""
+    if not keys:
+        return change(value)
+    if not isinstance(value, dict):
+        return value
+    names = list(value) if keys[0] == "*" else [keys[0]] if keys[0] in value else []
+    return {**value, **{name: _at(value[name], keys[1:], change) for name in names}}
+
+
+def json_schema() -> Json:
+    """A JSON Schema (draft 2020-12) of the experiment file for editors: full forms and short ones."""
+    schema = _tidy(Experiment.model_json_schema())
+    for form in FORMS:
+        slot, name = _slot(schema, form.at.split("."))
+        full = slot[name]
+        described = {"description": full.pop("description")} if "description" in full else {}
+        slot[name] = {**described, "anyOf": [form.schema, full]}
+    kinds = [{"required": [kind]} for kind in ("solve", "fit", "regress", "minimize")]
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "gdtrain experiment"}
+    return {**head, **schema, "oneOf": kinds}
+
+
+def _tidy(value: Any, *, names: bool = False) -> Any:
+    """Without pydantic's titles, and without null, which no key takes.
+
+    names  whether the keys of `value` are names, not JSON Schema's own words
+    """
+    if isinstance(value, list):
+        return [_tidy(item) for item in value if item != {"type": "null"}]
+    if not isinstance(value, dict):
+        return value
+    kept = {
+        key: _tidy(item, names=key in ("properties", "$defs", "mapping") and not names)
+        for key, item in value.items()
+        if names or (key != "title" and not (key == "default" and item is None))
+    }
+    if len(kept.get("anyOf", ())) == 1:
+        kept |= kept.pop("anyOf")[0]
+    return kept
+
+
+def _slot(schema: Json, keys: Sequence[str]) -> tuple[Json, str]:
+    """Where the schema of what `keys` lead to is kept: the mapping, and its key there."""
+    section = schema
+    slot, name = schema, ""
+    for key in keys:
+        slot, name = (section, "additionalProperties") if key == "*" else (section["properties"], key)
+        section = _referred(schema, slot[name])
+    return slot, name
+
+
+def _referred(schema: Json, section: Json) -> Json:
+    """The definition that a section refers to, past a short form beside it."""
+    full = section["anyOf"][-1] if "anyOf" in section else section
+    return schema["$defs"][full["$ref"].rsplit("/", 1)[1]] if "$ref" in full else full

@@ -1,0 +1,106 @@
+"""Unknown keys: where each known key lives, what other tools call it, and what was probably meant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from gdtrain.errors import nearest
+from gdtrain.experiment.optimizers import OPTIMIZERS
+from gdtrain.experiment.schema import Data, Experiment, Loss, Param, Predict, Regress, Start, Stop, Train
+
+OPTIMIZER = "train.optimizer"
+SECTIONS: Mapping[str, Sequence[str]] = {
+    "": list(Experiment.model_fields),
+    "train": list(Train.model_fields),
+    "stop": list(Stop.model_fields),
+    "data": list(Data.model_fields),
+    "regress": list(Regress.model_fields),
+    "loss": list(Loss.model_fields),
+    "predict": list(Predict.model_fields),
+    OPTIMIZER: list(dict.fromkeys(field for model in OPTIMIZERS.values() for field in model.model_fields)),
+    "params.*": list(Param.model_fields),
+    "params.*.start": list(Start.model_fields),
+}
+# What other tools call a key, and files of the first hour.
+ALIASES = {
+    **dict.fromkeys(
+        ("learning_rate", "eta", "eta0", "step_size", "alpha0", "learning_rate_init"), "train.lr"
+    ),
+    **dict.fromkeys(
+        (
+            "max_iter",
+            "n_iter",
+            "steps",
+            "passes",
+            "iterations",
+            "num_epochs",
+            "n_epochs",
+            "max_epochs",
+            "niter",
+        ),
+        "train.epochs",
+    ),
+    **dict.fromkeys(("optim", "solver", "method", "optimiser", "algorithm"), OPTIMIZER),
+    **dict.fromkeys(("random_state", "random_seed"), "train.seed"),
+    **dict.fromkeys(("precision", "float"), "train.dtype"),
+    **dict.fromkeys(("tol", "gtol", "tolerance"), "stop.grad_tol"),
+    **dict.fromkeys(("ftol", "eps_loss"), "stop.loss_tol"),
+    **dict.fromkeys(("n_iter_no_change", "early_stopping"), "stop.patience"),
+    **dict.fromkeys(("fit_intercept", "bias"), "regress.intercept"),
+    **dict.fromkeys(("parameters", "weights", "init", "variables", "guess", "x0", "p0"), "params"),
+    **dict.fromkeys(("criterion", "cost", "objective", "loss_function"), "loss"),
+    **dict.fromkeys(("formula", "model", "expression"), "fit"),
+    **dict.fromkeys(("equation", "equations", "root"), "solve"),
+    **dict.fromkeys(("minimise", "min_of"), "minimize"),
+    **dict.fromkeys(("regression", "linear"), "regress"),
+    **dict.fromkeys(("title", "label"), "name"),
+    **dict.fromkeys(("dataset", "table"), "data"),
+    **dict.fromkeys(("file", "csv", "filename"), "data.path"),
+    **dict.fromkeys(("sep", "separator"), "data.delimiter"),
+    **dict.fromkeys(("names", "colnames"), "data.header"),
+    **dict.fromkeys(("standardize", "standardise", "normalize"), "data.scale"),
+    **dict.fromkeys(("y", "response", "label_column", "outcome"), "regress.target"),
+    **dict.fromkeys(("predictors", "covariates", "inputs"), "regress.features"),
+    **dict.fromkeys(("lower", "bounds", "lb"), "params.*.min"),
+    **dict.fromkeys(("upper", "ub"), "params.*.max"),
+    **dict.fromkeys(("frozen", "constant", "fix"), "params.*.fixed"),
+    **dict.fromkeys(("initial", "value0"), "params.*.start"),
+}
+
+
+def remedy(key: str, section: str, here: Sequence[str]) -> str:
+    """What to write in place of `key`, which is not one of the keys `here` of a section of SECTIONS."""
+    if takers := [
+        name for name, model in OPTIMIZERS.items() if section == OPTIMIZER and key in model.model_fields
+    ]:
+        return f"{key} is an option of {', '.join(takers)}"
+    home = ALIASES.get(key) or _home(key)
+    if home:
+        inside, _, name = home.rpartition(".")
+        if inside == section and name in here:
+            return f"did you mean {name}?"
+        if name != key:
+            return f"did you mean {name}, {_belongs(inside)}?"
+        return f"{key} belongs {_belongs(inside)}"
+    if close := nearest(key, here):
+        return f"did you mean {close}?"
+    if close := nearest(key, (name for names in SECTIONS.values() for name in names)):
+        return f"did you mean {close}, {_belongs(_home(close).rpartition('.')[0])}?"
+    return f"the keys here are {', '.join(here)}"
+
+
+def _home(key: str) -> str:
+    """The dotted place of a known key, "" where it is unknown."""
+    section = next((section for section, names in SECTIONS.items() if key in names), None)
+    return "" if section is None else f"{section}.{key}".lstrip(".")
+
+
+def _belongs(section: str) -> str:
+    return _PLACES.get(section, f"under {section}")
+
+
+_PLACES = {
+    "": "at the top level",
+    "params.*": "under a parameter, params: {w: {...}}",
+    "params.*.start": "under start, start: {...}",
+}

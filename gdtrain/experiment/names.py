@@ -1,0 +1,274 @@
+"""Which names are columns and which are parameters: settled once the columns are known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from gdtrain.errors import did_you_mean, nearest
+from gdtrain.experiment.formulas import sides, written
+from gdtrain.experiment.schema import Experiment
+from gdtrain.experiment.tree import Mistake, Node, Place, report, short
+from gdtrain.formula import REDUCTIONS, Name, Op, names, walk
+from gdtrain.formula import Node as Formula
+
+INTERCEPT = "intercept"
+ALL = "*"
+_LONG = 4  # letters from which a name that is close to a column's is taken for a slip
+_LISTED = 20  # names that a message lists
+
+Columns = Sequence[str] | None  # None where the data has not been read
+
+
+@dataclass(frozen=True)
+class Names:
+    """How the names of an experiment fall out.
+
+    parameters  in the order of the formula; for `regress` features, then the intercept, target by target
+    columns     those that are read; for `regress` features, then targets
+    inputs      those of them that a prediction needs
+    """
+
+    parameters: list[str]
+    columns: list[str] = field(default_factory=list)
+    inputs: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Names as one kind of problem finds them, and what is wrong with them.
+
+    possible  what may turn out a parameter: the parameters, and where columns are not known every free name
+    """
+
+    names: Names
+    possible: Sequence[str]
+    mistakes: list[Mistake]
+
+
+def settle(experiment: Experiment, columns: Columns) -> Names:
+    """Tell the parameters from the columns.
+
+    columns  names of the data's columns (for features "*" the numeric ones and the targets), empty without
+             data; None where the data has not been read: then parameters and columns are told as far as they
+             can be, and what needs the columns is left unchecked
+
+    Raises UserErrors (exit 2) that point into the experiment.
+    """
+    found, mistakes = find(experiment, columns)
+    if mistakes:
+        raise report(mistakes)
+    return found
+
+
+def find(experiment: Experiment, columns: Columns) -> tuple[Names, list[Mistake]]:
+    """What `settle` returns, and what it raises."""
+    found = _FINDERS[experiment.kind](experiment, columns)
+    mistakes = [
+        *found.mistakes,
+        *_declared(experiment, columns, found),
+        *_points(experiment, columns, found.names),
+    ]
+    return found.names, mistakes or [*_learnable(experiment, columns, found)]
+
+
+def _solve(experiment: Experiment, _: Columns) -> _Found:
+    places = _places(experiment.tree)
+    return _Found(Names([*places]), [*places], [*_stray(experiment, (), places)])
+
+
+def _minimize(experiment: Experiment, columns: Columns) -> _Found:
+    places = _places(experiment.tree)
+    data = [name for name in places if name in (columns or ())]
+    mistakes = [*_stray(experiment, columns, places), *_unreduced(experiment.tree, data)]
+    return _Found(Names(_parameters(experiment, columns, places), data), _rest(columns, places), mistakes)
+
+
+def _fit(experiment: Experiment, columns: Columns) -> _Found:
+    targets, features = _places(experiment.tree, side=0), _places(experiment.tree, side=1)
+    free = {name: place for name, place in features.items() if name not in targets}
+    inputs = [name for name in features if name in (columns or ())]
+    mistakes = [*_left_side(experiment, columns, targets, features), *_stray(experiment, columns, free)]
+    columns_read = list(dict.fromkeys([*inputs, *targets]))
+    return _Found(
+        Names(_parameters(experiment, columns, free), columns_read, inputs), _rest(columns, free), mistakes
+    )
+
+
+def _regress(experiment: Experiment, columns: Columns) -> _Found:
+    regress = experiment.regress
+    assert regress is not None
+    features = regress.features
+    if features == [ALL]:
+        features = [name for name in columns or () if name not in regress.target]
+    terms = [*features, INTERCEPT] if regress.intercept else features
+    parameters = (
+        terms if len(regress.target) == 1 else [f"{t}.{term}" for t in regress.target for term in terms]
+    )
+    mistakes = [] if columns is None else [*_regressed(experiment, columns, features)]
+    return _Found(Names(parameters, [*features, *regress.target], features), parameters, mistakes)
+
+
+_FINDERS: Mapping[str, Callable[[Experiment, Columns], _Found]] = {
+    "solve": _solve,
+    "fit": _fit,
+    "regress": _regress,
+    "minimize": _minimize,
+}
+
+
+def _trees(tree: Node) -> Iterator[tuple[Node, tuple[Formula, ...]]]:
+    """The formulas of an experiment's tree, parsed."""
+    for kind, node in written(tree):
+        yield node, sides(kind, str(node.value))
+
+
+def _places(tree: Node, side: int | None = None) -> dict[str, Place]:
+    """The names in the formulas, or on one side of them, in order, each with its first place."""
+    found: dict[str, Place] = {}
+    for node, formulas in _trees(tree):
+        for formula in formulas if side is None else formulas[side : side + 1]:
+            for name, span in names(formula).items():
+                found.setdefault(name, node.within(*span))
+    return found
+
+
+def _rest(columns: Columns, free: Iterable[str]) -> list[str]:
+    """The free names that are no columns, as far as these are known."""
+    return [name for name in free if name not in (columns or ())]
+
+
+def _parameters(experiment: Experiment, columns: Columns, free: Iterable[str]) -> list[str]:
+    """The free names that are no columns; where these are not known, the free names that are declared."""
+    return [name for name in _rest(columns, free) if columns is not None or name in experiment.params]
+
+
+def _stray(experiment: Experiment, columns: Columns, free: Mapping[str, Place]) -> Iterator[Mistake]:
+    """Free names that are hardly meant as parameters: `e`, and slips of a column's name."""
+    for name, place in free.items():
+        if columns is None or name in columns or name in experiment.params:
+            continue
+        if name == "e":
+            yield Mistake(place, "e is no constant here", "write exp(1), or declare e under params")
+        elif close := _slip(name, columns):
+            remedy = f"did you mean {close}? A parameter with such a name is declared under params"
+            yield Mistake(place, f"there is no column {short(name)}", remedy)
+
+
+def _slip(name: str, columns: Sequence[str]) -> str:
+    """The column that a name of four letters or more is a slip of; `w_income` names its column: no slip."""
+    pieces = name.split("_")
+    return nearest(name, (c for c in columns if c not in pieces)) if len(name) >= _LONG else ""
+
+
+def _left_side(
+    experiment: Experiment, columns: Columns, targets: Mapping[str, Place], features: Mapping[str, Place]
+) -> Iterator[Mistake]:
+    """What is wrong with a left side: it holds a parameter, no column, or one predicted from itself."""
+    ((node, (left, _)),) = _trees(experiment.tree)
+    if not targets:
+        yield Mistake(
+            node.place, "no column stands on the left", "write the column to predict there: y = ..."
+        )
+    for name, place in targets.items():
+        if name in experiment.params:
+            yield Mistake(place, f"the parameter {name} stands on the left", "move it to the right of =")
+        elif columns is not None and name not in columns:
+            yield _no_column(place, name, columns)
+    if isinstance(left, Name) and left.name in features:
+        yield Mistake(
+            features[left.name], f"{left.name} is predicted from itself", "take it out of the right side"
+        )
+
+
+def _unreduced(tree: Node, columns: Sequence[str]) -> Iterator[Mistake]:
+    """A column whose rows are neither summed nor averaged: the expression is then one number a row."""
+    for node, (formula, *_) in _trees(tree):
+        reduced = {
+            id(inner)
+            for outer in walk(formula)
+            if isinstance(outer, Op) and outer.op in REDUCTIONS
+            for inner in walk(outer)
+        }
+        for name in walk(formula):
+            if isinstance(name, Name) and name.name in columns and id(name) not in reduced:
+                what = f"{name.name} is a column, so that this is one number a row"
+                yield Mistake(node.within(*name.span), what, "wrap it in mean(...) or sum(...)")
+                return
+
+
+def _regressed(experiment: Experiment, columns: Sequence[str], features: Sequence[str]) -> Iterator[Mistake]:
+    """What is wrong with the columns that `regress` names."""
+    regress, tree = experiment.regress, experiment.tree
+    assert regress is not None
+    for key, listed in (("target", regress.target), ("features", regress.features)):
+        for i, name in enumerate(listed):
+            if name not in columns and name != ALL:
+                yield _no_column(tree.find("regress", key, i), name, columns)
+    if regress.features == [ALL] and not features:
+        yield Mistake(tree.key("regress"), "no numeric column is left to predict from", "name features")
+    if regress.intercept and INTERCEPT in features:
+        what = "a feature is called intercept, as the constant is"
+        yield Mistake(tree.find("regress", "features"), what, "rename the column, or set intercept: false")
+
+
+def _declared(experiment: Experiment, columns: Columns, found: _Found) -> Iterator[Mistake]:
+    """Entries of `params` that are no parameters."""
+    regress = experiment.regress
+    if regress and regress.features == [ALL] and columns is None:
+        return
+    for name in experiment.params:
+        place = experiment.tree.key("params", name)
+        if columns and name in columns and not regress:
+            yield Mistake(
+                place, f"{name} is a column, not a parameter", "give the parameter a name of its own"
+            )
+        elif name not in found.possible:
+            remedy = did_you_mean(name, found.possible) or f"the parameters are {_listed(found.possible)}"
+            yield Mistake(
+                place, f"{experiment.kind} has no parameter {name}", remedy if found.possible else ""
+            )
+
+
+def _points(experiment: Experiment, columns: Columns, found: Names) -> Iterator[Mistake]:
+    """Points to predict that lack an input, or name no column."""
+    points = experiment.predict.points if experiment.predict else None
+    for i, point in enumerate(points or () if columns is not None else ()):
+        for name in found.inputs:
+            if name not in point:
+                place = experiment.tree.find("predict", "points", i)
+                yield Mistake(place, f"{name} is missing here", f"write {name}: NUMBER")
+        for name in point:
+            if name not in (columns or ()):
+                yield _no_column(experiment.tree.key("predict", "points", i, name), name, columns or ())
+
+
+def _learnable(experiment: Experiment, columns: Columns, found: _Found) -> Iterator[Mistake]:
+    """That something is left to learn."""
+    place = experiment.tree.find(experiment.kind)
+    if not found.possible and (columns is not None or experiment.kind == "fit"):
+        yield Mistake(place, "there is nothing to learn", _name_the_number(experiment))
+    elif columns is not None and all(experiment.param(name).fixed for name in found.names.parameters):
+        yield Mistake(place, "there is nothing to learn: every parameter is fixed", "free one")
+
+
+def _name_the_number(experiment: Experiment) -> str:
+    if experiment.kind == "regress":
+        return "name features, or set intercept: true"
+    if experiment.kind != "fit":
+        return "name the number to find: x"
+    target, *_ = [*_places(experiment.tree, side=0), "y"]
+    feature, *_ = [*_places(experiment.tree, side=1), "x"]
+    return f"name the number to find: {target} = w*{feature}"
+
+
+def _no_column(place: Place, name: str, columns: Sequence[str]) -> Mistake:
+    """A name that stands where only a column can."""
+    if "," in name:
+        return Mistake(place, f"there is no column {short(name)}", "write a list: [a, b]")
+    close = did_you_mean(name, columns)
+    return Mistake(place, f"there is no column {short(name)}", close or f"the columns are {_listed(columns)}")
+
+
+def _listed(listed: Sequence[str]) -> str:
+    return ", ".join(listed[:_LISTED]) + (", ..." if len(listed) > _LISTED else "")

@@ -1,0 +1,86 @@
+"""Which sections an experiment has: exactly one of some, and none that its kind has no use for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from gdtrain.experiment.keys import SECTIONS
+from gdtrain.experiment.schema import KINDS, STDIN
+from gdtrain.experiment.tree import Mistake, Node
+
+ALTERNATIVES: tuple[tuple[str, Sequence[str]], ...] = (
+    ("data", ("path", "columns")),
+    ("params.*.start", ("value", "uniform", "normal")),
+    ("predict", ("points", "data", "path")),
+)
+# A section without which a kind is none -> what is wrong, what to do.
+NEEDED = {
+    ("fit", "data"): (
+        "fit needs data",
+        "add data: {path: points.csv} or data: {columns: {x: [1, 2], y: [2, 4]}}",
+    ),
+    ("regress", "data"): ("regress needs data", "add data: {path: rows.csv}"),
+}
+# A section that a kind has no use for.
+USELESS = {
+    ("solve", "data"): ("solve has no data", "write fit for a formula of columns"),
+    ("solve", "predict"): ("solve predicts nothing", "leave predict out"),
+    ("minimize", "predict"): ("minimize predicts nothing", "leave predict out"),
+    ("minimize", "loss"): ("minimize has no loss: the expression itself is descended", "leave loss out"),
+}
+
+
+def kind_of(tree: Node) -> str:
+    """The first of the kinds that stands in an experiment's tree, "" where none does."""
+    return next((kind for kind in KINDS if tree.get(kind)), "")
+
+
+def check(tree: Node, *, framed: bool = False) -> Iterator[Mistake]:
+    """What is wrong with the choice of sections. `framed`: the rows come from the caller, not from `data`."""
+    yield from _kinds(tree)
+    kind = kind_of(tree)
+    for (needy, section), (what, remedy) in NEEDED.items():
+        if kind == needy and not tree.get(section) and not framed:
+            yield Mistake(tree.key(kind), what, remedy)
+    for (idle, section), (what, remedy) in USELESS.items():
+        if kind == idle and tree.get(section):
+            yield Mistake(tree.key(section), what, remedy)
+    scale = tree.get("data", "scale")
+    if scale and scale.value == "standard" and kind in ("fit", "minimize"):
+        yield Mistake(scale.place, f"{kind} scales no columns", "scale in the formula; only regress takes it")
+    for pattern, choices in ALTERNATIVES:
+        if not (framed and pattern == "data"):
+            yield from _exactly_one(tree, pattern, choices)
+
+
+def check_stdin(tree: Node) -> Iterator[Mistake]:
+    """Standard input, which holds the experiment, named as the source of rows too."""
+    for keys in (("data", "path"), ("predict", "path")):
+        if (path := tree.get(*keys)) and path.value == STDIN:
+            yield Mistake(path.place, "stdin already holds the experiment", "read one of the two from a file")
+
+
+def _kinds(tree: Node) -> Iterator[Mistake]:
+    given = [kind for kind in KINDS if tree.get(kind)]
+    if not given and _known(tree, SECTIONS[""]):
+        yield Mistake(tree.place, "there is no problem here", f"write one of {', '.join(KINDS)}")
+    for kind in given[1:]:
+        yield Mistake(
+            tree.key(kind), f"{given[0]} and {kind} are two problems", "write one experiment a file"
+        )
+
+
+def _exactly_one(tree: Node, pattern: str, choices: Sequence[str]) -> Iterator[Mistake]:
+    for keys, node in tree.select(pattern):
+        given = [choice for choice in choices if node.get(choice)]
+        if not given and isinstance(node.value, dict) and _known(node, SECTIONS[pattern]):
+            yield Mistake(tree.key(*keys), f"{keys[-1]} says nothing", f"write one of {', '.join(choices)}")
+        for choice in given[1:]:
+            yield Mistake(
+                node.keys[choice], f"{given[0]} and {choice} exclude each other", "write one of them"
+            )
+
+
+def _known(node: Node, keys: Sequence[str]) -> bool:
+    """Whether there is no unknown key, which is reported elsewhere and may well be the one that is missed."""
+    return all(key in keys for key, _ in node.children())

@@ -1,0 +1,301 @@
+"""The experiment: one validated file. Models of the full forms; `forms` adds the short ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, PrivateAttr, model_validator
+
+from gdtrain.experiment.fields import (
+    LearningRate,
+    Model,
+    NonNegative,
+    Pair,
+    Positive,
+    Text,
+    Whole,
+    broken,
+)
+from gdtrain.experiment.optimizers import AnyOptimizer, Sgd
+from gdtrain.experiment.tree import Node, from_plain
+
+Kind = Literal["solve", "fit", "regress", "minimize"]
+KINDS: tuple[Kind, ...] = ("solve", "fit", "regress", "minimize")
+STDIN = "-"
+_STDIN_FILES = ("/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
+
+
+def _unique(names: list[str]) -> list[str]:
+    for i, name in enumerate(names):
+        if name in names[:i]:
+            raise broken(f"{name} stands twice", "name it once", i)
+    return names
+
+
+def _file(path: str) -> str:
+    if path in _STDIN_FILES:
+        raise broken(f"{path} is not read by that name", "write path: - for stdin")
+    return path
+
+
+def is_name(name: str) -> bool:
+    """Whether a name shows as it is, and results kept under it stay inside their folder."""
+    return name.isprintable() and not (name.startswith(("/", "~")) or "\\" in name or ".." in name.split("/"))
+
+
+def _name(name: str) -> str:
+    if not is_name(name):
+        raise broken(
+            "name must not hold control characters, a backslash or .., nor start with / or ~", "rename it"
+        )
+    return name
+
+
+def _clamped(number: float, low: float | None, high: float | None) -> float:
+    number = number if low is None else max(number, low)
+    return number if high is None else min(number, high)
+
+
+Names = Annotated[list[Text], Field(min_length=1), AfterValidator(_unique)]
+File = Annotated[Text, AfterValidator(_file)]
+Column = Annotated[list[float], Field(min_length=1)]
+
+
+class Start(Model):
+    """Where a parameter starts: exactly one of the three."""
+
+    value: float | None = Field(None, description="this number")
+    uniform: Pair | None = Field(None, description="drawn between two numbers, from the seed")
+    normal: Pair | None = Field(None, description="drawn with a mean and a standard deviation, from the seed")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.uniform and self.uniform[0] > self.uniform[1]:
+            raise broken("uniform must be the lower, then the upper end", "", "uniform")
+        if self.normal and self.normal[1] < 0:
+            raise broken("a standard deviation is not negative", "", "normal", 1)
+        return self
+
+    @property
+    def around(self) -> list[float]:
+        """Numbers that must lie within the parameter's bounds: the value, the mean, or both ends."""
+        if self.normal is not None:
+            return self.normal[:1]
+        return self.uniform or ([] if self.value is None else [self.value])
+
+
+class Param(Model):
+    """A parameter: where it starts, its bounds, whether it is trained."""
+
+    start: Start | None = Field(None, description="a number, {uniform: [a, b]} or {normal: [mean, sd]}")
+    min: float | None = Field(None, description="lower bound; the parameter is projected onto it")
+    max: float | None = Field(None, description="upper bound")
+    fixed: bool = Field(False, description="keep it at its start")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        low = -float("inf") if self.min is None else self.min
+        high = float("inf") if self.max is None else self.max
+        if low >= high:
+            raise broken(f"max must be above min, {low:g}", "for a constant write fixed: true", "max")
+        if self.start and not all(low <= number <= high for number in self.start.around):
+            raise broken(f"start must lie within min and max, {low:g} to {high:g}", "", "start")
+        if self.fixed and (self.start is None or self.start.value is None):
+            raise broken(
+                "a fixed parameter needs a number to stay at", "write start: NUMBER beside fixed", "fixed"
+            )
+        return self
+
+    def started(self, default: tuple[float, float]) -> Param:
+        """With a start: its own, else drawn between two numbers, which are first moved within its bounds."""
+        if self.start:
+            return self
+        low, high = (_clamped(number, self.min, self.max) for number in default)
+        start = Start(value=low) if low == high else Start(uniform=[low, high])
+        return self.model_copy(update={"start": start})
+
+
+class Regress(Model):
+    """A linear predictor: target = sum of weight * feature, plus an intercept."""
+
+    target: Names = Field(description="column to predict, or a list of them")
+    features: Annotated[list[Text], AfterValidator(_unique)] = Field(
+        ["*"], description='columns to predict from; "*" is all other numeric columns'
+    )
+    intercept: bool = Field(True, description="add a constant, the parameter `intercept`")
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        for i, feature in enumerate(self.features):
+            if feature in self.target:
+                raise broken(f"{feature} is the target", "take it out of features", "features", i)
+        if "*" in self.features and len(self.features) > 1:
+            raise broken('"*" already names every column', "leave the others out", "features")
+        return self
+
+
+class Data(Model):
+    """The rows: numbers written here, or a file."""
+
+    path: File | None = Field(None, description="CSV, TSV, Parquet or NDJSON, beside this file; - is stdin")
+    columns: dict[Text, Column] | None = Field(None, description="name: [numbers], all of one length")
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = Field(
+        None, description="character between cells; found from the file unless given"
+    )
+    header: Names | None = Field(None, description="names for a file without a header line")
+    comment: Text | None = Field(None, description="lines of the file that start with this are skipped")
+    scale: Literal["none", "standard"] = Field(
+        "none", description="standard: train on columns with mean 0 and standard deviation 1"
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.columns is None:
+            return self
+        for key in ("delimiter", "header", "comment"):
+            if key in self.model_fields_set:
+                raise broken(f"{key} says how to read a file, and columns is none", f"leave {key} out", key)
+        first, *others = self.columns.items() if self.columns else [("", [])]
+        if not first[0]:
+            raise broken("columns is empty", "write name: [numbers]", "columns")
+        for name, numbers in others:
+            if len(numbers) != len(first[1]):
+                counts = f"{name} has {len(numbers)} values, {first[0]} has {len(first[1])}"
+                raise broken(counts, "columns need as many values each", "columns", name)
+        return self
+
+
+class Loss(Model):
+    """What the residuals r are gathered into."""
+
+    name: Literal["mse", "half_sse", "sse", "mae", "huber"] = Field(
+        description="mse: mean r^2; half_sse: 1/2 sum r^2; sse: sum r^2; mae: mean |r|; "
+        "huber: mean of r^2/2 within delta, delta*(|r| - delta/2) beyond"
+    )
+    delta: Positive | None = Field(
+        None, description="huber's threshold, in units of the target; 1 unless given"
+    )
+
+    @model_validator(mode="after")
+    def _delta_is_hubers(self) -> Self:
+        if self.delta is not None and self.name != "huber":
+            raise broken(f"{self.name} takes no delta", "delta belongs to huber", "delta")
+        return self
+
+    @property
+    def options(self) -> dict[str, float]:
+        """The options of this loss by name."""
+        return {} if self.delta is None else {"delta": self.delta}
+
+
+class Train(Model):
+    """How the loss is descended."""
+
+    optimizer: AnyOptimizer = Field(Sgd(name="sgd"), description="a name, or {name: sgd, momentum: 0.9, ...}")
+    lr: LearningRate = Field("auto", description="learning rate; auto: 1/L for sgd, torch.optim's for others")
+    epochs: Annotated[Whole, Field(ge=0, le=10**12)] = Field(1000, description="passes over the data")
+    seed: Annotated[Whole, Field(ge=0, lt=2**63)] = Field(0, description="of every random draw")
+    engine: Literal["auto", "loop"] = Field("auto", description="how epochs are computed")
+    dtype: Literal["float64", "float32"] = Field("float64", description="precision of all numbers")
+    device: Annotated[str, Field(pattern=r"^(cpu|cuda|mps|xpu)(:\d{1,3})?$")] = Field(
+        "cpu", description="cpu, cuda, cuda:1, mps, ..."
+    )
+
+
+class Stop(Model):
+    """What ends a run before its last epoch."""
+
+    grad_tol: Positive | None = Field(
+        None, description="gradient norm, relative to max(1, its norm at the start), that counts as converged"
+    )
+    loss_tol: NonNegative | None = Field(None, description="loss that counts as converged")
+    patience: Annotated[Whole, Field(ge=1)] | None = Field(
+        None, description="epochs without a better loss after which to stop"
+    )
+    min_delta: NonNegative = Field(0.0, description="how much lower a loss must be to count as better")
+
+
+class Predict(Model):
+    """What to predict before and after training: exactly one of the three."""
+
+    points: Annotated[list[dict[Text, float]], Field(min_length=1)] | None = Field(
+        None, description="a list of {column: number}"
+    )
+    data: bool = Field(False, description="every row of the data, beside its target")
+    path: File | None = Field(None, description="a file with the same columns; the target may be missing")
+
+    @model_validator(mode="after")
+    def _data_is_on(self) -> Self:
+        if "data" in self.model_fields_set and not self.data:
+            raise broken("data: false predicts nothing", "leave predict out", "data")
+        return self
+
+
+class Experiment(Model):
+    """One experiment: the problem, its data, its training. Exactly one of solve, fit, regress, minimize."""
+
+    name: Annotated[Text, Field(max_length=200), AfterValidator(_name)] = Field(
+        "experiment", description="stands in the title; the file's name unless given"
+    )
+    solve: Annotated[list[Text], Field(min_length=1)] | None = Field(
+        None, description="an equation, or a list of them, in the parameters to find: x + 1 = 3"
+    )
+    fit: Text | None = Field(None, description="a formula for a column: y = w*x + b")
+    regress: Regress | None = Field(None, description="a linear predictor over columns")
+    minimize: Text | None = Field(None, description="an expression of the parameters to make small")
+    data: Data | None = Field(None, description="the rows that fit, regress or minimize reads")
+    params: dict[Text, Param] = Field(
+        {}, description="parameters by name: a start, or start, min, max, fixed"
+    )
+    loss: Loss | None = Field(None, description="a name, or {name: huber, delta: 1.35}")
+    train: Train = Field(Train(), description="how the loss is descended")
+    stop: Stop = Field(Stop(), description="what ends a run early")
+    predict: Predict | None = Field(None, description="a list of {column: number}; data; or a file")
+
+    _tree: Node | None = PrivateAttr(None)
+    _folder: Path = PrivateAttr(Path())
+    _chosen: tuple[str, ...] = PrivateAttr(())
+
+    @property
+    def kind(self) -> Kind:
+        return next(kind for kind in KINDS if getattr(self, kind) is not None)
+
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """Dotted keys that were chosen for the user, such as `train.lr`."""
+        return self._chosen
+
+    def param(self, name: str) -> Param:
+        """The parameter with its start, by default 0 for `regress`, else uniform(0, 1), within its bounds."""
+        declared = self.params.get(name) or Param()
+        return declared.started((0.0, 0.0) if self.kind == "regress" else (0.0, 1.0))
+
+    def with_starts(self, names: Sequence[str]) -> Self:
+        """This experiment with a start for each of its parameters `names`; those left out join `chosen`."""
+        undecided = [name for name in names if self.params.get(name, Param()).start is None]
+        started = {name: self.param(name) for name in names}
+        copy = self.model_copy(
+            update={"params": started | {k: v for k, v in self.params.items() if k not in started}}
+        )
+        copy._chosen = (*self._chosen, *(f"params.{name}.start" for name in undecided))
+        return copy
+
+    def locate(self, path: str) -> str:
+        """A path of this experiment as one to open: relative ones start at the experiment's folder."""
+        return path if path == STDIN else str(self._folder / path)
+
+    @property
+    def tree(self) -> Node:
+        """What was written, short forms written out: where errors point."""
+        return self._tree or from_plain(self.model_dump(exclude_none=True))
+
+    def located(self, *, tree: Node, folder: Path, chosen: tuple[str, ...]) -> Self:
+        """This experiment, remembering where it was written."""
+        self._tree, self._folder, self._chosen = tree, folder, chosen
+        return self
+
+    def __eq__(self, other: object) -> bool:
+        """Equal where they say the same, whoever chose it and wherever it was written."""
+        return isinstance(other, Experiment) and self.model_dump() == other.model_dump()

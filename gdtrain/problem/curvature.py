@@ -1,0 +1,67 @@
+"""The curvature of a loss: the largest eigenvalue of its Hessian, from which a learning rate follows.
+
+Shapes: S trials, P parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from gdtrain.problem.objective import Objective
+
+_DENSE = 64  # up to so many parameters the whole Hessian is formed
+_ITERATIONS = 100
+_SETTLED = 1e-6
+
+
+def largest_curvature(objective: Objective, theta_SP: Tensor) -> Tensor:
+    """The eigenvalue of the Hessian at theta with the largest magnitude, as that magnitude (S,).
+
+    The whole Hessian where it is small, else power iteration on Hessian-vector products (to one part in a million, or
+    100 of them: an estimate from below). Not finite where the loss is not.
+    """
+    if theta_SP.shape[1] <= _DENSE:
+        identity = torch.eye(theta_SP.shape[1], dtype=theta_SP.dtype, device=theta_SP.device)
+        products = hessian_products(objective, theta_SP, [e.expand_as(theta_SP) for e in identity])
+        hessian_SPP = torch.stack(products, -1)
+        finite_S = hessian_SPP.isfinite().flatten(1).all(1)
+        symmetric = (hessian_SPP + hessian_SPP.mT) / 2
+        safe = torch.where(finite_S[:, None, None], symmetric, torch.zeros_like(symmetric))
+        largest = torch.linalg.eigvalsh(safe).abs().amax(-1)
+        return torch.where(finite_S, largest, torch.full_like(largest, torch.nan))
+    return _power_iteration(objective, theta_SP)
+
+
+def _power_iteration(objective: Objective, theta_SP: Tensor) -> Tensor:
+    trials, size = theta_SP.shape
+    # A fixed start with no symmetry: it is orthogonal to no eigenvector that a table of data would have.
+    vector = torch.linspace(0.5, 1.5, size, dtype=theta_SP.dtype, device=theta_SP.device).sqrt().repeat(trials, 1)
+    largest = torch.zeros(trials, dtype=theta_SP.dtype, device=theta_SP.device)
+    for _ in range(_ITERATIONS):
+        vector = vector / vector.norm(dim=1, keepdim=True).clamp(min=1e-300)
+        (vector,) = hessian_products(objective, theta_SP, [vector])
+        last, largest = largest, vector.norm(dim=1)
+        if bool(((largest - last).abs() <= _SETTLED * largest).all()) or not bool(largest.isfinite().all()):
+            break
+    return largest
+
+
+def hessian_products(objective: Objective, theta_SP: Tensor, vectors: Sequence[Tensor]) -> list[Tensor]:
+    """Hessian times each vector (S, P), by differentiating twice, one block of rows at a time."""
+    theta = theta_SP.detach().requires_grad_()
+    products = [torch.zeros_like(theta_SP) for _ in vectors]
+    for term_S in objective.terms(theta):
+        if not term_S.requires_grad:
+            continue
+        (gradient,) = torch.autograd.grad(term_S.sum(), theta, create_graph=True, materialize_grads=True)
+        if not gradient.requires_grad:
+            continue
+        for i, vector in enumerate(vectors):
+            (product,) = torch.autograd.grad(
+                gradient, theta, grad_outputs=vector, retain_graph=True, materialize_grads=True
+            )
+            products[i] += product
+    return products

@@ -1,0 +1,95 @@
+"""The rows that an experiment needs, read once: its data, and what it predicts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+import numpy as np
+
+from gdtrain.experiment.names import Names, settle
+from gdtrain.experiment.schema import Data as DataSpec
+from gdtrain.experiment.schema import Experiment
+from gdtrain.sources import Source, open_source
+
+Columns = dict[str, np.ndarray]  # float64 (N,) each
+
+
+@dataclass(frozen=True)
+class Data:
+    """The columns that the experiment names, float64 (N,) each, and which names are parameters."""
+
+    columns: Columns
+    names: Names
+    rows: int
+    warnings: list[str] = field(default_factory=list)
+
+
+def load_data(experiment: Experiment, *, frame: object | None = None, stdin: BinaryIO | None = None) -> Data:
+    """Settle the experiment's names against its data and read the columns that it names.
+
+    Raises UserError: names that do not fit (exit 2), data that is wrong (exit 3).
+    """
+    source = experiment_source(experiment, frame=frame, stdin=stdin)
+    if source is None:
+        return Data({}, settle(experiment, []), 0)
+    names = settle(experiment, available(experiment, source))
+    columns = source.read(names.columns)
+    rows = len(next(iter(columns.values()), ()))
+    return Data(columns, names, rows, list(source.warnings))
+
+
+def experiment_source(
+    experiment: Experiment, *, frame: object | None = None, stdin: BinaryIO | None = None
+) -> Source | None:
+    """The experiment's data, opened; None where it has none. A `frame` stands in for it."""
+    spec = experiment.data
+    if frame is not None:
+        return open_source(frame=frame, where="data")
+    if spec is None or (spec.path is None and spec.columns is None):
+        return None
+    return _open(experiment, spec, spec.path, spec.columns, stdin)
+
+
+def available(experiment: Experiment, source: Source) -> list[str]:
+    """Columns that the experiment may name; for features "*" those that are numbers, and the target."""
+    if experiment.regress and experiment.regress.features == ["*"]:
+        wanted = experiment.regress.target
+        return [c.name for c in source.columns if c.kind == "number" or c.name in wanted]
+    return [c.name for c in source.columns]
+
+
+def prediction_inputs(
+    experiment: Experiment, data: Data, inputs: Sequence[str], stdin: BinaryIO | None = None
+) -> tuple[Columns, bool]:
+    """The rows to predict, and whether they are the data's own (whose targets are known)."""
+    wanted = experiment.predict
+    if wanted is None:
+        return {}, False
+    if wanted.data:
+        return {name: data.columns[name] for name in inputs}, True
+    if wanted.path is not None:
+        spec = experiment.data or DataSpec()
+        source = _open(experiment, spec, wanted.path, None, stdin)
+        return source.read(list(inputs)), False
+    points = wanted.points or []
+    return {name: np.array([point[name] for point in points]) for name in inputs}, False
+
+
+def _open(
+    experiment: Experiment,
+    spec: DataSpec,
+    path: str | None,
+    columns: Mapping[str, Sequence[float]] | None,
+    stdin: BinaryIO | None,
+) -> Source:
+    return open_source(
+        path=None if path is None else experiment.locate(path),
+        columns=columns,
+        delimiter=spec.delimiter,
+        header=spec.header,
+        comment=spec.comment,
+        stdin=stdin,
+        where=path or "data.columns",
+    )

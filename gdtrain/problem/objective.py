@@ -1,0 +1,94 @@
+"""Objectives: theta_SP to the loss (S,) of each trial and its gradient (S, P)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from gdtrain.formula import Node
+from gdtrain.formula.tape import Tape
+from gdtrain.losses import Loss
+from gdtrain.problem.predictors import Predictor
+
+
+class Objective(Protocol):
+    """What is descended. `loss_and_gradient` builds no graph; `terms` may be differentiated by autograd."""
+
+    def loss_and_gradient(self, theta_SP: Tensor) -> tuple[Tensor, Tensor]:
+        """Loss (S,) and its gradient (S, P)."""
+        ...
+
+    def terms(self, theta_SP: Tensor) -> Iterator[Tensor]:
+        """Terms (S,), one for each block of rows, that add up to the loss."""
+        ...
+
+    def jacobians(self, theta_1P: Tensor) -> Iterator[Tensor]:
+        """Derivatives of the residuals, (rows, P) for each block; nothing where there are no residuals."""
+        ...
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some rows: their predictor, and their target as (1, N) or (1, N, T)."""
+
+    predictor: Predictor
+    target: Tensor
+
+
+class DataLoss:
+    """A loss of predictions against targets: sums over blocks of rows, divided once.
+
+    A mean is over rows, and over targets too where there are several, as in torch.
+    """
+
+    def __init__(self, blocks: Sequence[Block], loss: Loss) -> None:
+        self._blocks, self.loss = blocks, loss
+        self.elements = sum(block.target.numel() for block in blocks)
+        self.divisor = self.elements if loss.reduction == "mean" else 1
+
+    def loss_and_gradient(self, theta_SP: Tensor) -> tuple[Tensor, Tensor]:
+        first, *others = self._blocks
+        loss, gradient = self._block(first, theta_SP)
+        for block in others:
+            more_loss, more_gradient = self._block(block, theta_SP)
+            loss, gradient = loss + more_loss, gradient + more_gradient
+        if self.divisor == 1:
+            return loss, gradient
+        return loss / self.divisor, gradient / self.divisor
+
+    def _block(self, block: Block, theta_SP: Tensor) -> tuple[Tensor, Tensor]:
+        prediction, saved = block.predictor.forward(theta_SP)
+        value, slope = self.loss.value_and_derivative(prediction, block.target)
+        return value.flatten(1).sum(-1), block.predictor.backward(saved, slope)
+
+    def terms(self, theta_SP: Tensor) -> Iterator[Tensor]:
+        for block in self._blocks:
+            prediction, _ = block.predictor.forward(theta_SP)
+            yield self.loss.value(prediction, block.target).flatten(1).sum(-1) / self.divisor
+
+    def jacobians(self, theta_1P: Tensor) -> Iterator[Tensor]:
+        return (block.predictor.jacobian(theta_1P) for block in self._blocks)
+
+
+class Expression:
+    """The value of an expression is the loss; columns, where it has any, are reduced by `sum` or `mean`."""
+
+    def __init__(
+        self, tree: Node, parameters: Sequence[str], columns: Mapping[str, Tensor], like: Tensor
+    ) -> None:
+        self._tape = Tape([tree], parameters).bind(columns, like=like)
+
+    def loss_and_gradient(self, theta_SP: Tensor) -> tuple[Tensor, Tensor]:
+        (value,), saved = self._tape.forward(theta_SP)
+        return value[:, 0], self._tape.backward(saved, [torch.ones_like(value)])
+
+    def terms(self, theta_SP: Tensor) -> Iterator[Tensor]:
+        (value,), _ = self._tape.forward(theta_SP)
+        yield value[:, 0]
+
+    def jacobians(self, theta_1P: Tensor) -> Iterator[Tensor]:
+        return iter(())

@@ -1,0 +1,138 @@
+"""The one map between theta, which is trained, and the values that are reported.
+
+theta_SP holds the free parameters in trained units; values_SQ holds every parameter, fixed ones included, in the
+units of the data. They differ where a parameter is fixed and where columns are scaled: with
+x' = (x - mean) / sd, the trained weight is w' = w * sd and the trained intercept b' = b + sum(w * mean).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gdtrain.draws import generator
+from gdtrain.experiment.schema import Experiment, Param
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """How the weights and the intercept of one target are scaled.
+
+    `weights` are indices into the Q values, mean_F and sd_F belong to them; `intercept` is an index, or None where
+    columns are not centred.
+    """
+
+    weights: list[int]
+    intercept: int | None
+    mean_F: Tensor
+    sd_F: Tensor
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Names, bounds and starts of the parameters, and the map between trained and reported values.
+
+    names      Q names as they are reported
+    free       indices of the P that are trained
+    start_SQ   values at the start, units of the data
+    lower_P    bounds in trained units, -inf and inf where there are none
+    upper_P
+    scalings   one for each target of a scaled `regress`, else none
+    """
+
+    names: list[str]
+    free: list[int]
+    start_SQ: Tensor
+    lower_P: Tensor
+    upper_P: Tensor
+    scalings: tuple[Scaling, ...] = ()
+
+    @property
+    def trained(self) -> list[str]:
+        """Names of the P free parameters."""
+        return [self.names[i] for i in self.free]
+
+    @property
+    def bounded(self) -> bool:
+        return bool((self.lower_P > -math.inf).any() or (self.upper_P < math.inf).any())
+
+    def scaled(self, values: Tensor) -> Tensor:
+        """Values (..., Q) in the units of the data to values (..., Q) in trained units."""
+        scaled = values.clone()
+        for s in self.scalings:
+            if s.intercept is not None:
+                scaled[..., s.intercept] += (values[..., s.weights] * s.mean_F).sum(-1)
+            scaled[..., s.weights] = values[..., s.weights] * s.sd_F
+        return scaled
+
+    def theta(self, values: Tensor) -> Tensor:
+        """Values (..., Q) to the free ones in trained units (..., P)."""
+        return self.scaled(values)[..., self.free]
+
+    def values(self, theta: Tensor) -> Tensor:
+        """Free values in trained units (..., P) to every value in the units of the data (..., Q)."""
+        fixed = self.scaled(self.start_SQ[0]).expand(*theta.shape[:-1], len(self.names))
+        trained = fixed.clone()
+        trained[..., self.free] = theta
+        values = trained.clone()
+        for s in self.scalings:
+            values[..., s.weights] = trained[..., s.weights] / s.sd_F
+            if s.intercept is not None:
+                values[..., s.intercept] -= (values[..., s.weights] * s.mean_F).sum(-1)
+        return values
+
+    def gradient(self, gradient: Tensor) -> Tensor:
+        """The loss's gradient in theta (..., P) as its gradient in the values (..., Q), 0 for fixed ones."""
+        trained = gradient.new_zeros(*gradient.shape[:-1], len(self.names))
+        trained[..., self.free] = gradient
+        in_values = trained.clone()
+        for s in self.scalings:
+            in_values[..., s.weights] = trained[..., s.weights] * s.sd_F
+            if s.intercept is not None:
+                in_values[..., s.weights] += s.mean_F * trained[..., s.intercept, None]
+        in_values[..., [i for i in range(len(self.names)) if i not in set(self.free)]] = 0.0
+        return in_values
+
+
+def build_parameters(
+    experiment: Experiment,
+    names: Sequence[str],
+    *,
+    trials: Sequence[int] = (0,),
+    scalings: Sequence[Scaling] = (),
+    like: Tensor,
+) -> Parameters:
+    """The parameters `names` as the experiment declares them; dtype and device are `like`'s.
+
+    A start that is drawn is keyed by (seed, trial, name); `trials` numbers the S rows.
+    """
+    declared = [experiment.param(name) for name in names]
+    starts = [[_start(p, experiment.train.seed, t, n) for n, p in zip(names, declared, strict=True)] for t in trials]
+    lower = [-math.inf if p.min is None else p.min for p in declared]
+    upper = [math.inf if p.max is None else p.max for p in declared]
+    free = [i for i, p in enumerate(declared) if not p.fixed]
+    start_SQ = like.new_tensor(starts).clamp(like.new_tensor(lower), like.new_tensor(upper))
+    sd_Q = torch.ones(len(names), dtype=like.dtype, device=like.device)
+    for s in scalings:
+        sd_Q[s.weights] = s.sd_F
+    return Parameters(
+        names=list(names),
+        free=free,
+        start_SQ=start_SQ,
+        lower_P=(like.new_tensor(lower) * sd_Q)[free],
+        upper_P=(like.new_tensor(upper) * sd_Q)[free],
+        scalings=tuple(scalings),
+    )
+
+
+def _start(param: Param, seed: int, trial: int, name: str) -> float:
+    start = param.start
+    assert start is not None  # filled in, with exactly one of the three
+    if start.value is not None:
+        return start.value
+    draw = generator(seed, trial, f"start {name}")
+    return float(draw.uniform(*start.uniform) if start.uniform else draw.normal(*(start.normal or ())))

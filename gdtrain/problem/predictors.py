@@ -1,0 +1,103 @@
+"""Predictors: theta_SP to predictions for a block of rows, and back to a gradient.
+
+Every predictor has `forward(theta_SP) -> (prediction, saved)` and `backward(saved, slope) -> gradient_SP`, where
+`slope` is the loss's derivative in the prediction, and `jacobian(theta_1P) -> (rows, P)`. Trials never mix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from gdtrain.formula import Node
+from gdtrain.formula.tape import Tape
+
+
+class Predictor(Protocol):
+    def forward(self, theta_SP: Tensor) -> tuple[Tensor, Any]: ...
+
+    def backward(self, saved: Any, slope: Tensor) -> Tensor: ...
+
+    def jacobian(self, theta_1P: Tensor) -> Tensor: ...
+
+
+class Formula:
+    """A formula over columns; prediction (S, N). A formula without columns predicts the same for every row."""
+
+    def __init__(
+        self, tree: Node, parameters: Sequence[str], columns: Mapping[str, Tensor], rows: int, like: Tensor
+    ) -> None:
+        self._tape = Tape([tree], parameters).bind(columns, like=like)
+        self._rows = rows
+
+    def forward(self, theta_SP: Tensor) -> tuple[Tensor, Any]:
+        (prediction,), saved = self._tape.forward(theta_SP)
+        constant = prediction.shape[-1] != self._rows
+        if constant or prediction.dim() == 1:
+            prediction = prediction.expand(theta_SP.shape[0], self._rows)
+        return prediction, (saved, constant)
+
+    def backward(self, saved: Any, slope: Tensor) -> Tensor:
+        tape_saved, constant = saved
+        return self._tape.backward(tape_saved, [slope.sum(-1, keepdim=True) if constant else slope])
+
+    def jacobian(self, theta_1P: Tensor) -> Tensor:
+        (jacobian,) = self._tape.jacobian(theta_1P)
+        return jacobian[0].expand(self._rows, -1)
+
+
+class Equations:
+    """Residuals left - right of E equations, as a prediction (S, E) whose target is zero."""
+
+    def __init__(
+        self, trees: Sequence[Node], parameters: Sequence[str], fixed: Mapping[str, Tensor], like: Tensor
+    ) -> None:
+        self._tape = Tape(trees, parameters).bind(fixed, like=like)
+
+    def forward(self, theta_SP: Tensor) -> tuple[Tensor, Any]:
+        residuals, saved = self._tape.forward(theta_SP)
+        if len(residuals) == 1 and residuals[0].dim() == 2:
+            return residuals[0], saved
+        return torch.cat([r.expand(theta_SP.shape[0], 1) for r in residuals], dim=1), saved
+
+    def backward(self, saved: Any, slope: Tensor) -> Tensor:
+        return self._tape.backward(saved, list(slope.split(1, dim=1)))
+
+    def jacobian(self, theta_1P: Tensor) -> Tensor:
+        return torch.cat([jacobian[0] for jacobian in self._tape.jacobian(theta_1P)])
+
+
+class Linear:
+    """x_NF @ w for T targets; theta holds the free ones of the T * F weights, target by target.
+
+    Prediction (S, N) for one target, else (S, N, T).
+    """
+
+    def __init__(self, x_NF: Tensor, targets: int, free: Sequence[int], weights_Q: Tensor) -> None:
+        self._x_NF, self._targets = x_NF, targets
+        everything = len(free) == len(weights_Q)
+        self._free = None if everything else torch.tensor(list(free), device=x_NF.device)
+        self._weights_1Q = weights_Q[None]
+
+    def forward(self, theta_SP: Tensor) -> tuple[Tensor, Any]:
+        trials = theta_SP.shape[0]
+        if self._free is not None:
+            theta_SP = self._weights_1Q.expand(trials, -1).index_copy(1, self._free, theta_SP)
+        if self._targets == 1:
+            return theta_SP @ self._x_NF.T, None
+        weights_STF = theta_SP.view(trials, self._targets, -1)
+        return (weights_STF @ self._x_NF.T).transpose(1, 2), None
+
+    def backward(self, saved: Any, slope: Tensor) -> Tensor:
+        if self._targets == 1:
+            gradient = slope @ self._x_NF
+        else:
+            gradient = (slope.transpose(1, 2) @ self._x_NF).flatten(1)
+        return gradient if self._free is None else gradient[:, self._free]
+
+    def jacobian(self, theta_1P: Tensor) -> Tensor:
+        jacobian = torch.block_diag(*[self._x_NF] * self._targets)
+        return jacobian if self._free is None else jacobian[:, self._free]

@@ -1,0 +1,139 @@
+"""What a result shows: sections of rows, the same for every format."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gdtrain.errors import cells, printable
+from gdtrain.results import Prediction, Result
+
+MANY = 8  # weights that are all shown; of more, the first few and the norm
+FEW = 5
+PREDICTIONS = 20  # predicted rows that a table shows
+
+
+@dataclass(frozen=True)
+class Section:
+    """A titled table of text. `notes` stand below it."""
+
+    title: str
+    header: list[str]
+    rows: list[list[str]]
+    notes: tuple[str, ...] = ()
+
+
+def number(value: float | None) -> str:
+    """Six significant digits, padded so that a column lines up; nothing for None."""
+    if value is None:
+        return ""
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
+    return f"{value:#.6g}"
+
+
+def short(value: float) -> str:
+    """Six significant digits, as short as they can be."""
+    return f"{value:.6g}"
+
+
+def sections(result: Result, width: int | None = None) -> list[Section]:
+    """The history, then equations and predictions where there are any. A history wider than `width` cells shows
+    fewer weights, and the norm of all of them.
+    """
+    found = [_history(result, width)]
+    if result.equations:
+        found.append(_equations(result))
+    if result.predictions:
+        found.append(_predictions(result))
+    return found
+
+
+def summary(result: Result) -> list[str]:
+    """The lines below the tables: the verdict first, then what was found, then how."""
+    verdict = result.verdict
+    plural = "" if verdict.epoch == 1 else "s"
+    values = [f"{printable(p.name)} = {short(p.value)}" for p in result.parameters[:MANY]]
+    more = [f"{len(result.parameters) - MANY} more"] if len(result.parameters) > MANY else []
+    loss = f"loss ({result.loss['name']}) {short(result.loss['initial'])} -> {short(result.loss['final'])}"
+    return [
+        printable(f"{verdict.status} after {verdict.epoch:,} epoch{plural}: {verdict.detail}"),
+        "; ".join([loss, ", ".join([*values, *more])]),
+        printable(_how(result)),
+    ]
+
+
+def _how(result: Result) -> str:
+    train, engine = result.train, result.engine
+    optimizer = train["optimizer"]["name"]
+    lr = f"lr {short(train['lr'])}"
+    if "lr_final" in train:
+        lr += f" (halved to {short(train['lr_final'])})"
+    scale = [f"columns scaled ({train['scale']})"] if train["scale"] != "none" else []
+    parts = [optimizer, lr, *scale, f"engine {engine['name']} ({engine['reason']})"]
+    chosen = [key.rpartition(".")[2] for key in train["chosen"]]
+    return ", ".join(parts) + (f"; chosen for you: {', '.join(chosen)}" if chosen else "")
+
+
+def _history(result: Result, width: int | None) -> Section:
+    recorded, names = result.recorded, [printable(p.name) for p in result.parameters]
+    shown = result.shown
+    weights = [[number(v) for v in recorded.values_KQ[k]] for k in shown]
+    gradients = recorded.gradient_KQ
+    columns = [[str(int(recorded.epochs_K[k])) for k in shown], [number(recorded.loss_K[k]) for k in shown]]
+    header = ["epoch", "loss"]
+    fit = _fitting(names, weights, width, doubled=gradients is not None)
+    for i in range(fit):
+        header.append(names[i])
+        columns.append([row[i] for row in weights])
+        if gradients is not None:
+            header.append(f"d/d{names[i]}")
+            columns.append([number(gradients[k, i]) for k in shown])
+    if fit < len(names):
+        header.append("norm")
+        columns.append([number(float((recorded.values_KQ[k] ** 2).sum() ** 0.5)) for k in shown])
+    hidden = len(names) - fit
+    notes = [f"{hidden} more weights are not shown; norm is over all {len(names)}"] if hidden else []
+    rows = [list(row) for row in zip(*columns, strict=True)]
+    return Section(printable(f"{result.name} ({result.kind})"), header, rows, tuple(notes))
+
+
+def _fitting(names: Sequence[str], rows: Sequence[Sequence[str]], width: int | None, *, doubled: bool) -> int:
+    """How many weights to show: all of them, or the first few where there are many or the width is less."""
+    wanted = len(names) if len(names) <= MANY else FEW
+    if width is None:
+        return wanted
+    sizes = [max(cells(name), *(len(row[i]) for row in rows)) + 3 for i, name in enumerate(names[:wanted])]
+    room = width - 2 * 15
+    for i in range(wanted):
+        last = i + 1 == len(names)
+        if sum(sizes[: i + 1]) * (2 if doubled else 1) + (0 if last else 15) > room:
+            return max(1, i)
+    return wanted
+
+
+def _equations(result: Result) -> Section:
+    rows = [[printable(e.text), number(e.left), number(e.right), number(e.residual)] for e in result.equations]
+    return Section("put back into the equation" + "s" * (len(rows) > 1), ["equation", "left", "right", "residual"], rows)
+
+
+def _predictions(result: Result) -> Section:
+    shown = result.predictions[:PREDICTIONS]
+    inputs = list(shown[0].inputs)
+    targets = list(shown[0].after) if isinstance(shown[0].after, dict) else [""]
+    header = [printable(name) for name in inputs]
+    kinds = ["before", "after"] + (["target"] if shown[0].target is not None else [])
+    header += [f"{printable(target)} {kind}".strip() for target in targets for kind in kinds]
+    rows = [
+        [short(row.inputs[name]) for name in inputs]
+        + [number(_of(row, kind, target)) for target in targets for kind in kinds]
+        for row in shown
+    ]
+    hidden = len(result.predictions) - len(shown)
+    return Section("predictions", header, rows, (f"{hidden:,} more rows are in --format json",) if hidden else ())
+
+
+def _of(row: Prediction, kind: str, target: str) -> float | None:
+    value = {"before": row.before, "after": row.after, "target": row.target}[kind]
+    return value[target] if isinstance(value, dict) else value

@@ -1,0 +1,37 @@
+"""A result as rich tables on a console."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from gdtrain.report.sections import Section, sections, summary
+from gdtrain.results import Result
+
+COLOURS = {"converged": "green", "max_epochs": "yellow", "stopped": "yellow", "interrupted": "yellow"}
+
+
+def show(result: Result, console: Console) -> None:
+    """Print the tables and the summary. On a terminal the history fits its width; elsewhere nothing is cut."""
+    for section in sections(result, console.width if console.is_terminal else None):
+        table = _table(section)
+        needed = Measurement.get(console, console.options.update(max_width=10**6), table).maximum
+        console.print(table, width=max(needed, 1), crop=False, overflow="ignore", soft_wrap=False)
+        for note in section.notes:
+            console.print(Text(note, style="dim"), soft_wrap=True)
+    status, *lines = summary(result)
+    console.print(Text(status, style=COLOURS.get(result.verdict.status, "red")), soft_wrap=True)
+    for line in lines:
+        console.print(Text(line), soft_wrap=True)
+
+
+def _table(section: Section) -> Table:
+    table = Table(title=Text(section.title), box=box.ROUNDED, title_justify="left", title_style="bold")
+    for name in section.header:
+        table.add_column(Text(name), justify="right", no_wrap=True)
+    for row in section.rows:
+        table.add_row(*(Text(text) for text in row))
+    return table

@@ -1,0 +1,236 @@
+"""The result document: what a trial came to, as plain numbers. Knows neither torch nor how it is printed.
+
+Shapes: K recorded epochs, Q parameters as they are reported (fixed ones included, in the units of the data).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import polars
+
+SCHEMA = "gdtrain.result/1"
+SHOWN = 100  # a table of at most so many epochs shows all of them
+ROWS = 20  # about so many rows a longer one shows
+
+EXIT_CODES = {"diverged": 4, "no_root": 1, "interrupted": 130}  # every other verdict is 0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a trial ended: a status of DESIGN's list, the epoch, and one sentence with numbers."""
+
+    status: str
+    epoch: int
+    detail: str
+
+    @property
+    def exit_code(self) -> int:
+        return EXIT_CODES.get(self.status, 0)
+
+
+@dataclass(frozen=True)
+class History:
+    """The recorded epochs of one trial. Row k holds the state after `epochs_K[k]` epochs; row 0 is the start.
+
+    epochs_K (K,) whole numbers, loss_K (K,), values_KQ (K, Q) and, where asked for, gradient_KQ (K, Q).
+    """
+
+    epochs_K: np.ndarray
+    loss_K: np.ndarray
+    values_KQ: np.ndarray
+    gradient_KQ: np.ndarray | None = None
+
+    def rows(self, epochs: Sequence[int]) -> list[int]:
+        """Indices of `epochs`, or of the next recorded ones where a long history was thinned."""
+        found = np.searchsorted(self.epochs_K, np.asarray(epochs))
+        return sorted(set(found.clip(max=len(self.epochs_K) - 1).tolist()))
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter at the start and at the end; `scaled` is its trained value where columns were scaled."""
+
+    name: str
+    start: float
+    value: float
+    gradient: float | None
+    fixed: bool = False
+    scaled: float | None = None
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One predicted row: its inputs, the prediction before and after training, the target where it is known.
+
+    With several targets, `before`, `after` and `target` hold one number for each.
+    """
+
+    inputs: dict[str, float]
+    before: float | dict[str, float]
+    after: float | dict[str, float]
+    target: float | dict[str, float] | None = None
+
+
+@dataclass(frozen=True)
+class Equation:
+    """An equation with the final values put back into it."""
+
+    text: str
+    left: float
+    right: float
+
+    @property
+    def residual(self) -> float:
+        return self.left - self.right
+
+
+@dataclass
+class Result:
+    """One trial's outcome. `to_dict()` is the result document, `params` the values, `history` a data frame."""
+
+    name: str
+    kind: str
+    verdict: Verdict
+    epochs: int
+    loss: dict[str, Any]
+    parameters: list[Parameter]
+    engine: dict[str, str]
+    recorded: History
+    train: dict[str, Any]
+    data: dict[str, Any]
+    seed: int
+    dtype: str
+    device: str
+    versions: dict[str, str]
+    timing: dict[str, float]
+    predictions: list[Prediction] = field(default_factory=list)
+    equations: list[Equation] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    every: int | None = None
+    thinned: bool = False
+
+    @property
+    def params(self) -> dict[str, float]:
+        """Each parameter's final value by name."""
+        return {parameter.name: parameter.value for parameter in self.parameters}
+
+    @property
+    def shown(self) -> list[int]:
+        """Rows of `recorded` that the table and the document show."""
+        return self.recorded.rows(shown_epochs(self.verdict.epoch, self.every))
+
+    @property
+    def history(self) -> polars.DataFrame:
+        """Every recorded epoch as a polars data frame: epoch, loss, then a column for each parameter.
+
+        A parameter that shares a name with `epoch` or `loss` is called `params.NAME`.
+        """
+        import polars
+
+        names = history_names([parameter.name for parameter in self.parameters])
+        series = {"epoch": self.recorded.epochs_K, "loss": self.recorded.loss_K}
+        series |= dict(zip(names, self.recorded.values_KQ.T, strict=True))
+        if self.recorded.gradient_KQ is not None:
+            series |= {f"gradient.{n}": g for n, g in zip(names, self.recorded.gradient_KQ.T, strict=True)}
+        return polars.DataFrame(series)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result document (schema gdtrain.result/1): plain JSON types, non-finite numbers as strings."""
+        document: dict[str, Any] = {
+            "schema": SCHEMA,
+            "name": self.name,
+            "kind": self.kind,
+            "verdict": vars(self.verdict),
+            "epochs": self.epochs,
+            "loss": self.loss,
+            "params": {p.name: _parameter(p) for p in self.parameters},
+            "engine": self.engine,
+            "train": self.train,
+            "history": [self._row(k) for k in self.shown],
+            "predictions": [_without_none(vars(p)) for p in self.predictions],
+            "data": self.data,
+            "seed": self.seed,
+            "dtype": self.dtype,
+            "device": self.device,
+            "versions": self.versions,
+            "timing": self.timing,
+        }
+        if self.equations:
+            document["equations"] = [vars(e) | {"residual": e.residual} for e in self.equations]
+        if self.warnings:
+            document["warnings"] = self.warnings
+        clean: dict[str, Any] = plain_numbers(document)
+        return clean
+
+    def _row(self, k: int) -> dict[str, Any]:
+        names = [parameter.name for parameter in self.parameters]
+        row: dict[str, Any] = {
+            "epoch": int(self.recorded.epochs_K[k]),
+            "loss": self.recorded.loss_K[k],
+            "params": dict(zip(names, self.recorded.values_KQ[k], strict=True)),
+        }
+        if self.recorded.gradient_KQ is not None:
+            row["gradient"] = dict(zip(names, self.recorded.gradient_KQ[k], strict=True))
+        return row
+
+    def __str__(self) -> str:
+        values = "\n".join(f"  {name} = {value:.6g}" for name, value in self.params.items())
+        loss = f"loss {self.loss['initial']:.6g} -> {self.loss['final']:.6g}"
+        verdict = f"{self.verdict.status} at epoch {self.verdict.epoch}: {self.verdict.detail}"
+        return f"{self.name} ({self.kind}): {verdict}\n  {loss}\n{values}"
+
+    __repr__ = __str__
+
+
+def history_names(parameters: Sequence[str]) -> list[str]:
+    """Column names for the parameters beside `epoch` and `loss`."""
+    return [f"params.{name}" if name in ("epoch", "loss") else name for name in parameters]
+
+
+def shown_epochs(last: int, every: int | None) -> list[int]:
+    """The epochs that a table of `last` epochs shows: with `every`, each multiple of it; else all up to 100,
+    and beyond that about twenty, log-spaced. First and last always.
+    """
+    if every is not None:
+        return sorted({*range(0, last + 1, every), last})
+    if last <= SHOWN:
+        return list(range(last + 1))
+    spaced = np.geomspace(1, last, ROWS).round().astype(int)
+    return sorted({0, *spaced.tolist(), last})
+
+
+def plain_numbers(value: Any) -> Any:
+    """`value` with numpy scalars as Python numbers and non-finite floats as "inf", "-inf", "nan"."""
+    if isinstance(value, Mapping):
+        return {key: plain_numbers(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain_numbers(item) for item in value]
+    if isinstance(value, np.generic):
+        return plain_numbers(value.item())
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value
+
+
+def _parameter(parameter: Parameter) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "start": parameter.start,
+        "value": parameter.value,
+        "gradient": parameter.gradient,
+    }
+    if parameter.fixed:
+        fields["fixed"] = True
+    if parameter.scaled is not None:
+        fields["scaled"] = parameter.scaled
+    return _without_none(fields)
+
+
+def _without_none(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in fields.items() if value is not None}

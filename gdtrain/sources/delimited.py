@@ -1,0 +1,132 @@
+"""Delimited text (CSV, TSV): read by polars; where it balks, a careful pass reads or names the place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from itertools import islice
+from math import isfinite
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import DATA, UserError
+from .cells import Tally, complaint, number
+from .layout import Dialect, Layout, read_layout
+from .origin import Origin
+from .records import Record, cell_span, records
+from .table import Column, Source
+
+if TYPE_CHECKING:
+    from .table import Block
+
+_CAREFUL_ROWS = 4096  # rows that the careful pass holds as text
+
+
+class DelimitedSource(Source):
+    """Columns of delimited text.
+
+    Spaces around names and cells, quotes, a byte order mark, any line ends and blank lines are read well.
+    A column without a name is left out; a row must have as many cells as the header.
+    """
+
+    def __init__(self, origin: Origin, dialect: Dialect) -> None:
+        super().__init__(origin.where)
+        self._origin = origin
+        self._layout: Layout = read_layout(origin, dialect)
+        self.columns = self._layout.columns
+        self.warnings += self._layout.warnings
+
+    def _blocks(self, names: list[str], size: int) -> Iterator[Block]:
+        given = 0
+        if not self._origin.small:
+            from .fast import Doubt
+            from .scan import scan_blocks
+
+            try:
+                for block in scan_blocks(self._origin, self._layout, names, size):
+                    yield block
+                    given += block[names[0]].size
+                return
+            except Doubt:
+                pass  # the careful pass goes on from the first row that was not given
+        yield from self._careful_blocks(names, size, given)
+
+    def _careful_blocks(self, names: list[str], size: int, given: int) -> Iterator[Block]:
+        """Blocks of the rows after the first `given`, which were found to be good."""
+        places = [self._layout.names.index(name) for name in names]
+        with closing(self._records()) as found:
+            rows = (self._values(record, places) for record in islice(found, given, None))
+            while chunk := list(islice(rows, min(size, _CAREFUL_ROWS))):
+                columns = np.array(chunk, dtype=np.float64).T.copy()
+                yield dict(zip(names, columns, strict=True))
+
+    def _records(self) -> Generator[Record, None, None]:
+        """The rows, each as wide as the header."""
+        layout = self._layout
+        width = len(layout.names)
+        with closing(self._origin.lines()) as lines:
+            found = records(lines, delimiter=layout.delimiter, comment=layout.comment, where=self.where)
+            for record in islice(found, 1 if layout.header else 0, None):
+                if len(record.cells) != width:
+                    raise self._ragged(record)
+                yield record
+
+    def _values(self, record: Record, places: Sequence[int]) -> list[float]:
+        values = [number(record.cells[place].strip()) for place in places]
+        if not isfinite(sum(values)):  # or their sum alone is too large
+            for place, value in zip(places, values, strict=True):
+                if not isfinite(value):
+                    raise self._bad_cell(record, place)
+        return values
+
+    def _bad_cell(self, record: Record, place: int) -> UserError:
+        what, remedy = complaint(record.cells[place])
+        name = self._layout.names[place]
+        if not self._layout.header and record.cells[place].strip() == name:
+            remedy = "the file has a header line: leave data.header out"
+        return UserError(
+            what,
+            where=f"{self.where}, line {record.line}, column {name}",
+            remedy=remedy,
+            text=record.text,
+            span=cell_span(record.text, self._layout.delimiter, place),
+            code=DATA,
+        )
+
+    def _ragged(self, record: Record) -> UserError:
+        cells, width = len(record.cells), len(self._layout.names)
+        named = "the header" if self._layout.header else "data.header"
+        remedy = "quote cells that hold the delimiter, and write decimals with a point"
+        return UserError(
+            f"the row has {cells} cell{'s'[: cells > 1]}, {named} {width}",
+            where=f"{self.where}, line {record.line}",
+            remedy=self._remedy_for_header()
+            or (remedy if cells > width else "a cell or a delimiter is missing"),
+            text=record.text,
+            span=cell_span(record.text, self._layout.delimiter, min(cells - 1, width)),
+            code=DATA,
+        )
+
+    def _remedy_for_header(self) -> str:
+        """The likely reason why the header is not what was expected; "" where there is none."""
+        header = self._layout.header
+        if header is None:
+            return ""
+        if all(re.match(r"[-+.0-9]", cell.strip()) for cell in header.cells if cell):
+            return "is there no header line? then set data.header: [names]"
+        if (mark := re.match(r"#|%|//", header.text)) and self._layout.comment is None:
+            return f"the first line looks like a comment: set data.comment: '{mark[0]}'"
+        if len(header.cells) == 1 and re.search(r"\S[\s:|/]\S", header.cells[0]):
+            return "only one column was found: set data.delimiter"
+        return ""
+
+    def survey(self) -> list[Column]:
+        tallies = [Tally() for _ in self._layout.names]
+        with closing(self._records()) as found:
+            for record in found:
+                for tally, cell in zip(tallies, record.cells, strict=True):
+                    tally.add(cell)
+        named = zip(self._layout.names, tallies, strict=True)
+        return [Column(name, tally.kind, tally.gaps) for name, tally in named if name]

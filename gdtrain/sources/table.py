@@ -1,0 +1,133 @@
+"""What every source offers: columns to choose from, and blocks of rows of the chosen ones."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from ..errors import DATA, UserError, did_you_mean
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Block: TypeAlias = dict[str, NDArray[np.float64]]
+
+Kind: TypeAlias = Literal["number", "text", "bool", "date"]
+
+BLOCK_ROWS = 65_536  # rows of a block: twenty columns of it are 10 MB
+_LISTED = 12  # column names that a message lists
+_SHOWN = 60  # characters of each
+_SMALLEST_NORMAL = 2.2250738585072014e-308
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column that a source has: its name, its kind as far as it was looked at, its empty cells.
+
+    gaps  the number of rows without a value; None where not all rows were looked at
+    """
+
+    name: str
+    kind: Kind
+    gaps: int | None = None
+
+
+class Source(ABC):
+    """Rows of named columns. Reading may be repeated.
+
+    where     what messages call it
+    columns   what may be asked for, in the order of the data; kinds are inferred from the first rows
+    warnings  sentences for the user; reading may add to them
+    """
+
+    where: str
+    columns: list[Column]
+    warnings: list[str]
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+        self.columns = []
+        self.warnings = []
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the columns, in the order of the data."""
+        return [column.name for column in self.columns]
+
+    def blocks(self, names: Sequence[str], size: int = BLOCK_ROWS) -> Iterator[Block]:
+        """The named columns in blocks of 1 to `size` rows, in order: name -> finite float64 `(n,)`.
+
+        The arrays may be views that can't be written to. Memory holds a few blocks at a time.
+        Raises UserError (DATA) for a name that is no column, for no rows, and for the first asked-for cell
+        that holds no finite number; the blocks before it have been given by then.
+        """
+        self.require(names)
+        wanted = list(dict.fromkeys(names))
+        empty = bool(wanted)
+        for block in self._blocks(wanted, size):
+            empty = False
+            self._warn_of_lost_digits(block)
+            yield block
+        if empty:
+            raise UserError("there are no rows", where=self.where, remedy="add data", code=DATA)
+
+    def read(self, names: Sequence[str]) -> Block:
+        """The named columns, whole: name -> finite float64 `(N,)`, writable. Raises as `blocks` does."""
+        import numpy as np
+
+        parts: dict[str, list[NDArray[np.float64]]] = {name: [] for name in names}
+        for block in self.blocks(names):
+            for name, values in block.items():
+                parts[name].append(values)
+        return {name: np.concatenate(parts.pop(name)) for name in list(parts)}
+
+    @abstractmethod
+    def survey(self) -> list[Column]:
+        """The columns with kinds that hold for every row and gaps counted: reads all of the data."""
+
+    @abstractmethod
+    def _blocks(self, names: list[str], size: int) -> Iterator[Block]:
+        """`blocks` for names that are columns and differ from each other."""
+
+    def require(self, names: Sequence[str]) -> None:
+        """Raises UserError (DATA) unless each of `names` is a column."""
+        known = set(self.names)
+        for name in names:
+            if name not in known:
+                raise self._no_column(name)
+
+    def _no_column(self, name: str) -> UserError:
+        remedy = self._remedy_for_header() or did_you_mean(name, self.names)
+        shown = ", ".join(known[:_SHOWN] for known in self.names[:_LISTED])
+        more = len(self.names) - _LISTED
+        listed = f"the columns are {shown}" + (f" and {more} more" if more > 0 else "")
+        return UserError(
+            f"there is no column {name}",
+            where=self.where,
+            remedy=f"{remedy} ({listed})" if remedy else listed,
+            code=DATA,
+        )
+
+    def _remedy_for_header(self) -> str:
+        """The likely reason why the columns are not what was expected; "" where there is none."""
+        return ""
+
+    def _warn_of_lost_digits(self, block: Block) -> None:
+        import numpy as np
+
+        for name, values in block.items():
+            sizes = np.abs(values)
+            if sizes.min() >= _SMALLEST_NORMAL:
+                continue
+            tiny = values[(sizes < _SMALLEST_NORMAL) & (sizes > 0)]
+            if tiny.size:
+                lost = f"{float(tiny[0])!r} is below the smallest normal number, 2.2e-308"
+                place = f"{self.where}, column {name}"
+                self._warn(f"{place}: {lost}, and keeps only a few digits; choose a larger unit")
+
+    def _warn(self, sentence: str) -> None:
+        if sentence not in self.warnings:  # a second reading meets the same rows
+            self.warnings.append(sentence)

@@ -1,0 +1,184 @@
+"""A whole run, top to bottom: read the data, build the problem, choose, descend, judge, tell.
+
+Shapes: S trials, P trained parameters, Q reported ones, K recorded epochs, N rows.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, BinaryIO
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gdtrain import __version__
+from gdtrain.engines.ends import End, gradient_norm
+from gdtrain.engines.loop import Descent, Watch
+from gdtrain.experiment.schema import Experiment
+from gdtrain.plan import Plan, make_plan
+from gdtrain.problem.build import Problem, build_problem
+from gdtrain.problem.data import Columns, Data, load_data, prediction_inputs
+from gdtrain.problem.determined import undetermined
+from gdtrain.results import Equation, History, Parameter, Prediction, Result
+from gdtrain.verdict import Trial, judge
+
+REASONS = {"auto": "every epoch is walked", "loop": "asked for"}
+_TINY = 100_000  # numbers in the data up to which one thread is faster than several
+
+
+def train(
+    experiment: Experiment,
+    *,
+    frame: object | None = None,
+    stdin: BinaryIO | None = None,
+    every: int | None = None,
+    gradients: bool = False,
+    watch: Watch | None = None,
+) -> Result:
+    """Train one experiment.
+
+    frame      a data frame or a dict of arrays in place of the experiment's data
+    stdin      where data at path `-` comes from
+    every      show each so many epochs, in place of all or about twenty
+    gradients  keep gradients in the history too
+    watch      asked now and then with (epoch, loss) whether to go on
+
+    Raises UserError where experiment and data do not fit; a trial that goes wrong is a verdict.
+    """
+    began = time.perf_counter()
+    data = load_data(experiment, frame=frame, stdin=stdin)
+    problem = build_problem(experiment, data.columns, data.names)
+    inputs, targets_known = prediction_inputs(experiment, data, problem.inputs, stdin)
+    loaded = time.perf_counter()
+    with threads_for(problem):
+        plan = make_plan(experiment, problem, every)
+        descent = plan.run(watch)
+        result = _result(experiment, data, plan, descent, gradients)
+        result.predictions = _predictions(problem, result.recorded, inputs, targets_known)
+    result.timing = {"load_s": loaded - began, "train_s": time.perf_counter() - loaded}
+    return result
+
+
+@contextmanager
+def threads_for(problem: Problem) -> Iterator[None]:
+    """One thread while the problem is tiny: waking a second costs more than it saves."""
+    before = torch.get_num_threads()
+    if problem.rows * len(problem.parameters.names) <= _TINY:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _result(experiment: Experiment, data: Data, plan: Plan, descent: Descent, gradients: bool) -> Result:
+    problem, end = plan.problem, descent.ends[0]
+    history = _history(problem, descent, gradients)
+    first_norm = float(gradient_norm(plan.theta_1P[0], descent.first_gradient_SP[0], plan.bounds))
+    verdict = judge(Trial(plan, history, end, first_norm))
+    hints = [] if verdict.status == "diverged" else undetermined(
+        problem.objective, end.theta_P[None], problem.parameters.trained
+    )
+    return Result(
+        name=experiment.name,
+        kind=experiment.kind,
+        verdict=verdict,
+        epochs=end.epoch,
+        loss={"name": problem.loss_name, "initial": history.loss_K[0], "final": history.loss_K[-1]},
+        parameters=_parameters(problem, history, end),
+        engine={"name": "loop", "data": "rows" if problem.rows else "none", "reason": REASONS[experiment.train.engine]},
+        recorded=history,
+        train=_training(experiment, plan, end),
+        data={"rows": data.rows, "columns": list(data.columns)},
+        seed=experiment.train.seed,
+        dtype=experiment.train.dtype,
+        device=experiment.train.device,
+        versions={"gdtrain": __version__, "torch": str(torch.__version__)},
+        timing={},
+        equations=_equations(experiment, problem, history),
+        warnings=[*data.warnings, *hints],
+        every=plan.every,
+        thinned=plan.stride > 1 and plan.every is None,
+    )
+
+
+def _history(problem: Problem, descent: Descent, gradients: bool) -> History:
+    """The recorded epochs of the one trial up to its end, in the units of the data."""
+    end, recorded, parameters = descent.ends[0], descent.recorded, problem.parameters
+    rows = [i for i, epoch in enumerate(recorded.epochs) if epoch <= end.epoch]
+    gradient_KP = recorded.gradient_CSP[rows, 0] if gradients else None
+    return History(
+        epochs_K=np.array([recorded.epochs[i] for i in rows]),
+        loss_K=_array(recorded.loss_CS[rows, 0]),
+        values_KQ=_array(parameters.values(recorded.theta_CSP[rows, 0])),
+        gradient_KQ=None if gradient_KP is None else _array(parameters.gradient(gradient_KP)),
+    )
+
+
+def _parameters(problem: Problem, history: History, end: End) -> list[Parameter]:
+    parameters = problem.parameters
+    gradient_Q = parameters.gradient(end.gradient_P)
+    scaled_Q = parameters.scaled(parameters.values(end.theta_P)) if parameters.scalings else None
+    return [
+        Parameter(
+            name=name,
+            start=float(history.values_KQ[0, i]),
+            value=float(history.values_KQ[-1, i]),
+            gradient=float(gradient_Q[i]) if i in parameters.free else None,
+            fixed=i not in parameters.free,
+            scaled=None if scaled_Q is None else float(scaled_Q[i]),
+        )
+        for i, name in enumerate(parameters.names)
+    ]
+
+
+def _training(experiment: Experiment, plan: Plan, end: End) -> dict[str, Any]:
+    """How it was trained, with what was chosen for the user under `chosen`."""
+    optimizer = experiment.train.optimizer
+    training = {
+        "optimizer": {"name": optimizer.name, **optimizer.options},
+        "lr": plan.lr,
+        "epochs": plan.epochs,
+        "scale": experiment.data.scale if experiment.data else "none",
+        "chosen": list(experiment.chosen),
+    }
+    return training | ({"lr_final": end.lr} if end.lr != plan.lr else {})
+
+
+def _equations(experiment: Experiment, problem: Problem, history: History) -> list[Equation]:
+    if experiment.solve is None:
+        return []
+    sides = problem.side_values(torch.as_tensor(history.values_KQ[-1]))
+    return [Equation(text, *pair) for text, pair in zip(experiment.solve, sides, strict=True)]
+
+
+def _predictions(problem: Problem, history: History, inputs: Columns, known: bool) -> list[Prediction]:
+    """Every row of `inputs` before and after training; beside its target where the rows are the data's own."""
+    if not inputs or problem.predict is None:
+        return []
+    like = problem.parameters.start_SQ
+    columns = {name: torch.as_tensor(column).to(like) for name, column in inputs.items()}
+    before, after = (problem.predict(like.new_tensor(history.values_KQ[k]), columns) for k in (0, -1))
+    target = problem.target if known else None
+    return [
+        Prediction(
+            inputs={name: float(column[i]) for name, column in inputs.items()},
+            before=_row(before, i, problem.targets),
+            after=_row(after, i, problem.targets),
+            target=None if target is None else _row(target, i, problem.targets),
+        )
+        for i in range(len(after))
+    ]
+
+
+def _row(predictions: Tensor, i: int, targets: Sequence[str]) -> float | dict[str, float]:
+    if predictions.dim() == 1:
+        return float(predictions[i])
+    return dict(zip(targets, predictions[i].tolist(), strict=True))
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    return tensor.double().cpu().numpy()

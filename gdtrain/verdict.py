@@ -1,0 +1,170 @@
+"""How a trial ended: the status, and one sentence with numbers that says why and what would help.
+
+Shapes: P trained parameters, E equations.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gdtrain.engines.ends import End, gradient_norm
+from gdtrain.plan import Plan
+from gdtrain.results import History, Verdict
+
+GRAD_TOL = 1e-8  # converged: gradient norm at most this, times the norm at the start where that is above 1
+ROOT_TOL = 1e-6  # a root: sides equal to this share of their size, and the next Newton step this small
+_ROUNDING = 1e-12
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What is judged: what was planned, what was recorded, and the end. `first_norm`: gradient norm at the start."""
+
+    plan: Plan
+    history: History
+    end: End
+    first_norm: float
+
+    @property
+    def loss(self) -> float:
+        return float(self.history.loss_K[-1])
+
+    @property
+    def norm(self) -> float:
+        return float(gradient_norm(self.end.theta_P, self.end.gradient_P, self.plan.bounds))
+
+    @property
+    def tolerance(self) -> float:
+        return (self.plan.stops.grad_tol or GRAD_TOL) * max(1.0, self.first_norm)
+
+    @property
+    def loss_reached(self) -> bool:
+        return self.plan.stops.loss_tol is not None and self.loss <= self.plan.stops.loss_tol
+
+    @property
+    def sides(self) -> list[tuple[float, ...]]:
+        """Left and right side of every equation at the end."""
+        return self.plan.problem.side_values(self.plan.problem.parameters.values(self.end.theta_P))
+
+
+def judge(trial: Trial) -> Verdict:
+    """The verdict on a trial that has ended."""
+    status, detail = _judge(trial)
+    return Verdict(status, trial.end.epoch, detail)
+
+
+def _judge(trial: Trial) -> tuple[str, str]:
+    if trial.end.reason == "nonfinite":
+        return "diverged", _not_finite(trial)
+    if trial.end.reason == "interrupted":
+        return "interrupted", f"stopped at epoch {trial.end.epoch} of {trial.plan.epochs}; {_progress(trial)}"
+    if _rising(trial):
+        return "diverged", _risen(trial)
+    if trial.plan.problem.kind == "solve":
+        return _judge_root(trial)
+    if trial.norm <= trial.tolerance:
+        return "converged", f"gradient norm {trial.norm:.3g} is at most {trial.tolerance:.3g}"
+    if trial.loss_reached:
+        return "converged", f"loss {trial.loss:.6g} is at most {trial.plan.stops.loss_tol:g}"
+    return _unfinished(trial)
+
+
+def _unfinished(trial: Trial) -> tuple[str, str]:
+    if trial.end.reason == "patience":
+        return "stopped", f"no lower loss for {trial.plan.stops.patience} epochs; {_progress(trial)}"
+    return "max_epochs", _progress(trial)
+
+
+def _progress(trial: Trial) -> str:
+    """How fast the loss was falling in the end."""
+    if len(trial.history.loss_K) < 2:
+        return f"loss {trial.loss:.6g}, gradient norm {trial.norm:.3g}"
+    before = float(trial.history.loss_K[-2])
+    gap = int(trial.history.epochs_K[-1] - trial.history.epochs_K[-2])
+    if not trial.loss < before:
+        return f"loss no longer falling, but gradient norm {trial.norm:.3g} is above {trial.tolerance:.3g}"
+    if trial.loss <= 0:
+        return f"loss still falling by {(before - trial.loss) / gap:.3g} per epoch"
+    return f"loss still falling {100 * -math.expm1(math.log(trial.loss / before) / gap):.3g} % per epoch"
+
+
+def _rising(trial: Trial) -> bool:
+    first, last = float(trial.history.loss_K[0]), trial.loss
+    if not last - first > abs(first) + _ROUNDING * trial.plan.problem.loss_scale:
+        return False
+    tenth = trial.end.epoch - max(1, trial.end.epoch // 10)
+    return last > trial.history.loss_K[trial.history.epochs_K <= tenth][-1]
+
+
+def _not_finite(trial: Trial) -> str:
+    values_Q = trial.plan.problem.parameters.values(trial.end.theta_P)
+    if trial.end.epoch == 0:
+        cause = trial.plan.problem.not_finite(values_Q) or "loss or gradient overflows"
+        return f"not finite at the start: {cause}; no learning rate mends that, but another start or other data may"
+    return f"{_culprit(trial)} blew up: not finite at epoch {trial.end.epoch} with {_remedy(trial)}"
+
+
+def _risen(trial: Trial) -> str:
+    first = float(trial.history.loss_K[0])
+    times = trial.loss / first if first > 0 else math.inf
+    risen = f"rose {times:.3g} times" if math.isfinite(times) else f"rose to {trial.loss:.6g}"
+    return f"{_culprit(trial)} is blowing up: by epoch {trial.end.epoch} the loss {risen} with {_remedy(trial)}"
+
+
+def _remedy(trial: Trial) -> str:
+    """The learning rate at fault, and one that would not."""
+    lr = trial.end.lr
+    better = trial.plan.surviving_lr(lr)
+    if better is None:
+        return f"lr {lr:g}, and with every smaller lr that was tried: there may be no minimum"
+    return f"lr {lr:g}; lr {better:g} would not"
+
+
+def _culprit(trial: Trial) -> str:
+    """The parameter that is not finite, or has the largest gradient that is, or is largest."""
+    for tensor in (trial.end.theta_P, trial.end.gradient_P):
+        bad = ~tensor.isfinite()
+        if bool(bad.any()):
+            return trial.plan.problem.parameters.trained[int(bad.int().argmax())]
+    return trial.plan.problem.parameters.trained[int(trial.end.theta_P.abs().argmax())]
+
+
+def _judge_root(trial: Trial) -> tuple[str, str]:
+    """`solve` has converged when every equation holds and Newton's method would stay where it is."""
+    sides = trial.sides
+    worst = max(abs(left - right) for left, right in sides)
+    holds = all(abs(left - right) <= ROOT_TOL * max(1.0, abs(left), abs(right)) for left, right in sides)
+    small = trial.norm <= trial.tolerance
+    if holds and (small or trial.loss_reached):
+        step = float(_newton_step(trial).norm())
+        if trial.loss_reached or step <= ROOT_TOL * max(1.0, float(trial.end.theta_P.norm())):
+            return "converged", f"|left - right| is at most {worst:.3g}"
+        return "max_epochs", f"|left - right| is {worst:.3g}, but so flat that Newton would still move {step:.2g}"
+    if not holds and _stuck(trial):
+        return "no_root", f"no real root found: |left - right| is at least {worst:.6g}"
+    return _unfinished(trial)
+
+
+def _newton_step(trial: Trial) -> Tensor:
+    """The Gauss-Newton step from the end (P,): the least-norm solution of J step = -residuals; inf without one."""
+    (jacobian_EP,) = trial.plan.problem.objective.jacobians(trial.end.theta_P[None])
+    if not bool(jacobian_EP.isfinite().all()):
+        return torch.full_like(trial.end.theta_P, math.inf)
+    residual_E = trial.end.theta_P.new_tensor([left - right for left, right in trial.sides])
+    return -torch.linalg.pinv(jacobian_EP) @ residual_E
+
+
+def _stuck(trial: Trial) -> bool:
+    """Whether no step along the gradient or Newton's direction, long or short, lowers the loss by a thousandth."""
+    directions = [-trial.end.gradient_P, _newton_step(trial)]
+    lengths = 2.0 ** torch.arange(20, -60, -1, dtype=trial.end.theta_P.dtype)
+    steps = [lengths[:, None] * d / d.norm().clamp(min=1e-300) for d in directions if bool(d.isfinite().all())]
+    tried = trial.end.theta_P + torch.cat(steps)
+    if trial.plan.bounds is not None:
+        tried = tried.clamp(*trial.plan.bounds)
+    loss_S, _ = trial.plan.problem.objective.loss_and_gradient(tried)
+    return not bool((loss_S < 0.999 * trial.loss).any())
