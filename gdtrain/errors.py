@@ -88,10 +88,7 @@ def excerpt(text: str, span: tuple[int, int] | None) -> list[str]:
 
 def cells(text: str) -> int:
     """Terminal cells that `text` takes: wide characters take two, combining ones none."""
-    return sum(
-        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
-        for c in text
-    )
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -103,5 +100,5 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 def nearest(name: str, known: Iterable[str]) -> str:
     """The known name that is closest to `name` (letter case aside), or "" where none is close."""
     names = {k.casefold(): k for k in known}
-    match = get_close_matches(name.casefold(), names, n=1, cutoff=0.7)
+    match = get_close_matches(name.casefold(), names, n=1, cutoff=0.65)  # `rnu` is that close to `run`
     return names[match[0]] if match else ""

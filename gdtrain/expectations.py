@@ -97,7 +97,8 @@ def look_up(result: Result, name: str) -> float | str:
     if isinstance(found, int | float | str) and not isinstance(found, bool):
         return float(found) if found in ("inf", "-inf", "nan") else found
     known = [*result.params, *short]
-    raise UserError(f"there is no number called {name}", remedy=did_you_mean(name, known) or f"there is {', '.join(known)}")
+    remedy = did_you_mean(name, known) or f"there is {', '.join(known)}"
+    raise UserError(f"there is no number called {name}", remedy=remedy)
 
 
 def _follow(document: Any, path: str) -> Any:

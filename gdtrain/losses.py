@@ -62,9 +62,7 @@ def build(name: str, options: Mapping[str, Any]) -> Loss:
     return LOSSES[name](**options)
 
 
-def total(
-    loss: Loss, prediction: Tensor, target: Tensor, weight: Tensor | None = None
-) -> tuple[Tensor, Tensor]:
+def total(loss: Loss, prediction: Tensor, target: Tensor, weight: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """The weighted sum of the values and the weight, both (S,).
 
     weight  of each row, (N,) or (S, N); 1 unless given. A row with several targets counts once for each.

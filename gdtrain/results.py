@@ -93,10 +93,16 @@ class Equation:
 
 @dataclass
 class Result:
-    """One trial's outcome. `to_dict()` is the result document, `params` the values, `history` a data frame."""
+    """One trial's outcome. `to_dict()` is the result document, `params` the values, `history` a data frame.
+
+    statement  the problem in a line, as it was written: `y = w*x`
+    epochs     how many were done; `loss` has name, initial and final
+    every      the history shows each so many epochs, where that was asked; `thinned`: it holds fewer than were done
+    """
 
     name: str
     kind: str
+    statement: str
     verdict: Verdict
     epochs: int
     loss: dict[str, Any]
@@ -147,6 +153,7 @@ class Result:
             "schema": SCHEMA,
             "name": self.name,
             "kind": self.kind,
+            "statement": self.statement,
             "verdict": vars(self.verdict),
             "epochs": self.epochs,
             "loss": self.loss,
@@ -184,7 +191,7 @@ class Result:
         values = "\n".join(f"  {name} = {value:.6g}" for name, value in self.params.items())
         loss = f"loss {self.loss['initial']:.6g} -> {self.loss['final']:.6g}"
         verdict = f"{self.verdict.status} at epoch {self.verdict.epoch}: {self.verdict.detail}"
-        return f"{self.name} ({self.kind}): {verdict}\n  {loss}\n{values}"
+        return f"{self.kind} {self.statement}: {verdict}\n  {loss}\n{values}"
 
     __repr__ = __str__
 

@@ -79,12 +79,15 @@ def _result(experiment: Experiment, data: Data, plan: Plan, descent: Descent, gr
     history = _history(problem, descent, gradients)
     first_norm = float(gradient_norm(plan.theta_1P[0], descent.first_gradient_SP[0], plan.bounds))
     verdict = judge(Trial(plan, history, end, first_norm))
-    hints = [] if verdict.status == "diverged" else undetermined(
-        problem.objective, end.theta_P[None], problem.parameters.trained
+    hints = (
+        []
+        if verdict.status == "diverged"
+        else undetermined(problem.objective, end.theta_P[None], problem.parameters.trained)
     )
     return Result(
         name=experiment.name,
         kind=experiment.kind,
+        statement=statement(experiment, problem),
         verdict=verdict,
         epochs=end.epoch,
         loss={"name": problem.loss_name, "initial": history.loss_K[0], "final": history.loss_K[-1]},
@@ -103,6 +106,13 @@ def _result(experiment: Experiment, data: Data, plan: Plan, descent: Descent, gr
         every=plan.every,
         thinned=plan.stride > 1 and plan.every is None,
     )
+
+
+def statement(experiment: Experiment, problem: Problem) -> str:
+    """The problem in a line."""
+    if experiment.regress:
+        return f"{', '.join(problem.targets)} on {', '.join(problem.inputs) or 'a constant'}"
+    return experiment.fit or experiment.minimize or "; ".join(experiment.solve or ())
 
 
 def _history(problem: Problem, descent: Descent, gradients: bool) -> History:

@@ -97,7 +97,7 @@ def _rising(trial: Trial) -> bool:
     if not last - first > abs(first) + _ROUNDING * trial.plan.problem.loss_scale:
         return False
     tenth = trial.end.epoch - max(1, trial.end.epoch // 10)
-    return last > trial.history.loss_K[trial.history.epochs_K <= tenth][-1]
+    return bool(last > trial.history.loss_K[trial.history.epochs_K <= tenth][-1])
 
 
 def _not_finite(trial: Trial) -> str:
@@ -155,7 +155,8 @@ def _newton_step(trial: Trial) -> Tensor:
     if not bool(jacobian_EP.isfinite().all()):
         return torch.full_like(trial.end.theta_P, math.inf)
     residual_E = trial.end.theta_P.new_tensor([left - right for left, right in trial.sides])
-    return -torch.linalg.pinv(jacobian_EP) @ residual_E
+    step_P: Tensor = -torch.linalg.pinv(jacobian_EP) @ residual_E
+    return step_P
 
 
 def _stuck(trial: Trial) -> bool:

@@ -24,7 +24,7 @@ LAYERS = [
     {"engines"},
     {"plan"},
     {"verdict"},
-    {"train", "look"},
+    {"gradient", "look", "train"},
     {"expectations", "report"},
     {"api"},
     {"cli"},

@@ -115,9 +115,7 @@ def walk(optimizer: Optimizer, theta: Tensor, lr: Tensor, gradient_KSP: Tensor) 
     return state, thetas
 
 
-def walk_torch(
-    name: str, options: dict[str, Any], theta: Tensor, lr: Tensor, gradient_KSP: Tensor
-) -> list[Tensor]:
+def walk_torch(name: str, options: dict[str, Any], theta: Tensor, lr: Tensor, gradient_KSP: Tensor) -> list[Tensor]:
     """The same walk by torch.optim, a trial at a time."""
     trials = []
     for start, rate, gradient_KP in zip(theta, lr, gradient_KSP.transpose(0, 1), strict=True):
@@ -168,14 +166,16 @@ def defaults(function: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_an_experiment_gives_the_same_options(name: str) -> None:
-    options = schema.OPTIMIZERS[name].model_validate({"name": name}).options
+    options = schema.Optimizer.model_validate({"name": name}).options
     plain = {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
     assert plain == defaults(OPTIMIZERS[name])
     build(name, options, LIKE)
 
 
-def test_an_experiment_knows_the_same_optimizers() -> None:
-    assert set(schema.OPTIMIZERS) == set(OPTIMIZERS) == set(TORCH)
+def test_an_experiment_knows_the_same_optimizers_and_the_learning_rates_of_torch() -> None:
+    assert set(schema.DEFAULTS) == set(OPTIMIZERS) == set(TORCH)
+    rates = {name: inspect.signature(optimizer).parameters["lr"].default for name, optimizer in TORCH.items()}
+    assert {**schema.LR, "sgd": rates["sgd"]} == rates  # sgd's is derived from the problem
 
 
 def test_first_steps_by_hand() -> None:
@@ -299,8 +299,6 @@ def test_float32_stays_float32(name: str, options: dict[str, Any]) -> None:
 def test_a_constant_gradient_has_no_variance_and_gives_a_number() -> None:
     """Centered rmsprop: the mean of squares less the square of the mean may round to below zero."""
     gradient = torch.full((100, 1, 1), 0.7, dtype=torch.float64)
-    state, thetas = walk(
-        build("rmsprop", {"alpha": 0.5, "centered": True}, LIKE), starts(1, 1), rates(1), gradient
-    )
+    state, thetas = walk(build("rmsprop", {"alpha": 0.5, "centered": True}, LIKE), starts(1, 1), rates(1), gradient)
     assert float(state["square_avg"] - state["grad_avg"] ** 2) < 0
     assert bool(torch.cat(thetas).isfinite().all())

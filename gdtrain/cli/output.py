@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 import time
@@ -48,6 +49,8 @@ class Output:
         """Train one experiment and show what came of it. Returns the exit code."""
         from gdtrain.train import train
 
+        gc.freeze()  # what was imported stays
+        gc.enable()
         with _Watch(experiment.train.epochs, quiet=self.options.quiet) as watch:
             result = train(
                 experiment,
@@ -56,6 +59,9 @@ class Output:
                 gradients=self.options.gradients,
                 watch=watch,
             )
+        if experiment.regress and experiment.regress.features == ["*"] and not self.options.quiet:
+            features = [name for name in result.data["columns"] if name not in experiment.regress.target]
+            say(printable(f"features: {', '.join(features)}"))
         self._show(result)
         met = [self._expect(expectation, result) for expectation in self.expectations]
         return max(result.verdict.exit_code, 0 if all(met) else 1)

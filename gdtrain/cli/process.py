@@ -8,7 +8,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from gdtrain.errors import NOT_WRITTEN, USAGE, UserError, printable
+from gdtrain.errors import NOT_WRITTEN, UserError, printable
 
 BUG = 70
 INTERRUPTED = 130
@@ -53,15 +53,14 @@ def say(text: str) -> None:
 
 
 def _dispatch(arguments: Sequence[str]) -> int:
-    import typer
+    from typer.exceptions import TyperException
 
     from gdtrain.cli.app import app
     from gdtrain.cli.usage import expressions_apart, translate
 
-    usage_error = typer.BadParameter.__mro__[2]  # what typer raises for everything wrong with a command line
     try:
         code = app(expressions_apart(arguments), prog_name="gdtrain", standalone_mode=False)
-    except usage_error as error:
+    except TyperException as error:
         raise translate(error, arguments) from None
     return code if isinstance(code, int) else 0
 
@@ -79,4 +78,4 @@ def _let_go_of_stdout() -> None:
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     except OSError:
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None

@@ -47,7 +47,8 @@ def _from_file(text: str) -> list[Override]:
     try:
         with open(path, encoding="utf-8") as file:
             document = json.load(file)
-        values = {name: float(fields["value"]) for name, fields in document["params"].items() if not fields.get("fixed")}
+        trained = {name: fields for name, fields in document["params"].items() if not fields.get("fixed")}
+        values = {name: float(fields["value"]) for name, fields in trained.items()}
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}", where="--start") from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):

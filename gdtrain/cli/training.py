@@ -11,7 +11,8 @@ import typer
 
 from gdtrain.cli.options import Options, takes_options
 from gdtrain.cli.process import say
-from gdtrain.errors import DATA, UserError, UserErrors, printable
+from gdtrain.errors import DATA, UserError, UserErrors
+from gdtrain.experiment.tree import Node, Place
 
 Formula = Annotated[str, typer.Argument(metavar="FORMULA", help="What to fit: 'y = w*x + b'.", show_default=False)]
 Table = Annotated[
@@ -58,7 +59,7 @@ def solve(
 
     Example: gdtrain solve 'x^2 + y = 3' 'x - y = 0'
     """
-    return _train([{"name": "solve", "solve": [text.strip() for text in equations]}], options)
+    return _train([{"solve": [_written("EQUATION", text) for text in equations]}], options)
 
 
 @takes_options
@@ -73,7 +74,7 @@ def fit(
 
     Example: gdtrain fit 'y = a*exp(-b*x) + c' points.csv --predict x=5
     """
-    experiment = {"name": "fit", "fit": formula.strip(), **_data(table, data), **_predict(predict)}
+    experiment = {"fit": _written("FORMULA", formula), **_data(table, data), **_predict(predict)}
     return _train([experiment], options)
 
 
@@ -97,18 +98,16 @@ def regress(
 
     Example: gdtrain regress data.csv --target sales --features income,price
     """
-    predictor: dict[str, Any] = {"target": _names(target), "intercept": not no_intercept}
+    predictor: dict[str, Any] = {"target": _names("--target", target), "intercept": not no_intercept}
     if features is not None:
-        predictor["features"] = _names(features)
-    experiment = {"name": "regress", "regress": predictor, "data": {"path": table}, **_predict(predict)}
+        predictor["features"] = _names("--features", features)
+    experiment = {"regress": predictor, **_data(table, None), **_predict(predict)}
     return _train([experiment], options)
 
 
 @takes_options
 def minimize(
-    expression: Annotated[
-        str, typer.Argument(metavar="EXPRESSION", help="What to make small.", show_default=False)
-    ],
+    expression: Annotated[str, typer.Argument(metavar="EXPRESSION", help="What to make small.", show_default=False)],
     options: Options,
     table: Table = None,
     data: InlineData = None,
@@ -117,11 +116,16 @@ def minimize(
 
     Example: gdtrain minimize '(1 - x)^2 + (y - 2)^2'
     """
-    return _train([{"name": "minimize", "minimize": expression.strip(), **_data(table, data)}], options)
+    return _train([{"minimize": _written("EXPRESSION", expression), **_data(table, data)}], options)
 
 
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
+def _written(what: str, text: str) -> Node:
+    """A formula of the command line, so that an error in it shows it. A space before a minus kept it apart."""
+    return Node(text.strip(), Place.of(what, text.strip()))
+
+
+def _names(flag: str, text: str) -> list[Node]:
+    return [Node(name.strip(), Place.of(flag, name.strip())) for name in text.split(",") if name.strip()]
 
 
 def _data(table: str | None, columns: Sequence[str] | None) -> dict[str, Any]:
@@ -129,7 +133,7 @@ def _data(table: str | None, columns: Sequence[str] | None) -> dict[str, Any]:
     if table is not None and columns:
         raise UserError("data is either a file or --data", remedy=f"leave out {table} or --data")
     if table is not None:
-        return {"data": {"path": table}}
+        return {"data": {"path": _written("DATA", table)}}
     if not columns:
         return {}
     return {"data": {"columns": dict(_column(text) for text in columns)}}
@@ -150,7 +154,7 @@ def _number(cell: str, flag: str, text: str) -> float:
     except Refusal as refusal:
         raise UserError(str(refusal), where=flag, text=text, code=DATA) from None
     if isinstance(number, bool) or not isinstance(number, int | float):
-        raise UserError(f"{printable(cell.strip()) or 'an empty cell'} is not a number", where=flag, text=text, code=DATA)
+        raise UserError(f"{cell.strip() or 'an empty cell'} is not a number", where=flag, text=text, code=DATA)
     return float(number)
 
 

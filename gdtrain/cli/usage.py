@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from typer.exceptions import TyperException
+
 from gdtrain.errors import UserError, nearest
 
 EXPRESSION_VERBS = ("solve", "fit", "minimize", "grad")
@@ -53,13 +55,13 @@ def expressions_apart(arguments: Sequence[str]) -> list[str]:
     return [f" {a}" if a.startswith("-") and a != "-" and not _OPTION.fullmatch(a) else a for a in arguments]
 
 
-def translate(error: Exception, arguments: Sequence[str]) -> UserError:
+def translate(error: TyperException, arguments: Sequence[str]) -> UserError:
     """The usage error that typer raised, as ours."""
     verb = next((a for a in arguments if not a.startswith("-")), "")
     option = getattr(error, "option_name", None)
     if option is not None and "No such option" in str(error):
         return _unknown_option(option, error, verb)
-    message = error.format_message() if hasattr(error, "format_message") else str(error)
+    message = error.format_message()
     if message.startswith("No such command"):
         return _unknown_verb(verb)
     missing = re.match(r"Missing (argument|option) '([^']*)'", message)
@@ -69,7 +71,7 @@ def translate(error: Exception, arguments: Sequence[str]) -> UserError:
     return UserError(message.rstrip("."), where=f"gdtrain {verb}".strip(), remedy=f"see gdtrain {verb} --help")
 
 
-def _unknown_option(option: str, error: Exception, verb: str) -> UserError:
+def _unknown_option(option: str, error: TyperException, verb: str) -> UserError:
     name = option.lstrip("-").partition("=")[0]
     known = [p.lstrip("-") for p in _known_options(error)]
     ours = ALIASES.get(name.lower()) or ALIASES.get(name.lower().replace("_", "-")) or nearest(name, known)
@@ -77,7 +79,7 @@ def _unknown_option(option: str, error: Exception, verb: str) -> UserError:
     return UserError(f"there is no option {option}", where=f"gdtrain {verb}".strip(), remedy=remedy)
 
 
-def _known_options(error: Exception) -> list[str]:
+def _known_options(error: TyperException) -> list[str]:
     context = getattr(error, "ctx", None)
     return [opt for param in context.command.params for opt in param.opts] if context is not None else []
 

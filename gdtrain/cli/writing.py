@@ -90,7 +90,7 @@ def init(
         files = {Path(out or f"{kind}.yaml"): _starter(kind, table, target)}
     for path in files:
         if path.exists() or path.is_symlink():
-            raise UserError(f"{path} exists", where="gdtrain init", remedy="move it away, or name another with --output")
+            raise UserError(f"{path} exists", where="gdtrain init", remedy="move it away, or write --output FILE")
     for path, text in files.items():
         _write(path, text)
         print(path)
@@ -104,7 +104,8 @@ def _starter(kind: str, table: str | None, target: str | None) -> str:
 
     if table is None:
         if target is not None:
-            raise UserError("--target needs a table", where="gdtrain init", remedy="gdtrain init regress data.csv --target y")
+            remedy = "as in gdtrain init regress data.csv --target y"
+            raise UserError("--target needs a table", where="gdtrain init", remedy=remedy)
         return starter(kind)
     if kind != "regress":
         starter(kind)  # refuses what is no kind

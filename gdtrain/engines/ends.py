@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-
 Bounds = tuple[Tensor, Tensor]  # lower_P, upper_P
 
 
@@ -86,7 +85,9 @@ class Ends:
         for s, end in enumerate(self.found):
             if end is not None:
                 continue
-            firsts = {reason: first for reason, mark_CS in marks.items() if (first := _first(mark_CS[:, s])) is not None}
+            firsts = {
+                reason: first for reason, mark_CS in marks.items() if (first := _first(mark_CS[:, s])) is not None
+            }
             if self._stops.patience is not None and (late := self._patience(chunk, s)) is not None:
                 firsts.setdefault("patience", late)
             if firsts:
@@ -152,4 +153,5 @@ def gradient_norm(theta: Tensor, gradient: Tensor, bounds: Bounds | None) -> Ten
         lower, upper = bounds
         held = ((theta <= lower) & (gradient > 0)) | ((theta >= upper) & (gradient < 0))
         gradient = gradient.masked_fill(held, 0.0)
-    return gradient.norm(dim=-1)
+    norm: Tensor = torch.linalg.vector_norm(gradient, dim=-1)
+    return norm

@@ -121,8 +121,13 @@ class _Walk:
             gradients.append(self._gradient)
             rates.append(self._lr)
         self.epoch += epochs
-        stacked = (torch.stack(items) for items in (losses, thetas, gradients))
-        return Chunk(range(first, self.epoch), *stacked, torch.stack(rates)[:, :, 0])
+        return Chunk(
+            epochs=range(first, self.epoch),
+            loss_CS=torch.stack(losses),
+            theta_CSP=torch.stack(thetas),
+            gradient_CSP=torch.stack(gradients),
+            lr_CS=torch.stack(rates)[:, :, 0],
+        )
 
     def _rose(self, loss_S: Tensor) -> Tensor:
         """Which trials' loss is higher than before the step, or no number."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from gdtrain.experiment.optimizers import OPTIMIZERS
+from gdtrain.experiment.optimizers import LR
 from gdtrain.experiment.rules import kind_of
 from gdtrain.experiment.tree import Node, Place, Scalar
 
@@ -32,8 +32,7 @@ def _scale(tree: Node) -> Scalar | None:
 
 def _lr(tree: Node) -> Scalar | None:
     name = tree.get("train", "optimizer", "name")
-    optimizer = OPTIMIZERS.get(str(name.value)) if name else None
-    return "auto" if optimizer is None or optimizer.LR is None else optimizer.LR
+    return LR.get(str(name.value), "auto") if name else "auto"
 
 
 # In this order: the scale asks whether an lr was chosen, the lr which optimizer.

@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 class Model(BaseModel):
     """A section of an experiment. Strict: `true` and `"0.5"` are no numbers, and unknown keys are errors."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 def broken(what: str, remedy: str = "", *at: str | int) -> PydanticCustomError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import takewhile
 
 from gdtrain.errors import UserError
@@ -19,6 +20,7 @@ _NO_EQUALS = {
 _COMMENT = re.compile(r"[ \t]+#")
 
 
+@lru_cache(maxsize=256)
 def sides(kind: str, text: str) -> tuple[Formula, ...]:
     """The trees of one formula: left and right of an equation, or one expression. Raises UserError."""
     if kind == "minimize":

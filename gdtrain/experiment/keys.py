@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from gdtrain.errors import nearest
-from gdtrain.experiment.optimizers import OPTIMIZERS
+from gdtrain.experiment.optimizers import Optimizer
 from gdtrain.experiment.schema import Data, Experiment, Loss, Param, Predict, Regress, Start, Stop, Train
 
 OPTIMIZER = "train.optimizer"
@@ -17,7 +17,7 @@ SECTIONS: Mapping[str, Sequence[str]] = {
     "regress": list(Regress.model_fields),
     "loss": list(Loss.model_fields),
     "predict": list(Predict.model_fields),
-    OPTIMIZER: list(dict.fromkeys(field for model in OPTIMIZERS.values() for field in model.model_fields)),
+    OPTIMIZER: list(Optimizer.model_fields),
     "params.*": list(Param.model_fields),
     "params.*.start": list(Start.model_fields),
 }
@@ -68,12 +68,9 @@ ALIASES = {
 }
 
 
-def remedy(key: str, section: str, here: Sequence[str]) -> str:
-    """What to write in place of `key`, which is not one of the keys `here` of a section of SECTIONS."""
-    if takers := [
-        name for name, model in OPTIMIZERS.items() if section == OPTIMIZER and key in model.model_fields
-    ]:
-        return f"{key} is an option of {', '.join(takers)}"
+def remedy(key: str, section: str) -> str:
+    """What to write in place of `key`, which a section of SECTIONS does not have."""
+    here = SECTIONS[section]
     home = ALIASES.get(key) or _home(key)
     if home:
         inside, _, name = home.rpartition(".")

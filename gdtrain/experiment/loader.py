@@ -21,9 +21,9 @@ MAX_DEPTH = 50
 MAX_NODES = (
     1_000_000  # values, counting a repeated one each time; a file of MAX_BYTES stays below without aliases
 )
+FORMULAS = ("solve", "fit", "minimize")  # the keys that hold formulas
 QUOTE = "put the formula in quotes"
 
-_FORMULA_KEYS = ("solve", "fit", "minimize")
 _TOP_KEY = re.compile(r"""^(?:["']?(\w+)["']?)\s*:""", re.MULTILINE)
 # Controls, line ends of some readers only, text direction, halves of characters, byte order marks.
 _UNREADABLE = re.compile(
@@ -138,7 +138,7 @@ class _Builder:
         """Whether the last key at the margin, up to the line of `offset`, is one that holds formulas."""
         end = self.source.text.find("\n", offset)
         keys = _TOP_KEY.findall(self.source.text, 0, end if end >= 0 else len(self.source.text))
-        return bool(keys) and keys[-1] in _FORMULA_KEYS
+        return bool(keys) and keys[-1] in FORMULAS
 
     def _refuse(self, place: Place, what: str, remedy: str) -> Node:
         self.mistakes.append(Mistake(place, what, remedy))

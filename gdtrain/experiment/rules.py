@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from gdtrain.experiment.keys import SECTIONS
+from gdtrain.experiment.optimizers import DEFAULTS
 from gdtrain.experiment.schema import KINDS, STDIN
 from gdtrain.experiment.tree import Mistake, Node
 
@@ -48,6 +49,7 @@ def check(tree: Node, *, framed: bool = False) -> Iterator[Mistake]:
     scale = tree.get("data", "scale")
     if scale and scale.value == "standard" and kind in ("fit", "minimize"):
         yield Mistake(scale.place, f"{kind} scales no columns", "scale in the formula; only regress takes it")
+    yield from _options(tree)
     for pattern, choices in ALTERNATIVES:
         if not (framed and pattern == "data"):
             yield from _exactly_one(tree, pattern, choices)
@@ -68,6 +70,18 @@ def _kinds(tree: Node) -> Iterator[Mistake]:
         yield Mistake(
             tree.key(kind), f"{given[0]} and {kind} are two problems", "write one experiment a file"
         )
+
+
+def _options(tree: Node) -> Iterator[Mistake]:
+    """Options that are another optimizer's."""
+    optimizer, name = tree.get("train", "optimizer"), tree.get("train", "optimizer", "name")
+    if optimizer is None or name is None or not isinstance(name.value, str) or name.value not in DEFAULTS:
+        return
+    for option, _ in optimizer.children():
+        takers = [taker for taker, options in DEFAULTS.items() if option in options]
+        if takers and name.value not in takers:
+            place = tree.key("train", "optimizer", option)
+            yield Mistake(place, f"{name.value} takes no {option}", f"it is an option of {', '.join(takers)}")
 
 
 def _exactly_one(tree: Node, pattern: str, choices: Sequence[str]) -> Iterator[Mistake]:

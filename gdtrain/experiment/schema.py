@@ -18,7 +18,7 @@ from gdtrain.experiment.fields import (
     Whole,
     broken,
 )
-from gdtrain.experiment.optimizers import AnyOptimizer, Sgd
+from gdtrain.experiment.optimizers import Optimizer
 from gdtrain.experiment.tree import Node, from_plain
 
 Kind = Literal["solve", "fit", "regress", "minimize"]
@@ -58,7 +58,7 @@ def _clamped(number: float, low: float | None, high: float | None) -> float:
     return number if high is None else min(number, high)
 
 
-Names = Annotated[list[Text], Field(min_length=1), AfterValidator(_unique)]
+NameList = Annotated[list[Text], Field(min_length=1), AfterValidator(_unique)]
 File = Annotated[Text, AfterValidator(_file)]
 Column = Annotated[list[float], Field(min_length=1)]
 
@@ -120,7 +120,7 @@ class Param(Model):
 class Regress(Model):
     """A linear predictor: target = sum of weight * feature, plus an intercept."""
 
-    target: Names = Field(description="column to predict, or a list of them")
+    target: NameList = Field(description="column to predict, or a list of them")
     features: Annotated[list[Text], AfterValidator(_unique)] = Field(
         ["*"], description='columns to predict from; "*" is all other numeric columns'
     )
@@ -144,7 +144,7 @@ class Data(Model):
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = Field(
         None, description="character between cells; found from the file unless given"
     )
-    header: Names | None = Field(None, description="names for a file without a header line")
+    header: NameList | None = Field(None, description="names for a file without a header line")
     comment: Text | None = Field(None, description="lines of the file that start with this are skipped")
     scale: Literal["none", "standard"] = Field(
         "none", description="standard: train on columns with mean 0 and standard deviation 1"
@@ -193,7 +193,9 @@ class Loss(Model):
 class Train(Model):
     """How the loss is descended."""
 
-    optimizer: AnyOptimizer = Field(Sgd(name="sgd"), description="a name, or {name: sgd, momentum: 0.9, ...}")
+    optimizer: Optimizer = Field(
+        Optimizer(name="sgd"), description="a name, or {name: sgd, momentum: 0.9, ...}"
+    )
     lr: LearningRate = Field("auto", description="learning rate; auto: 1/L for sgd, torch.optim's for others")
     epochs: Annotated[Whole, Field(ge=0, le=10**12)] = Field(1000, description="passes over the data")
     seed: Annotated[Whole, Field(ge=0, lt=2**63)] = Field(0, description="of every random draw")

@@ -8,9 +8,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from gdtrain.errors import did_you_mean
-from gdtrain.experiment.keys import OPTIMIZER, SECTIONS, remedy
-from gdtrain.experiment.loader import QUOTE
-from gdtrain.experiment.optimizers import OPTIMIZERS
+from gdtrain.experiment.keys import remedy
+from gdtrain.experiment.loader import FORMULAS, QUOTE
 from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.tree import REFUSED, Key, Mistake, Node, short
 
@@ -27,7 +26,6 @@ MUST_BE: Mapping[str, str] = {
     "model_attributes_type": "must hold key: value",
     "finite_number": "must be a finite number",
     "literal_error": "must be {expected}",
-    "union_tag_invalid": "must be one of {expected_tags}",
     "greater_than": "must be above {gt:g}",
     "greater_than_equal": "must be {ge:g} or more",
     "less_than": "must be below {lt:g}",
@@ -39,7 +37,6 @@ MUST_BE: Mapping[str, str] = {
     "too_long": "must hold at most {max_length}, not {actual_length}",
 }
 _COUNTED = ("too_short", "too_long", "string_too_short", "string_too_long")
-_FORMULAS = ("solve", "fit", "minimize")
 
 
 def validate(tree: Node) -> tuple[Experiment | None, list[Mistake]]:
@@ -54,7 +51,7 @@ def validate(tree: Node) -> tuple[Experiment | None, list[Mistake]]:
 def _mistake(tree: Node, error: Any) -> Mistake | None:
     """One of pydantic's errors; None where the value at fault has been reported before."""
     kind, context = error["type"], error.get("ctx", {})
-    keys = _keys(error["loc"], tag=kind == "union_tag_invalid")
+    keys: tuple[Key, ...] = error["loc"]
     if _refused(tree, keys):
         return None
     if kind == "extra_forbidden":
@@ -64,18 +61,11 @@ def _mistake(tree: Node, error: Any) -> Mistake | None:
     if kind == "rule":
         return Mistake(tree.find(*keys, *context["at"]), context["what"], context["remedy"])
     what = MUST_BE[kind].format(**context).replace("'", "")
-    value = error["input"]["name"] if kind == "union_tag_invalid" else error["input"]
+    value = error["input"]
     shown = "" if kind in _COUNTED else f", not {_described(value)}"
     return Mistake(
         tree.find(*keys), f"{_written(tree, keys)} {what}{shown}", _remedy(keys, kind, value, context)
     )
-
-
-def _keys(location: Sequence[Key], *, tag: bool) -> tuple[Key, ...]:
-    """Keys of the file from pydantic's location, which also tells which optimizer's model it tried."""
-    if location[:2] == ("train", "optimizer"):
-        return ("train", "optimizer", "name") if tag else (*location[:2], *location[3:])
-    return tuple(location)
 
 
 def _refused(tree: Node, keys: Sequence[Key]) -> bool:
@@ -104,13 +94,13 @@ def _described(value: Any) -> str:
 
 
 def _remedy(keys: Sequence[Key], kind: str, value: Any, context: Mapping[str, Any]) -> str:
-    if kind in ("literal_error", "union_tag_invalid"):
-        known = context.get("expected", context.get("expected_tags", "")).replace(" or ", ", ")
+    if kind == "literal_error":
+        known = context["expected"].replace(" or ", ", ")
         return did_you_mean(str(value), (name.strip("' ") for name in known.split(",")))
     if keys == ("data",):
         return f"write data: {{path: {short(str(value))}}}".replace("/dev/stdin", "-")
     if kind == "string_type":
-        return QUOTE if keys[0] in _FORMULAS else "put it in quotes"
+        return QUOTE if keys[0] in FORMULAS else "put it in quotes"
     if kind in ("float_type", "int_type") and isinstance(value, str):
         return "write it without quotes" if _reads_as_number(value) else ""
     return "write a list: predict: [{x: 5}]" if keys == ("predict",) and kind != "float_type" else ""
@@ -128,20 +118,11 @@ def _unknown(tree: Node, keys: Sequence[Key]) -> Mistake:
     """A key that its section does not have."""
     *inside, key = keys
     section = _pattern(inside)
-    here = list(SECTIONS[section])
-    if section == OPTIMIZER and (optimizer := tree.get(*inside, "name")):
-        here = list(OPTIMIZERS[str(optimizer.value)].model_fields)
-    what = f"{short(str(key))} is not a key {_of(inside, tree)}"
+    what = f"{short(str(key))} is not a key of {'.'.join(map(str, inside)) or 'an experiment'}"
     if section == "predict":
         return Mistake(tree.key(*keys), what, "write points as a list: predict: [{x: 5}]")
-    return Mistake(tree.key(*keys), what, remedy(str(key), section, here))
+    return Mistake(tree.key(*keys), what, remedy(str(key), section))
 
 
 def _pattern(inside: Sequence[Key]) -> str:
     return ".".join("*" if i == 1 and inside[0] == "params" else str(key) for i, key in enumerate(inside))
-
-
-def _of(inside: Sequence[Key], tree: Node) -> str:
-    if list(inside) == ["train", "optimizer"] and (name := tree.get(*inside, "name")):
-        return f"of {name.value}"
-    return f"of {'.'.join(map(str, inside))}" if inside else "of an experiment"

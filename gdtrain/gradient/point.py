@@ -14,6 +14,7 @@ from gdtrain.draws import generator
 from gdtrain.errors import UserError, did_you_mean, nearest
 from gdtrain.formula import REDUCTIONS, Name, Node, Op, names, walk
 from gdtrain.formula.nodes import COMPARISONS
+from gdtrain.gradient.result import Value
 
 MAX_DRAWN = 10_000_000  # values of one drawn list
 _LISTED = 20  # names that a message lists
@@ -44,6 +45,12 @@ def tensor(name: str, given: object, seed: int) -> Tensor:
     if not np.isfinite(values).all():
         raise UserError(f"{name} has a value that is not a finite number", remedy="write a finite one")
     return torch.from_numpy(values.copy())
+
+
+def plain(values: Tensor, shape: Sequence[int]) -> Value:
+    """A tensor as a number where it has no axis, else as an array."""
+    shaped = values.detach().reshape(tuple(shape))
+    return shaped.numpy().copy() if shaped.ndim else float(shaped)
 
 
 def _array(name: str, given: object) -> np.ndarray:

@@ -145,7 +145,7 @@ class Gradient:
     __repr__ = __str__
 
     def _lines(self, each: Pass) -> list[str]:
-        shown = [(derivative(self.symbol, name), value) for name, value in each.derivatives.items()]
+        shown = [(Label(self.symbol, name), value) for name, value in each.derivatives.items()]
         values = [f"  {label} = {listed(value)}" for label, value in shown]
         return [f"{printable(each.expression)} = {listed(each.value)}", *values]
 
@@ -155,9 +155,24 @@ def symbol(taken: Iterable[str]) -> str:
     return next((letter for letter in ("y", "f", "z") if letter not in names), "value")
 
 
-def derivative(of: str, name: str) -> str:
-    """`dy/dx`."""
-    return f"d{of}/d{printable(name)}"
+@dataclass(frozen=True)
+class Label:
+    """What a derivative is called, `dy/dx`, and each of its entries: `dy/dx[2]`, or in a Jacobian `dy[0]/dx[2]`.
+
+    rows, entries  whether the expression, and the name, are lists here
+    """
+
+    symbol: str
+    name: str
+    rows: bool = False
+    entries: bool = False
+
+    def __call__(self, row: int, entry: int) -> str:
+        row_index, index = f"[{row}]" if self.rows else "", f"[{entry}]" if self.entries else ""
+        return f"d{self.symbol}{row_index}/d{printable(self.name)}{index}"
+
+    def __str__(self) -> str:
+        return f"d{self.symbol}/d{printable(self.name)}"
 
 
 def listed(value: Value) -> str:

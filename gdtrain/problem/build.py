@@ -71,7 +71,9 @@ class Problem:
         for tree in (side for sides in self.sides for side in sides):
             if found := blame(tree, named):
                 node, row = found
-                inputs = {name: v[row] if v.numel() > 1 else v[0] for name, v in named.items() if name in formula_names(node)}
+                inputs = {
+                    name: v[row] if v.numel() > 1 else v[0] for name, v in named.items() if name in formula_names(node)
+                }
                 shown = ", ".join(f"{name} = {float(value):.6g}" for name, value in inputs.items())
                 place = f" in row {row + 1}" if self.rows else ""
                 return f"{to_text(node)} is not finite{place} ({shown})" if shown else f"{to_text(node)} is not finite"

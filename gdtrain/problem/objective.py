@@ -77,9 +77,7 @@ class DataLoss:
 class Expression:
     """The value of an expression is the loss; columns, where it has any, are reduced by `sum` or `mean`."""
 
-    def __init__(
-        self, tree: Node, parameters: Sequence[str], columns: Mapping[str, Tensor], like: Tensor
-    ) -> None:
+    def __init__(self, tree: Node, parameters: Sequence[str], columns: Mapping[str, Tensor], like: Tensor) -> None:
         self._tape = Tape([tree], parameters).bind(columns, like=like)
 
     def loss_and_gradient(self, theta_SP: Tensor) -> tuple[Tensor, Tensor]:

@@ -135,4 +135,7 @@ def _start(param: Param, seed: int, trial: int, name: str) -> float:
     if start.value is not None:
         return start.value
     draw = generator(seed, trial, f"start {name}")
-    return float(draw.uniform(*start.uniform) if start.uniform else draw.normal(*(start.normal or ())))
+    if start.uniform is not None:
+        return float(draw.uniform(start.uniform[0], start.uniform[1]))
+    assert start.normal is not None
+    return float(draw.normal(start.normal[0], start.normal[1]))

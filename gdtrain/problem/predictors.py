@@ -64,7 +64,7 @@ class Equations:
         return torch.cat([r.expand(theta_SP.shape[0], 1) for r in residuals], dim=1), saved
 
     def backward(self, saved: Any, slope: Tensor) -> Tensor:
-        return self._tape.backward(saved, list(slope.split(1, dim=1)))
+        return self._tape.backward(saved, list(torch.split_with_sizes(slope, [1] * slope.shape[1], 1)))
 
     def jacobian(self, theta_1P: Tensor) -> Tensor:
         return torch.cat([jacobian[0] for jacobian in self._tape.jacobian(theta_1P)])
@@ -92,12 +92,10 @@ class Linear:
         return (weights_STF @ self._x_NF.T).transpose(1, 2), None
 
     def backward(self, saved: Any, slope: Tensor) -> Tensor:
-        if self._targets == 1:
-            gradient = slope @ self._x_NF
-        else:
-            gradient = (slope.transpose(1, 2) @ self._x_NF).flatten(1)
+        by_target = slope if self._targets == 1 else slope.transpose(1, 2)
+        gradient = (by_target @ self._x_NF).flatten(1)
         return gradient if self._free is None else gradient[:, self._free]
 
     def jacobian(self, theta_1P: Tensor) -> Tensor:
-        jacobian = torch.block_diag(*[self._x_NF] * self._targets)
+        jacobian = torch.kron(torch.eye(self._targets).to(self._x_NF), self._x_NF)
         return jacobian if self._free is None else jacobian[:, self._free]

@@ -1,4 +1,4 @@
-"""A result in one of the formats: table, plain, md, csv, json. Returns text, but for the table, which wants a console."""
+"""A result as text: plain, md, csv or json. The table, which wants a console, is in `tables`."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from gdtrain.results import Prediction, Result
 
 MANY = 8  # weights that are all shown; of more, the first few and the norm
 FEW = 5
+TITLE = 70  # characters of the problem that a title shows
 PREDICTIONS = 20  # predicted rows that a table shows
 
 
@@ -96,7 +97,13 @@ def _history(result: Result, width: int | None) -> Section:
     hidden = len(names) - fit
     notes = [f"{hidden} more weights are not shown; norm is over all {len(names)}"] if hidden else []
     rows = [list(row) for row in zip(*columns, strict=True)]
-    return Section(printable(f"{result.name} ({result.kind})"), header, rows, tuple(notes))
+    return Section(_title(result), header, rows, tuple(notes))
+
+
+def _title(result: Result) -> str:
+    name = "" if result.name == result.kind else f"{result.name}: "
+    statement = result.statement if len(result.statement) <= TITLE else result.statement[: TITLE - 3] + "..."
+    return printable(f"{name}{result.kind} {statement}")
 
 
 def _fitting(names: Sequence[str], rows: Sequence[Sequence[str]], width: int | None, *, doubled: bool) -> int:
@@ -115,7 +122,9 @@ def _fitting(names: Sequence[str], rows: Sequence[Sequence[str]], width: int | N
 
 def _equations(result: Result) -> Section:
     rows = [[printable(e.text), number(e.left), number(e.right), number(e.residual)] for e in result.equations]
-    return Section("put back into the equation" + "s" * (len(rows) > 1), ["equation", "left", "right", "residual"], rows)
+    return Section(
+        "put back into the equation" + "s" * (len(rows) > 1), ["equation", "left", "right", "residual"], rows
+    )
 
 
 def _predictions(result: Result) -> Section:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import isfinite, nan
 
 from ..errors import printable
@@ -19,9 +19,24 @@ _SHOWN = 60  # characters of a cell that a message shows
 def number(cell: str) -> float:
     """The value of `cell`; nan or an infinity where it holds no finite number.
 
-    Narrower than float(): no underscores, no digits of other scripts, no words.
+    Narrower than float(): no underscores, no digits of other scripts.
     """
-    return float(cell) if _NUMBER.fullmatch(cell) else nan
+    try:
+        value = float(cell)
+    except ValueError:
+        return nan
+    return value if cell.isascii() and "_" not in cell else nan
+
+
+def numbers(cells: Sequence[str]) -> list[float]:
+    """`number` of each of `cells`."""
+    text = "".join(cells)
+    if text.isascii() and "_" not in text:
+        try:
+            return list(map(float, cells))
+        except ValueError:
+            pass
+    return [number(cell.strip()) for cell in cells]
 
 
 def quoted(cell: str) -> str:

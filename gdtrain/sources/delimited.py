@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import DATA, UserError
-from .cells import Tally, complaint, number
+from .cells import Tally, complaint, numbers
 from .layout import Dialect, Layout, read_layout
 from .origin import Origin
 from .records import Record, cell_span, records
@@ -74,7 +74,7 @@ class DelimitedSource(Source):
                 yield record
 
     def _values(self, record: Record, places: Sequence[int]) -> list[float]:
-        values = [number(record.cells[place].strip()) for place in places]
+        values = numbers([record.cells[place] for place in places])
         if not isfinite(sum(values)):  # or their sum alone is too large
             for place, value in zip(places, values, strict=True):
                 if not isfinite(value):

@@ -116,7 +116,9 @@ def _is_number(value: object) -> bool:
 
 
 def _is_gap(value: object) -> bool:
-    return value is None or str(value) in ("<NA>", "NaT", "nan")  # as pandas and numpy print theirs
+    if _is_number(value):
+        return bool(value != value)
+    return value is None or str(value) in ("<NA>", "NaT")  # as pandas prints its own
 
 
 def _kind(value: object) -> Kind:

@@ -123,8 +123,9 @@ def _sample(
 
 
 def _guess(lines: list[str], comment: str | None) -> str:
-    """The delimiter that parts all of the first lines into equally many cells, and most; else a comma."""
-    best, most = ",", 1
+    """What parts each of the first lines into equally many cells, and most; else what the header has most."""
+    first = _sample(lines, ",", comment, "", strict=False)[:1]
+    best, most = max(_DELIMITERS, key=first[0].text.count) if first else ",", 1
     for delimiter in _DELIMITERS:
         rows = _sample(lines[:_GUESSING_ROWS], delimiter, comment, "", strict=False)
         widths = {len(row.cells) for row in rows}

@@ -68,10 +68,11 @@ class NdjsonSource(Source):
 
         from .fast import batches, block
 
+        schema: dict[str, type[pl.DataType]] = dict.fromkeys(names, pl.Float64)
         place = self._origin.scannable()
         if isinstance(place, str):
             place = glob.escape(place)  # a bracket in a file's name is no pattern
-        frame = pl.scan_ndjson(place, schema={name: pl.Float64 for name in names})
+        frame = pl.scan_ndjson(place, schema=schema)
         for batch in batches(frame, size):
             yield block(batch, names)
 

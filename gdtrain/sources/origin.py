@@ -9,6 +9,7 @@ import shutil
 import stat
 import sys
 import tempfile
+import weakref
 import zlib
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
@@ -28,7 +29,7 @@ _SMALL = 1 << 18  # bytes up to which Python's own reader is done before polars 
 _SMALL_GZIP = 1 << 15
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Origin:
     """Bytes that may be read many times.
 
@@ -176,8 +177,15 @@ def _not_found(path: str, where: str) -> UserError:
     elif not folder.is_dir():
         remedy = f"there is no folder {folder} either"
     else:
-        remedy = did_you_mean(Path(path).name, (entry.name for entry in os.scandir(folder)))
+        remedy = did_you_mean(Path(path).name, _names_in(folder))
     return UserError("there is no such file", where=where, remedy=remedy or "check the path", code=DATA)
+
+
+def _names_in(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:  # a folder may be entered and not listed
+        return []
 
 
 def _from_stdin(stream: BinaryIO, where: str) -> Origin:
@@ -193,7 +201,9 @@ def _from_stdin(stream: BinaryIO, where: str) -> Origin:
     file.write(content)
     shutil.copyfileobj(stream, file)
     file.flush()
-    return _origin(file, file.tell(), content[:_HEAD], where, "")
+    origin = _origin(file, file.tell(), content[:_HEAD], where, "")
+    weakref.finalize(origin, file.close)
+    return origin
 
 
 def _origin(place: Place, size: int, head: bytes, where: str, name: str) -> Origin:

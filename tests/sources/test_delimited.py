@@ -98,6 +98,7 @@ BAD = [
     ("x,y\n1,1e400\n", "a.csv, line 2, column y: '1e400' is too large"),
     ("x,z\n1,2\n", "a.csv: there is no column y; the columns are x, z"),
     ("X,Yield\n1,2\n", "a.csv: there is no column x; did you mean X? (the columns are X, Yield)"),
+    ("x;y\n1;2\n3\n", "a.csv, line 3: the row has 1 cell, the header 2"),
     ("x y\n1 2\n", "only one column was found: set data.delimiter"),
     ("x,y\n1,\x002\n", "a.csv, line 2: a NUL byte at byte offset 6"),
     (b"x,y,u\n1,2,a\n3,4,\xff\n", "a.csv, line 3: not UTF-8: byte 0xff at byte offset 16"),
@@ -217,7 +218,7 @@ def test_both_ways_agree(tmp_path_factory: pytest.TempPathFactory, header: str, 
     polars is easier on quotes.)"""
     path = tmp_path_factory.getbasetemp() / "agree.csv"
     path.write_bytes((header + rows).encode())
-    answers = []
+    answers: list[object] = []
     for limit in (1 << 60, -1):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("gdtrain.sources.origin._SMALL", limit)

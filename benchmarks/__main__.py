@@ -1,0 +1,39 @@
+"""Measure, print one table, exit 1 where a bound does not hold."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+
+from benchmarks.loop import loop
+from benchmarks.measure import Row
+from benchmarks.startup import startup
+from benchmarks.table import show
+
+# What can be measured: a function of the number of repeats that yields its rows.
+BENCHMARKS: dict[str, Callable[[int], Iterator[Row]]] = {"startup": startup, "loop": loop}
+
+
+def main() -> int:
+    """Carry out `python -m benchmarks`. Returns its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--only", choices=list(BENCHMARKS), help="measure these alone")
+    parser.add_argument("--repeats", type=_repeats, default=11, metavar="N", help="rounds to take the median of (11)")
+    asked = parser.parse_args()
+    rows: list[Row] = []
+    for name in [asked.only] if asked.only else BENCHMARKS:
+        print(f"measuring {name} ...", file=sys.stderr, flush=True)
+        rows += BENCHMARKS[name](asked.repeats)
+    show(rows)
+    return 1 if any(row.fails for row in rows) else 0
+
+
+def _repeats(text: str) -> int:
+    if (repeats := int(text)) < 1:
+        raise ValueError
+    return repeats
+
+
+if __name__ == "__main__":
+    sys.exit(main())
