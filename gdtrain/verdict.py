@@ -61,7 +61,7 @@ def _judge(trial: Trial) -> tuple[str, str]:
     if trial.end.reason == "nonfinite":
         return "diverged", _not_finite(trial)
     if trial.end.reason == "interrupted":
-        return "interrupted", f"stopped at epoch {trial.end.epoch} of {trial.plan.epochs}; {_progress(trial)}"
+        return "interrupted", f"stopped at epoch {trial.end.epoch:,} of {trial.plan.epochs:,}; {_progress(trial)}"
     if _rising(trial):
         return "diverged", _risen(trial)
     if trial.plan.problem.kind == "solve":
@@ -86,7 +86,8 @@ def _progress(trial: Trial) -> str:
     before = float(trial.history.loss_K[-2])
     gap = int(trial.history.epochs_K[-1] - trial.history.epochs_K[-2])
     if not trial.loss < before:
-        return f"loss no longer falling, but gradient norm {trial.norm:.3g} is above {trial.tolerance:.3g}"
+        above = trial.norm > trial.tolerance
+        return f"loss no longer falling, gradient norm {trial.norm:.3g}" + f", above {trial.tolerance:.3g}" * above
     if trial.loss <= 0:
         return f"loss still falling by {(before - trial.loss) / gap:.3g} per epoch"
     return f"loss still falling {100 * -math.expm1(math.log(trial.loss / before) / gap):.3g} % per epoch"

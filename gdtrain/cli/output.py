@@ -89,7 +89,7 @@ class Output:
 
 
 def _plain(value: float | str) -> str:
-    return value if isinstance(value, str) else repr(value)
+    return value if isinstance(value, str) else repr(float(value) if isinstance(value, float) else value)
 
 
 def _tables(result: Result) -> None:

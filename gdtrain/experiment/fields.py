@@ -28,10 +28,8 @@ def _integral(value: object) -> object:
 def _learning_rate(value: object) -> object:
     if value == "auto":
         return value
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise broken("lr must be a positive number or auto")
-    if not 0 < value < math.inf:
-        raise broken("lr must be a positive number or auto", "descent with lr 0 or below goes nowhere")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise PydanticCustomError("learning_rate", "must be a positive number or auto")
     return float(value)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from gdtrain.experiment.keys import SECTIONS
 from gdtrain.experiment.optimizers import DEFAULTS
@@ -65,7 +66,8 @@ def check_stdin(tree: Node) -> Iterator[Mistake]:
 def _kinds(tree: Node) -> Iterator[Mistake]:
     given = [kind for kind in KINDS if tree.get(kind)]
     if not given and _known(tree, SECTIONS[""]):
-        yield Mistake(tree.place, "there is no problem here", f"write one of {', '.join(KINDS)}")
+        start = replace(tree.place, end=tree.place.start)
+        yield Mistake(start, "there is no problem here", f"write one of {', '.join(KINDS)}")
     for kind in given[1:]:
         yield Mistake(
             tree.key(kind), f"{given[0]} and {kind} are two problems", "write one experiment a file"

@@ -24,6 +24,7 @@ MUST_BE: Mapping[str, str] = {
     "dict_type": "must hold name: value",
     "model_type": "must hold key: value",
     "model_attributes_type": "must hold key: value",
+    "learning_rate": "must be a positive number or auto",
     "finite_number": "must be a finite number",
     "literal_error": "must be {expected}",
     "greater_than": "must be above {gt:g}",
@@ -36,6 +37,7 @@ MUST_BE: Mapping[str, str] = {
     "too_short": "must hold at least {min_length}, not {actual_length}",
     "too_long": "must hold at most {max_length}, not {actual_length}",
 }
+_NUMBERS = ("float_type", "int_type", "learning_rate")
 _COUNTED = ("too_short", "too_long", "string_too_short", "string_too_long")
 
 
@@ -101,7 +103,7 @@ def _remedy(keys: Sequence[Key], kind: str, value: Any, context: Mapping[str, An
         return f"write data: {{path: {short(str(value))}}}".replace("/dev/stdin", "-")
     if kind == "string_type":
         return QUOTE if keys[0] in FORMULAS else "put it in quotes"
-    if kind in ("float_type", "int_type") and isinstance(value, str):
+    if kind in _NUMBERS and isinstance(value, str):
         return "write it without quotes" if _reads_as_number(value) else ""
     return "write a list: predict: [{x: 5}]" if keys == ("predict",) and kind != "float_type" else ""
 

@@ -19,7 +19,7 @@ from gdtrain.formula import Node
 from gdtrain.formula.evaluate import evaluate
 
 MAX_ENTRIES = 1_000  # of a name that are differenced: its first
-_WORK = 1_000_000  # entries times values: fewer entries of a name are differenced where lists are long
+_WORK = 4_000_000  # entries times values: fewer entries of a name are differenced where lists are long
 _BLOCK = 50_000  # entries times values at once: what stays in a processor's cache
 _RUNGS = 12
 _EPS = torch.finfo(torch.float64).eps

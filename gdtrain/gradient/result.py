@@ -175,13 +175,13 @@ class Label:
         return f"d{self.symbol}/d{printable(self.name)}"
 
 
-def listed(value: Value) -> str:
-    """A number to six significant digits, or a list of them in brackets; of a long one the first few."""
+def listed(value: Value, *, shown: int = SHOWN, nan: str = "nan") -> str:
+    """A number to six significant digits, or a list of them in brackets; of a long one the first `shown`."""
     if isinstance(value, np.ndarray) and value.ndim:
-        items = [listed(item) for item in value[:SHOWN]]
-        more = [f"... {len(value) - SHOWN:,} more"] if len(value) > SHOWN else []
+        items = [listed(item, shown=shown, nan=nan) for item in value[:shown]]
+        more = [f"... {len(value) - shown:,} more"] if len(value) > shown else []
         return f"[{', '.join([*items, *more])}]"
-    return f"{float(value) + 0.0:.6g}"  # adding 0 turns -0 to 0
+    return nan if np.isnan(value) else f"{float(value) + 0.0:.6g}"  # adding 0 turns -0 to 0
 
 
 def _plain(value: Value, *, nan: str | None = "nan") -> Any:

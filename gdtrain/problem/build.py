@@ -68,23 +68,31 @@ class Problem:
     def not_finite(self, values_Q: Tensor) -> str:
         """The innermost expression that is not finite, and where; "" where all are."""
         named = self.named(values_Q)
-        for tree in (side for sides in self.sides for side in sides):
+        for tree in (tree for trees in self.sides for tree in trees):
             if found := blame(tree, named):
                 node, row = found
-                inputs = {
-                    name: v[row] if v.numel() > 1 else v[0] for name, v in named.items() if name in formula_names(node)
-                }
-                shown = ", ".join(f"{name} = {float(value):.6g}" for name, value in inputs.items())
+                inputs = {name: named[name] for name in formula_names(node)}
+                shown = ", ".join(f"{n} = {float(v[row if len(v) > 1 else 0]):.6g}" for n, v in inputs.items())
                 place = f" in row {row + 1}" if self.rows else ""
-                return f"{to_text(node)} is not finite{place} ({shown})" if shown else f"{to_text(node)} is not finite"
+                return f"{to_text(node)} is not finite{place}" + (f" ({shown})" if shown else "")
         return ""
 
 
 def build_problem(experiment: Experiment, columns: Mapping[str, np.ndarray], names: Names) -> Problem:
     """The problem that `experiment` poses over `columns` (float64 (N,) each; empty where there is no data)."""
-    like = torch.zeros((), dtype=DTYPES[experiment.train.dtype], device=experiment.train.device)
+    like = _zero(experiment)
     tensors = {name: torch.as_tensor(column).to(like) for name, column in columns.items()}
     return BUILDERS[experiment.kind](experiment, tensors, names, like)
+
+
+def _zero(experiment: Experiment) -> Tensor:
+    """A number of the experiment's dtype on its device, which all tensors are made like."""
+    train = experiment.train
+    try:
+        return torch.zeros((), dtype=DTYPES[train.dtype], device=train.device)
+    except (RuntimeError, AssertionError, TypeError, ValueError):  # torch raises any of these
+        what = f"this torch cannot compute {train.dtype} on {train.device}"
+        raise experiment.tree.find("train", "device").error(what, "use --device cpu") from None
 
 
 def _solve(experiment: Experiment, columns: Columns, names: Names, like: Tensor) -> Problem:

@@ -21,20 +21,30 @@ def render(result: Result, style: str, *, compact: bool = False) -> str:
     return TEXTS[style](result)
 
 
+def aligned(section: Section) -> str:
+    """A section as lines of plain text, its columns lined up."""
+    return f"{section.title}\n{_columns(section)}"
+
+
+def pipes(section: Section) -> str:
+    """A section in Markdown."""
+    return f"### {_escaped(section.title)}\n\n{_pipes(section)}"
+
+
 def _plain(result: Result) -> str:
-    blocks = [f"{s.title}\n{_aligned(s)}" for s in sections(result)]
+    blocks = [aligned(section) for section in sections(result)]
     return "\n\n".join([*blocks, "\n".join(summary(result))]) + "\n"
 
 
-def _aligned(section: Section) -> str:
+def _columns(section: Section) -> str:
     lines = [section.header, *section.rows]
     widths = [max(cells(line[i]) for line in lines) for i in range(len(section.header))]
     padded = ["  ".join(" " * (w - cells(text)) + text for text, w in zip(line, widths, strict=True)) for line in lines]
-    return "\n".join([*padded, *section.notes])
+    return "\n".join([*(line.rstrip() for line in padded), *section.notes])
 
 
 def _markdown(result: Result) -> str:
-    blocks = [f"### {_escaped(s.title)}\n\n{_pipes(s)}" for s in sections(result)]
+    blocks = [pipes(section) for section in sections(result)]
     return "\n\n".join([*blocks, "  \n".join(_escaped(line) for line in summary(result))]) + "\n"
 
 

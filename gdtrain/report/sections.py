@@ -73,7 +73,7 @@ def _how(result: Result) -> str:
         lr += f" (halved to {short(train['lr_final'])})"
     scale = [f"columns scaled ({train['scale']})"] if train["scale"] != "none" else []
     parts = [optimizer, lr, *scale, f"engine {engine['name']} ({engine['reason']})"]
-    chosen = [key.rpartition(".")[2] for key in train["chosen"]]
+    chosen = dict.fromkeys(key.rpartition(".")[2] for key in train["chosen"])
     return ", ".join(parts) + (f"; chosen for you: {', '.join(chosen)}" if chosen else "")
 
 

@@ -17,15 +17,20 @@ COLOURS = {"converged": "green", "max_epochs": "yellow", "stopped": "yellow", "i
 def show(result: Result, console: Console) -> None:
     """Print the tables and the summary. On a terminal the history fits its width; elsewhere nothing is cut."""
     for section in sections(result, console.width if console.is_terminal else None):
-        table = _table(section)
-        needed = Measurement.get(console, console.options.update(max_width=10**6), table).maximum
-        console.print(table, width=max(needed, 1), crop=False, overflow="ignore", soft_wrap=False)
-        for note in section.notes:
-            console.print(Text(note, style="dim"), soft_wrap=True)
+        show_section(section, console)
     status, *lines = summary(result)
     console.print(Text(status, style=COLOURS.get(result.verdict.status, "red")), soft_wrap=True)
     for line in lines:
         console.print(Text(line), soft_wrap=True)
+
+
+def show_section(section: Section, console: Console) -> None:
+    """Print one table and its notes, as wide as it is."""
+    table = _table(section)
+    needed = Measurement.get(console, console.options.update(max_width=10**6), table).maximum
+    console.print(table, width=max(needed, 1), crop=False, overflow="ignore", soft_wrap=False)
+    for note in section.notes:
+        console.print(Text(note, style="dim"), soft_wrap=True)
 
 
 def _table(section: Section) -> Table:

@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import BinaryIO
 
-from ..errors import UserError
-from .table import BLOCK_ROWS, Column, Kind, Source
+from gdtrain.errors import UserError
+from gdtrain.sources.table import BLOCK_ROWS, Column, Kind, Source
 
 __all__ = ["BLOCK_ROWS", "Column", "Kind", "Source", "open_source"]
 
@@ -48,25 +48,25 @@ def open_source(
     if len(given) != 1:
         raise UserError("data comes from exactly one place", remedy="give data.path or data.columns")
     if path is None:
-        from .inline import InlineSource
+        from gdtrain.sources.inline import InlineSource
 
         return InlineSource(given[0], where=where or ("data.columns" if frame is None else "the data"))
 
-    from .origin import find_origin
+    from gdtrain.sources.origin import find_origin
 
     origin = find_origin(path, stdin=stdin, where=where)
     if origin.form == "delimited":
-        from .delimited import DelimitedSource
-        from .layout import Dialect
+        from gdtrain.sources.delimited import DelimitedSource
+        from gdtrain.sources.layout import Dialect
 
         return DelimitedSource(origin, Dialect.checked(delimiter, header, comment))
 
     _refuse_text_options({"delimiter": delimiter, "header": header, "comment": comment}, origin.where)
     if origin.form == "parquet":
-        from .parquet import ParquetSource
+        from gdtrain.sources.parquet import ParquetSource
 
         return ParquetSource(origin)
-    from .ndjson import NdjsonSource
+    from gdtrain.sources.ndjson import NdjsonSource
 
     return NdjsonSource(origin)
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Sequence
 from math import isfinite, nan
 
-from ..errors import printable
-from .table import Kind
+from gdtrain.errors import printable
+from gdtrain.sources.table import Kind
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([T ].*)?|[0-9]{1,2}[/.][0-9]{1,2}[/.][0-9]{2,4}")

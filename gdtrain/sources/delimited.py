@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import DATA, UserError
-from .cells import Tally, complaint, numbers
-from .layout import Dialect, Layout, read_layout
-from .origin import Origin
-from .records import Record, cell_span, records
-from .table import Column, Source
+from gdtrain.errors import DATA, UserError
+from gdtrain.sources.cells import Tally, complaint, numbers
+from gdtrain.sources.layout import Dialect, Layout, read_layout
+from gdtrain.sources.origin import Origin
+from gdtrain.sources.records import Record, cell_span, records
+from gdtrain.sources.table import Column, Source
 
 if TYPE_CHECKING:
-    from .table import Block
+    from gdtrain.sources.table import Block
 
 _CAREFUL_ROWS = 4096  # rows that the careful pass holds as text
 
@@ -41,8 +41,8 @@ class DelimitedSource(Source):
     def _blocks(self, names: list[str], size: int) -> Iterator[Block]:
         given = 0
         if not self._origin.small:
-            from .fast import Doubt
-            from .scan import scan_blocks
+            from gdtrain.sources.fast import Doubt
+            from gdtrain.sources.scan import scan_blocks
 
             try:
                 for block in scan_blocks(self._origin, self._layout, names, size):

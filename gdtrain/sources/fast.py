@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 if TYPE_CHECKING:
-    from .table import Block
+    from gdtrain.sources.table import Block
 
 # What polars raises on bad data: its own errors, broken files, and, on the worst of bytes, a panic.
 FAILURES: tuple[type[BaseException], ...] = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)

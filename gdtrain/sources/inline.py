@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import DATA, UserError
-from .cells import complaint, quoted
-from .table import Column, Kind, Source
+from gdtrain.errors import DATA, UserError
+from gdtrain.sources.cells import complaint, quoted
+from gdtrain.sources.table import Column, Kind, Source
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .table import Block
+    from gdtrain.sources.table import Block
 
 _KINDS: dict[str, Kind] = {"i": "number", "u": "number", "f": "number", "b": "bool", "M": "date", "m": "date"}
 

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
-from ..errors import DATA, USAGE, UserError
-from .cells import Tally
-from .origin import Origin
-from .records import Record, records
-from .table import Column
+from gdtrain.errors import DATA, USAGE, UserError
+from gdtrain.sources.cells import Tally
+from gdtrain.sources.origin import Origin
+from gdtrain.sources.records import Record, records
+from gdtrain.sources.table import Column
 
 _DELIMITERS = (",", "\t", ";", "|")  # in the order of preference
 _SPELLED = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "space": " "}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import Literal, NamedTuple, TypeAlias
 
-from ..errors import DATA, UserError
+from gdtrain.errors import DATA, UserError
 
 Form: TypeAlias = Literal["delimited", "ndjson", "parquet"]
 

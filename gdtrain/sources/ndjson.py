@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..errors import DATA, UserError
-from .cells import Tally, complaint, is_date, number, quoted
-from .origin import Origin
-from .table import Column, Source
+from gdtrain.errors import DATA, UserError
+from gdtrain.sources.cells import Tally, complaint, is_date, number, quoted
+from gdtrain.sources.origin import Origin
+from gdtrain.sources.table import Column, Source
 
 if TYPE_CHECKING:
-    from .table import Block
+    from gdtrain.sources.table import Block
 
 _SAMPLE_LINES = 1000
 _CAREFUL_ROWS = 4096
@@ -44,7 +44,7 @@ class NdjsonSource(Source):
     def _blocks(self, names: list[str], size: int) -> Iterator[Block]:
         given = 0
         if not self._origin.small:
-            from .fast import Doubt
+            from gdtrain.sources.fast import Doubt
 
             try:
                 for block in self._fast_blocks(names, size):
@@ -66,7 +66,7 @@ class NdjsonSource(Source):
     def _fast_blocks(self, names: list[str], size: int) -> Iterator[Block]:
         import polars as pl
 
-        from .fast import batches, block
+        from gdtrain.sources.fast import batches, block
 
         schema: dict[str, type[pl.DataType]] = dict.fromkeys(names, pl.Float64)
         place = self._origin.scannable()

@@ -17,8 +17,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
-from ..errors import DATA, UserError, did_you_mean
-from .magic import Form, check_name, form_of_name, signature
+from gdtrain.errors import DATA, UserError, did_you_mean
+from gdtrain.sources.magic import Form, check_name, form_of_name, signature
 
 Place: TypeAlias = str | bytes | BinaryIO  # a path, the content itself, or an unnamed temporary file
 
@@ -66,7 +66,7 @@ class Origin:
         Raises UserError (DATA), with the line, for what is not UTF-8 or not text, and for broken compression.
         """
         if self.compression == "zstd":
-            from .zstd import zstd_lines
+            from gdtrain.sources.zstd import zstd_lines
 
             return zstd_lines(self)
         return self._lines()

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from ..errors import DATA, UserError
-from .cells import complaint
-from .fast import FAILURES, Doubt, batches, block
-from .origin import Origin
-from .table import Column, Kind, Source
+from gdtrain.errors import DATA, UserError
+from gdtrain.sources.cells import complaint
+from gdtrain.sources.fast import FAILURES, Doubt, batches, block
+from gdtrain.sources.origin import Origin
+from gdtrain.sources.table import Column, Kind, Source
 
 if TYPE_CHECKING:
-    from .table import Block
+    from gdtrain.sources.table import Block
 
 
 class ParquetSource(Source):

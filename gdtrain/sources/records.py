@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from ..errors import DATA, UserError
+from gdtrain.errors import DATA, UserError
 
 # What csv.Error says begins with the first; what the user reads, and the remedy.
 _TROUBLES = (

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from .fast import FAILURES, Doubt, batches, block
-from .layout import Layout
-from .origin import Origin
+from gdtrain.sources.fast import FAILURES, Doubt, batches, block
+from gdtrain.sources.layout import Layout
+from gdtrain.sources.origin import Origin
 
 if TYPE_CHECKING:
-    from .table import Block
+    from gdtrain.sources.table import Block
 
 
 def scan_blocks(origin: Origin, layout: Layout, names: Sequence[str], size: int) -> Iterator[Block]:

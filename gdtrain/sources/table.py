@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from ..errors import DATA, UserError, did_you_mean
+from gdtrain.errors import DATA, UserError, did_you_mean
 
 if TYPE_CHECKING:
     import numpy as np

@@ -6,8 +6,8 @@ from collections.abc import Generator
 
 import polars as pl
 
-from ..errors import DATA, UserError
-from .origin import Origin
+from gdtrain.errors import DATA, UserError
+from gdtrain.sources.origin import Origin
 
 _LINES = 4096  # lines unpacked at a time
 

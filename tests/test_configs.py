@@ -1,0 +1,153 @@
+"""Every file in configs/ keeps what it promises, to the printed digits."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from functools import cache
+from itertools import takewhile
+from pathlib import Path
+
+import pytest
+
+from gdtrain.cli.process import run
+from gdtrain.experiment.load import load
+from gdtrain.results import Result
+from gdtrain.train import train
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+CONFIGS = REPOSITORY / "configs"
+END = -1
+
+# y = w*x by hand: d/dw mean((w*x - y)^2) = 2*mean(x^2)*(w - 2) = 15*(w - 2) on x = 1..4, y = 2x, so that an epoch at
+# lr 0.01 takes 0.15 of the way to 2: w = 2 - 2*0.85^k, and the loss is 7.5*(w - 2)^2 = 30*0.85^(2k).
+LINEAR = (
+    "0.300 0.555 0.772 0.956 1.113 1.246 1.359 1.455 1.537 1.606 "
+    "1.665 1.716 1.758 1.794 1.825 1.851 1.874 1.893 1.909 1.922"
+).split()
+
+# (config, epoch, quantity, the number as it is promised). A quantity is loss, a parameter, `d NAME` for a gradient, or
+# `prediction K` for row K of the predictions; all of them at that epoch.
+CASES: Sequence[tuple[str, int, str, str]] = (
+    # x - 2 shrinks by 0.999 an epoch: from 0.0486, x = 2 - 1.9514*0.999^10000.
+    ("equation", 0, "loss", "1.9040"),
+    ("equation", 0, "d x", "-1.9514"),
+    ("equation", 10_000, "x", "1.99991"),
+    ("linear", 0, "loss", "30.000"),
+    ("linear", 1, "loss", "21.675"),
+    *(("linear", epoch, "w", weight) for epoch, weight in enumerate(LINEAR, start=1)),
+    ("linear", 20, "prediction 1", "9.612"),
+    # 2 - 0.0775191*0.85
+    ("linear_continued", 0, "w", "1.9224809"),
+    ("linear_continued", 1, "w", "1.934"),
+    ("linear_continued", 100, "w", "2.000"),
+    ("linear_continued", 100, "prediction 1", "10.000"),
+    ("sales", 0, "loss", "3375.0307"),
+    ("sales", 0, "d income", "9416.573"),
+    ("sales", 0, "d price", "53.4586"),
+    ("sales", 0, "d tax", "17.7574"),
+    ("sales", 0, "d intercept", "114.1188"),
+    ("sales", 2, "loss", "1922.6413"),
+    ("sales_pairs", 0, "loss", "3390.0070"),
+    ("sales_pairs", 0, "d income", "9436.738"),
+    ("sales_pairs", 0, "d price", "52.304"),
+    ("sales_pairs", 0, "d tax", "16.616"),
+    ("sales_pairs", 0, "d intercept", "114.121"),
+    ("sales_pairs", 2, "loss", "1931.394"),
+    # (x + y)^2 = 4 + 2 and (x - y)^2 = 4 - 2: x, y = (sqrt(6) +- sqrt(2))/2.
+    ("system", 0, "loss", "0.5"),
+    ("system", END, "x", "1.931852"),
+    ("system", END, "y", "0.517638"),
+    # scipy.optimize.curve_fit: 2.50023029, 0.5984896, 0.49826192 with mean squared residual 0.000255237763.
+    ("exponential", 0, "loss", "0.8563"),
+    ("exponential", END, "a", "2.50023"),
+    ("exponential", END, "b", "0.59849"),
+    ("exponential", END, "c", "0.49826"),
+    ("exponential", END, "loss", "0.00025524"),
+    ("exponential", END, "prediction 1", "0.5002"),
+    # (1 + 1.2)^2 + 100*(1 - 1.44)^2 = 4.84 + 19.36
+    ("rosenbrock", 0, "loss", "24.20"),
+    ("rosenbrock", END, "x", "1.00000"),
+    ("rosenbrock", END, "y", "1.00000"),
+)
+
+VERDICTS = {
+    "equation": "max_epochs",
+    "linear": "max_epochs",
+    "linear_continued": "max_epochs",
+    "sales": "max_epochs",
+    "sales_pairs": "max_epochs",
+    "system": "converged",
+    "exponential": "converged",
+    "rosenbrock": "converged",
+}
+
+
+@cache
+def trained(config: str) -> Result:
+    return train(load(CONFIGS / f"{config}.yaml"), gradients=True)
+
+
+def found(result: Result, epoch: int, quantity: str) -> float:
+    """A quantity of CASES; END is the last epoch."""
+    what, _, name = quantity.rpartition(" ")
+    recorded = result.recorded
+    row = result.epochs if epoch == END else epoch
+    assert recorded.epochs_K[row] == row
+    if what == "prediction":
+        assert row == result.epochs
+        after = result.predictions[int(name) - 1].after
+        assert isinstance(after, float)
+        return after
+    if name == "loss":
+        return float(recorded.loss_K[row])
+    values_KQ = recorded.gradient_KQ if what == "d" else recorded.values_KQ
+    assert values_KQ is not None
+    return float(values_KQ[row, list(result.params).index(name)])
+
+
+def printed_as(number: float, promised: str) -> str:
+    """`number` with as many decimals as `promised`."""
+    decimals = len(promised.partition(".")[2])
+    return f"{number:.{decimals}f}"
+
+
+@pytest.mark.parametrize(("config", "epoch", "quantity", "promised"), CASES)
+def test_numbers(config: str, epoch: int, quantity: str, promised: str) -> None:
+    assert printed_as(found(trained(config), epoch, quantity), promised) == promised
+
+
+@pytest.mark.parametrize(("config", "status"), VERDICTS.items())
+def test_verdicts(config: str, status: str) -> None:
+    assert trained(config).verdict.status == status
+
+
+def test_every_config_is_held_to_numbers() -> None:
+    written = {path.stem for path in CONFIGS.iterdir()}
+    assert written == {config for config, *_ in CASES} == set(VERDICTS)
+
+
+@pytest.mark.parametrize("config", VERDICTS)
+def test_opening(config: str) -> None:
+    """A file opens with its question, what to expect and how long it takes."""
+    lines = (CONFIGS / f"{config}.yaml").read_text(encoding="utf-8").splitlines()
+    opening = " ".join(takewhile(lambda line: line.startswith("# "), lines))
+    assert re.match(r"# [A-Z][^#]*\?", opening)
+    assert "Expect: " in opening
+    assert "Takes " in opening
+
+
+def test_pairs_continued(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two epochs saved as a result, and 10,000 more from there: what the notebook came to."""
+    pairs = str(CONFIGS / "sales_pairs.yaml")
+    assert run(["run", pairs, "--format", "json"]) == 0
+    saved = tmp_path / "result.json"
+    saved.write_text(capsys.readouterr().out, encoding="utf-8")
+    more = ["--start", f"@{saved}", "--lr", "1e-7", "--epochs", "10000", "--format", "json"]
+    assert run(["run", pairs, *more]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert printed_as(document["loss"]["initial"], "1931.394") == "1931.394"
+    assert printed_as(document["loss"]["final"], "16.8275") == "16.8275"
+    promised = ["4.797", "5.964", "5.421", "6.610", "4.547"]
+    assert [printed_as(row["after"], "4.797") for row in document["predictions"]] == promised
