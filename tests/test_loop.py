@@ -281,13 +281,13 @@ def fitted(formula: str) -> Problem:
 @pytest.mark.parametrize("formula", FORMULAS)
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_a_trial_beside_others_is_the_trial_alone(name: str, formula: str) -> None:
-    """Bit for bit over 200 epochs, each trial with an lr and a start of its own."""
+    """Bit for bit over 60 epochs, each trial with an lr and a start of its own."""
     posed = fitted(formula)
     theta, lr = around(posed, len(RATES)), column(*RATES)
     optimizer = build(name, {}, like=theta)
-    together = descend(posed.objective, optimizer, theta, lr_S1=lr, epochs=200)
+    together = descend(posed.objective, optimizer, theta, lr_S1=lr, epochs=60)
     for s in range(len(RATES)):
-        alone = descend(posed.objective, optimizer, theta[s : s + 1], lr_S1=lr[s : s + 1], epochs=200)
+        alone = descend(posed.objective, optimizer, theta[s : s + 1], lr_S1=lr[s : s + 1], epochs=60)
         assert history(alone) == history(together, s)
 
 
@@ -326,11 +326,11 @@ def test_sgd_walks_as_torch_does(known: Known, options: dict[str, Any]) -> None:
     posed = unscaled(known)
     theta = start(posed)
     lr = 0.1 / float(largest_curvature(posed.objective, theta)[0])
-    found = descend(posed.objective, build("sgd", options, like=theta), theta, lr_S1=column(lr), epochs=200)
+    found = descend(posed.objective, build("sgd", options, like=theta), theta, lr_S1=column(lr), epochs=100)
 
     weights = [torch.nn.Parameter(value.clone()) for value in theta[0]]
     optimizer = torch.optim.SGD(weights, lr=lr, **options)
-    for epoch in range(201):
+    for epoch in range(101):
         optimizer.zero_grad()
         loss = known.by_hand(dict(zip(posed.parameters.trained, weights, strict=True)))
         by_hand = torch.stack([weight.detach() for weight in weights])

@@ -132,7 +132,7 @@ def test_each_loss_as_it_is_defined(name: Any, by_hand: Any) -> None:
 
 
 @pytest.mark.parametrize("rows", [1, 7, N - 1])
-@pytest.mark.parametrize("source", CASES)
+@pytest.mark.parametrize("source", [*EXPERIMENTS.values(), *WITHOUT_LOSS.values()], ids=[*EXPERIMENTS, *WITHOUT_LOSS])
 def test_blocks_of_rows_add_up(source: dict[str, Any], rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = problem(source)
     monkeypatch.setattr(build, "BLOCK_ROWS", rows)
@@ -149,22 +149,20 @@ def test_blocks_of_rows_add_up(source: dict[str, Any], rows: int, monkeypatch: p
         close(*jacobians)  # with several targets blocks come in another order
 
 
-@pytest.mark.parametrize("source", CASES)
-def test_jacobians_are_the_residuals_derivatives(source: dict[str, Any]) -> None:
-    """J'(2/n)r is the gradient of mse: held against the gradient, which is held against autograd."""
-    if "minimize" in source:
-        assert not [*problem(source).objective.jacobians(start(problem(source)))]
-        return
-    posed = problem({**source, "loss": "half_sse"})
-    theta = around(posed, 1)
+@pytest.mark.parametrize("name", SCALED)
+def test_jacobians_are_the_residuals_derivatives(name: str) -> None:
+    """With half_sse the gradient is J'r, and where r is affine a step d changes it by J'J d."""
+    posed = problem({**EXPERIMENTS[name], "loss": "half_sse"})
+    theta, step = around(posed, 1), torch.ones_like(start(posed))
     jacobian_NP = torch.cat([*posed.objective.jacobians(theta)])
-    _, base = posed.objective.loss_and_gradient(theta)
-    # half_sse has the gradient J'r: its change along d is J'J d where the residual is affine in theta.
-    if "regress" in source:
-        step = torch.ones_like(theta)
-        _, moved = posed.objective.loss_and_gradient(theta + step)
-        close(moved - base, step @ jacobian_NP.T @ jacobian_NP, 1e-9)
-    assert jacobian_NP.shape[1] == theta.shape[1]
+    _, before = posed.objective.loss_and_gradient(theta)
+    _, after = posed.objective.loss_and_gradient(theta + step)
+    close(after - before, step @ jacobian_NP.T @ jacobian_NP, 1e-9)
+
+
+def test_an_expression_has_no_residuals() -> None:
+    posed = problem(WITHOUT_LOSS["minimize"])
+    assert not [*posed.objective.jacobians(start(posed))]
 
 
 # The map between trained and reported values
@@ -212,9 +210,9 @@ def test_scaled_columns_have_mean_0_and_deviation_1() -> None:
 
 def test_without_intercept_columns_are_divided_only() -> None:
     (scaling,) = problem(EXPERIMENTS["regress without intercept"]).parameters.scalings
-    x, z = (np.array(COLUMNS[name]) for name in "xz")
-    assert (scaling.intercept, scaling.mean_F.tolist()) == (None, [0.0, 0.0, 0.0][:2])
-    assert scaling.sd_F.tolist() == pytest.approx([math.sqrt((c**2).mean()) for c in (x, z)], rel=1e-12)
+    columns = [np.array(COLUMNS[name]) for name in "xzv"]
+    assert (scaling.intercept, scaling.mean_F.tolist()) == (None, [0.0, 0.0, 0.0])
+    assert scaling.sd_F.tolist() == pytest.approx([math.sqrt((c**2).mean()) for c in columns], rel=1e-12)
 
 
 def test_bounds_are_told_in_trained_units() -> None:

@@ -54,9 +54,7 @@ def grad(
     repeat: Annotated[int, typer.Option("--repeat", metavar="N", help="Make the passes N times.")] = 1,
     graph: Annotated[bool, typer.Option("--graph", help="Show the chain of backward nodes.")] = False,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of drawn values.")] = 0,
-    style: Annotated[
-        str, typer.Option("--format", metavar="FORMAT", help="table, plain, json, csv or md.")
-    ] = "table",
+    style: Annotated[str, typer.Option("--format", metavar="FORMAT", help="table, plain, json, csv or md.")] = "table",
     quiet: Annotated[bool, typer.Option("--quiet", help="No notes on stderr.")] = False,
 ) -> int:
     """Show the value and the gradient of expressions at a point, without training.

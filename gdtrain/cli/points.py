@@ -106,17 +106,22 @@ def _inside(part: _Part) -> _Part:
 def _numbers(part: _Part) -> list[float]:
     if not part.text.strip():
         raise part.error("the list is empty", "write its numbers: [1,2,3]")
+    if "[" in part.text:
+        raise part.error("a list in a list", "a name has one number or one list: [1,2,3]")
     return [_number(piece, "a list has numbers, with a comma between them: [1,2,3]") for piece in part.pieces()]
 
 
 def _number(part: _Part, remedy: str) -> float:
     text = part.text.strip()
+    no_number = part.error(f"{text} is not a number" if text else "a number is missing", remedy)
     try:
         number = resolve(text)
-        if isinstance(number, int | float) and not isinstance(number, bool):
-            return float(number)
     except Refusal as refusal:
-        raise part.error(refusal.what, refusal.remedy) from None
+        looks_like_one = any(character.isdigit() for character in text)  # `no` and `.nan` do not
+        raise part.error(refusal.what, refusal.remedy) if looks_like_one else no_number from None
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        raise no_number
+    try:
+        return float(number)
     except OverflowError:
-        raise part.error(f"{text[:20]}... is too large a number", "float64 ends at 1.8e308") from None
-    raise part.error(f"{text} is not a number" if text else "a number is missing", remedy)
+        raise part.error("the number is too large", "float64 ends at 1.8e308") from None

@@ -23,9 +23,7 @@ SECTIONS: Mapping[str, Sequence[str]] = {
 }
 # What other tools call a key, and files of the first hour.
 ALIASES = {
-    **dict.fromkeys(
-        ("learning_rate", "eta", "eta0", "step_size", "alpha0", "learning_rate_init"), "train.lr"
-    ),
+    **dict.fromkeys(("learning_rate", "eta", "eta0", "step_size", "alpha0", "learning_rate_init"), "train.lr"),
     **dict.fromkeys(
         (
             "max_iter",

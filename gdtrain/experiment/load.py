@@ -44,9 +44,7 @@ def load(
     """
     tree, mistakes, name = _read(source, stdin)
     if not isinstance(tree.value, dict):
-        raise report(
-            mistakes or [Mistake(tree.place, "an experiment is written as key: value", "as in fit: y = w*x")]
-        )
+        raise report(mistakes or [Mistake(tree.place, "an experiment is written as key: value", "as in fit: y = w*x")])
     folder = Path(source).parent if isinstance(source, str | Path) else Path()
     tree = expand(apply(expand(tree), [_from_here(override, folder) for override in overrides]))
     mistakes += rules.check(tree, framed=framed)
@@ -65,9 +63,7 @@ def _columns(experiment: Experiment, *, framed: bool = False) -> list[str] | Non
     """The columns as far as they are known: those written in the file, none where it has no data."""
     if experiment.data is None and not framed:
         return []
-    return (
-        None if experiment.data is None or experiment.data.columns is None else list(experiment.data.columns)
-    )
+    return None if experiment.data is None or experiment.data.columns is None else list(experiment.data.columns)
 
 
 def _wrong_names(tree: Node) -> list[Mistake]:

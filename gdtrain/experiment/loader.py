@@ -18,9 +18,7 @@ from gdtrain.experiment.tree import REFUSED, Mistake, Node, Place, Source, repor
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 50
-MAX_NODES = (
-    1_000_000  # values, counting a repeated one each time; a file of MAX_BYTES stays below without aliases
-)
+MAX_NODES = 1_000_000  # values, counting a repeated one each time; a file of MAX_BYTES stays below without aliases
 FORMULAS = ("solve", "fit", "minimize")  # the keys that hold formulas
 QUOTE = "put the formula in quotes"
 
@@ -174,9 +172,7 @@ class _Builder:
         else:
             node = self._mapping(event, depth)
         if event.tag is not None:
-            node = self._refuse(
-                place, f"the tag {short(event.tag)} is not allowed", self._quote(place, "leave it out")
-            )
+            node = self._refuse(place, f"the tag {short(event.tag)} is not allowed", self._quote(place, "leave it out"))
         if event.anchor:
             self._anchors[event.anchor] = node, self._count - before
         return node

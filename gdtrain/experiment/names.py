@@ -90,9 +90,8 @@ def _fit(experiment: Experiment, columns: Columns) -> _Found:
     inputs = [name for name in features if name in (columns or ())]
     mistakes = [*_left_side(experiment, columns, targets, features), *_stray(experiment, columns, free)]
     columns_read = list(dict.fromkeys([*inputs, *targets]))
-    return _Found(
-        Names(_parameters(experiment, columns, free), columns_read, inputs), _rest(columns, free), mistakes
-    )
+    possible = [*free, *(name for name in targets if name in experiment.params)]  # these are told of the left side
+    return _Found(Names(_parameters(experiment, columns, free), columns_read, inputs), _rest(columns, possible), mistakes)
 
 
 def _regress(experiment: Experiment, columns: Columns) -> _Found:
@@ -102,9 +101,7 @@ def _regress(experiment: Experiment, columns: Columns) -> _Found:
     if features == [ALL]:
         features = [name for name in columns or () if name not in regress.target]
     terms = [*features, INTERCEPT] if regress.intercept else features
-    parameters = (
-        terms if len(regress.target) == 1 else [f"{t}.{term}" for t in regress.target for term in terms]
-    )
+    parameters = terms if len(regress.target) == 1 else [f"{t}.{term}" for t in regress.target for term in terms]
     mistakes = [] if columns is None else [*_regressed(experiment, columns, features)]
     return _Found(Names(parameters, [*features, *regress.target], features), parameters, mistakes)
 
@@ -167,18 +164,14 @@ def _left_side(
     """What is wrong with a left side: it holds a parameter, no column, or one predicted from itself."""
     ((node, (left, _)),) = _trees(experiment.tree)
     if not targets:
-        yield Mistake(
-            node.place, "no column stands on the left", "write the column to predict there: y = ..."
-        )
+        yield Mistake(node.place, "no column stands on the left", "write the column to predict there: y = ...")
     for name, place in targets.items():
         if name in experiment.params:
             yield Mistake(place, f"the parameter {name} stands on the left", "move it to the right of =")
         elif columns is not None and name not in columns:
             yield _no_column(place, name, columns)
     if isinstance(left, Name) and left.name in features:
-        yield Mistake(
-            features[left.name], f"{left.name} is predicted from itself", "take it out of the right side"
-        )
+        yield Mistake(features[left.name], f"{left.name} is predicted from itself", "take it out of the right side")
 
 
 def _unreduced(tree: Node, columns: Sequence[str]) -> Iterator[Mistake]:
@@ -220,14 +213,10 @@ def _declared(experiment: Experiment, columns: Columns, found: _Found) -> Iterat
     for name in experiment.params:
         place = experiment.tree.key("params", name)
         if columns and name in columns and not regress:
-            yield Mistake(
-                place, f"{name} is a column, not a parameter", "give the parameter a name of its own"
-            )
+            yield Mistake(place, f"{name} is a column, not a parameter", "give the parameter a name of its own")
         elif name not in found.possible:
             remedy = did_you_mean(name, found.possible) or f"the parameters are {_listed(found.possible)}"
-            yield Mistake(
-                place, f"{experiment.kind} has no parameter {name}", remedy if found.possible else ""
-            )
+            yield Mistake(place, f"{experiment.kind} has no parameter {name}", remedy if found.possible else "")
 
 
 def _points(experiment: Experiment, columns: Columns, found: Names) -> Iterator[Mistake]:

@@ -52,9 +52,7 @@ class Optimizer(Model):
     )
     eps: NonNegative | None = _option("added to the denominator")
     amsgrad: bool | None = _option("adam, adamw: divide by the largest mean square so far")
-    decoupled_weight_decay: bool | None = _option(
-        "adam, nadam, radam: shrink the weights directly, as adamw does"
-    )
+    decoupled_weight_decay: bool | None = _option("adam, nadam, radam: shrink the weights directly, as adamw does")
     momentum_decay: NonNegative | None = _option("nadam: how fast momentum approaches its final value")
     alpha: NonNegative | None = _option("rmsprop: decay of the mean square")
     centered: bool | None = _option("rmsprop: divide by the gradient's standard deviation")
@@ -78,9 +76,7 @@ class Optimizer(Model):
         if self.nesterov and (self.momentum == 0 or self.dampening != 0):
             raise broken("nesterov needs a momentum above 0 and dampening 0", "set momentum: 0.9", "nesterov")
         if self.etas and not 0 < self.etas[0] < 1 < self.etas[1]:
-            raise broken(
-                "etas must be a factor between 0 and 1, then one above 1", "as in [0.5, 1.2]", "etas"
-            )
+            raise broken("etas must be a factor between 0 and 1, then one above 1", "as in [0.5, 1.2]", "etas")
         if self.step_sizes and self.step_sizes[0] > self.step_sizes[1]:
             raise broken("step_sizes must be the smallest, then the largest", "", "step_sizes")
         return self

@@ -60,9 +60,7 @@ def _listed(key: str, text: str, flag: str) -> Node:
     if key not in _LISTS:
         flag_and_text = f"{flag} {key}={text}" if flag == "--set" else f"{flag} {text}"
         raise place.error("several values are a sweep", f"run gdtrain sweep {flag_and_text}")
-    return Node(
-        [Node(found.group(), Place(place.source, *found.span())) for found in _ITEM.finditer(text)], place
-    )
+    return Node([Node(found.group(), Place(place.source, *found.span())) for found in _ITEM.finditer(text)], place)
 
 
 def apply(tree: Node, overrides: Iterable[Override]) -> Node:
@@ -70,9 +68,7 @@ def apply(tree: Node, overrides: Iterable[Override]) -> Node:
     for override in overrides:
         keys = _keys(override)
         tree = _without_alternatives(tree, keys)
-        tree = tree.put(
-            keys, from_plain(override.value, override.flag), Place.of(override.flag, override.key)
-        )
+        tree = tree.put(keys, from_plain(override.value, override.flag), Place.of(override.flag, override.key))
     return tree
 
 

@@ -34,7 +34,7 @@ USELESS = {
 
 def kind_of(tree: Node) -> str:
     """The first of the kinds that stands in an experiment's tree, "" where none does."""
-    return next((kind for kind in KINDS if tree.get(kind)), "")
+    return next((str(key) for key, _ in tree.children() if key in KINDS), "")
 
 
 def check(tree: Node, *, framed: bool = False) -> Iterator[Mistake]:
@@ -64,14 +64,12 @@ def check_stdin(tree: Node) -> Iterator[Mistake]:
 
 
 def _kinds(tree: Node) -> Iterator[Mistake]:
-    given = [kind for kind in KINDS if tree.get(kind)]
+    given = [str(key) for key, _ in tree.children() if key in KINDS]
     if not given and _known(tree, SECTIONS[""]):
         start = replace(tree.place, end=tree.place.start)
         yield Mistake(start, "there is no problem here", f"write one of {', '.join(KINDS)}")
     for kind in given[1:]:
-        yield Mistake(
-            tree.key(kind), f"{given[0]} and {kind} are two problems", "write one experiment a file"
-        )
+        yield Mistake(tree.key(kind), f"{given[0]} and {kind} are two problems", "write one experiment a file")
 
 
 def _options(tree: Node) -> Iterator[Mistake]:
@@ -92,9 +90,7 @@ def _exactly_one(tree: Node, pattern: str, choices: Sequence[str]) -> Iterator[M
         if not given and isinstance(node.value, dict) and _known(node, SECTIONS[pattern]):
             yield Mistake(tree.key(*keys), f"{keys[-1]} says nothing", f"write one of {', '.join(choices)}")
         for choice in given[1:]:
-            yield Mistake(
-                node.keys[choice], f"{given[0]} and {choice} exclude each other", "write one of them"
-            )
+            yield Mistake(node.keys[choice], f"{given[0]} and {choice} exclude each other", "write one of them")
 
 
 def _known(node: Node, keys: Sequence[str]) -> bool:

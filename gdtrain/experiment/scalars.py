@@ -32,9 +32,7 @@ _REFUSED_WORDS = {
     **dict.fromkeys(("yes", "no", "on", "off"), "write true or false, or put it in quotes"),
     **dict.fromkeys((".inf", "+.inf", "-.inf", ".nan"), "write a finite number"),
 }
-_USUAL = re.compile(
-    r"-?(?:0|[1-9][0-9]*)(?P<float>(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?)"
-)  # most numbers of most files
+_USUAL = re.compile(r"-?(?:0|[1-9][0-9]*)(?P<float>(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?)")  # most numbers of most files
 _NUMBERS: tuple[tuple[re.Pattern[str], Callable[[str], int | float]], ...] = (
     (re.compile(r"[-+]?[0-9]+"), int),
     (re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"), float),
@@ -75,9 +73,7 @@ def resolve(text: str) -> str | int | float | bool | None:
     for pattern, what, remedy in _DOUBTFUL:
         if pattern.fullmatch(text):
             stripped, joined = text.lstrip("+-0") or "0", re.sub("[,_]", "", text)
-            raise Refusal(
-                f"{short(text)} {what}", remedy.format(stripped=short(stripped), joined=short(joined))
-            )
+            raise Refusal(f"{short(text)} {what}", remedy.format(stripped=short(stripped), joined=short(joined)))
     for pattern, number in _NUMBERS:
         if pattern.fullmatch(text):
             return _finite(text, number)
@@ -86,9 +82,7 @@ def resolve(text: str) -> str | int | float | bool | None:
 
 def _about(text: str) -> str:
     number = "inf" in text.lower() or "nan" in text.lower()
-    return (
-        f"{text} is not a finite number" if number else f"{text} means true or false to some readers of YAML"
-    )
+    return f"{text} is not a finite number" if number else f"{text} means true or false to some readers of YAML"
 
 
 def _finite(text: str, number: Callable[[str], int | float]) -> int | float:

@@ -47,9 +47,7 @@ def is_name(name: str) -> bool:
 
 def _name(name: str) -> str:
     if not is_name(name):
-        raise broken(
-            "name must not hold control characters, a backslash or .., nor start with / or ~", "rename it"
-        )
+        raise broken("name must not hold control characters, a backslash or .., nor start with / or ~", "rename it")
     return name
 
 
@@ -103,9 +101,7 @@ class Param(Model):
         if self.start and not all(low <= number <= high for number in self.start.around):
             raise broken(f"start must lie within min and max, {low:g} to {high:g}", "", "start")
         if self.fixed and (self.start is None or self.start.value is None):
-            raise broken(
-                "a fixed parameter needs a number to stay at", "write start: NUMBER beside fixed", "fixed"
-            )
+            raise broken("a fixed parameter needs a number to stay at", "write start: NUMBER beside fixed", "fixed")
         return self
 
     def started(self, default: tuple[float, float]) -> Param:
@@ -162,7 +158,7 @@ class Data(Model):
             raise broken("columns is empty", "write name: [numbers]", "columns")
         for name, numbers in others:
             if len(numbers) != len(first[1]):
-                counts = f"{name} has {len(numbers)} values, {first[0]} has {len(first[1])}"
+                counts = f"{name} has {len(numbers)}, {first[0]} has {len(first[1])} values"
                 raise broken(counts, "columns need as many values each", "columns", name)
         return self
 
@@ -174,9 +170,7 @@ class Loss(Model):
         description="mse: mean r^2; half_sse: 1/2 sum r^2; sse: sum r^2; mae: mean |r|; "
         "huber: mean of r^2/2 within delta, delta*(|r| - delta/2) beyond"
     )
-    delta: Positive | None = Field(
-        None, description="huber's threshold, in units of the target; 1 unless given"
-    )
+    delta: Positive | None = Field(None, description="huber's threshold, in units of the target; 1 unless given")
 
     @model_validator(mode="after")
     def _delta_is_hubers(self) -> Self:
@@ -193,9 +187,7 @@ class Loss(Model):
 class Train(Model):
     """How the loss is descended."""
 
-    optimizer: Optimizer = Field(
-        Optimizer(name="sgd"), description="a name, or {name: sgd, momentum: 0.9, ...}"
-    )
+    optimizer: Optimizer = Field(Optimizer(name="sgd"), description="a name, or {name: sgd, momentum: 0.9, ...}")
     lr: LearningRate = Field("auto", description="learning rate; auto: 1/L for sgd, torch.optim's for others")
     epochs: Annotated[Whole, Field(ge=0, le=10**12)] = Field(1000, description="passes over the data")
     seed: Annotated[Whole, Field(ge=0, lt=2**63)] = Field(0, description="of every random draw")
@@ -248,9 +240,7 @@ class Experiment(Model):
     regress: Regress | None = Field(None, description="a linear predictor over columns")
     minimize: Text | None = Field(None, description="an expression of the parameters to make small")
     data: Data | None = Field(None, description="the rows that fit, regress or minimize reads")
-    params: dict[Text, Param] = Field(
-        {}, description="parameters by name: a start, or start, min, max, fixed"
-    )
+    params: dict[Text, Param] = Field({}, description="parameters by name: a start, or start, min, max, fixed")
     loss: Loss | None = Field(None, description="a name, or {name: huber, delta: 1.35}")
     train: Train = Field(Train(), description="how the loss is descended")
     stop: Stop = Field(Stop(), description="what ends a run early")
@@ -278,9 +268,7 @@ class Experiment(Model):
         """This experiment with a start for each of its parameters `names`; those left out join `chosen`."""
         undecided = [name for name in names if self.params.get(name, Param()).start is None]
         started = {name: self.param(name) for name in names}
-        copy = self.model_copy(
-            update={"params": started | {k: v for k, v in self.params.items() if k not in started}}
-        )
+        copy = self.model_copy(update={"params": started | {k: v for k, v in self.params.items() if k not in started}})
         copy._chosen = (*self._chosen, *(f"params.{name}.start" for name in undecided))
         return copy
 

@@ -33,7 +33,7 @@ MUST_BE: Mapping[str, str] = {
     "less_than_equal": "must be {le:g} or less",
     "string_pattern_mismatch": "must look like cpu or cuda:0",
     "string_too_short": "must not be empty",
-    "string_too_long": "must have at most {max_length} characters",
+    "string_too_long": "must be at most {max_length} long",
     "too_short": "must hold at least {min_length}, not {actual_length}",
     "too_long": "must hold at most {max_length}, not {actual_length}",
 }
@@ -65,9 +65,7 @@ def _mistake(tree: Node, error: Any) -> Mistake | None:
     what = MUST_BE[kind].format(**context).replace("'", "")
     value = error["input"]
     shown = "" if kind in _COUNTED else f", not {_described(value)}"
-    return Mistake(
-        tree.find(*keys), f"{_written(tree, keys)} {what}{shown}", _remedy(keys, kind, value, context)
-    )
+    return Mistake(tree.find(*keys), f"{_written(tree, keys)} {what}{shown}", _remedy(keys, kind, value, context))
 
 
 def _refused(tree: Node, keys: Sequence[Key]) -> bool:

@@ -34,9 +34,7 @@ class Differences(NamedTuple):
     rounding: Tensor
 
 
-def differences(
-    tree: Node, values: Mapping[str, Tensor], name: str, size: int, weights: Tensor | None
-) -> Differences:
+def differences(tree: Node, values: Mapping[str, Tensor], name: str, size: int, weights: Tensor | None) -> Differences:
     """Central differences of `tree` by the first entries of `name`.
 
     values   a number () or a list (N,) for each name

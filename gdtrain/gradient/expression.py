@@ -64,9 +64,7 @@ class Expression:
         """M."""
         return self.result.numel()
 
-    def passed(
-        self, vector: Tensor | None, *, jacobian: bool, graph: bool, symbol: str
-    ) -> tuple[Pass, list[str]]:
+    def passed(self, vector: Tensor | None, *, jacobian: bool, graph: bool, symbol: str) -> tuple[Pass, list[str]]:
         """The backward pass, or none where several values have nothing to start from; and what to say of it.
 
         vector  (M,) to start from, for an expression with several values
@@ -85,9 +83,7 @@ class Expression:
             start_M = torch.ones_like(value_M) if self.length is None or vector is None else vector
             chosen = None if self.length is None else plain(start_M, self.shape)
             derived = self._derived(start_M, symbol)
-            done = replace(
-                found, vector=chosen, gradient=derived.derivatives, finite_difference=derived.differences
-            )
+            done = replace(found, vector=chosen, gradient=derived.derivatives, finite_difference=derived.differences)
         else:
             return found, [*said, notes.of_choice(self.text, self.length)]
         return done, said + derived.notes
@@ -127,7 +123,12 @@ class Expression:
         if not self.result.requires_grad:
             return [torch.zeros_like(leaf, requires_grad=False).reshape(-1) for leaf in leaves]
         found = torch.autograd.grad(
-            self.result, leaves, start_M.reshape(self.result.shape), retain_graph=True, allow_unused=True, materialize_grads=True
+            self.result,
+            leaves,
+            start_M.reshape(self.result.shape),
+            retain_graph=True,
+            allow_unused=True,
+            materialize_grads=True,
         )
         return [gradient.reshape(-1) for gradient in found]
 

@@ -49,7 +49,7 @@ def of_dependence(text: str, tree: Node, wrt: Sequence[str], result: Tensor) -> 
     if not names(tree):
         return [f"{quoted(text)} is a constant: nothing depends on anything"]
     if not wrt:
-        return [f"every name in {quoted(text)} is detached: there is no graph"]
+        return [f"{quoted(text)} has no name left in the graph: there is no gradient"]
     return [f"{quoted(text)} does not depend on {', '.join(wrt)}: the derivative is 0"]
 
 
@@ -68,7 +68,9 @@ def of_derivative(text: str, label: Label, rows_RN: Tensor, check: Differences) 
     if apart:
         said.append(f"{_few(apart, '; ')}: a kink or a jump of {quoted(text)}, or it is too steep for differences")
     if differenced < length:
-        said.append(f"finite differences were taken for the first {differenced:,} of {length:,} entries of {label.name}")
+        said.append(
+            f"finite differences were taken for the first {differenced:,} of {length:,} entries of {label.name}"
+        )
     return said
 
 

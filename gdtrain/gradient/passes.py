@@ -22,8 +22,8 @@ def grad(
     expressions: str | Sequence[str],
     at: Mapping[str, object],
     *,
-    wrt: Sequence[str] | None = None,
-    detach: Sequence[str] = (),
+    wrt: str | Sequence[str] | None = None,
+    detach: str | Sequence[str] = (),
     vector: object | None = None,
     jacobian: bool = False,
     accumulate: bool = False,
@@ -38,7 +38,7 @@ def grad(
                  `zeros(3)`
     wrt          names to differentiate by; None is every name that has a value and is not detached
     detach       names that are left out of the graph
-    vector       (M,) for the vector-Jacobian product of the expressions with M values; given as a value of `at` is
+    vector       (M,) for the vector-Jacobian product of the expressions with M values; a list, an array or `ones(3)`
     jacobian     the whole Jacobian in place of the gradient
     accumulate   add to each pass's gradient those of the passes before it, as torch does when nobody zeroes it
     repeat       how often the passes are made, one round after the other
@@ -47,11 +47,12 @@ def grad(
 
     float64 on the CPU throughout. Raises UserError for a mistake in any of these.
     """
-    texts = [expressions] if isinstance(expressions, str) else list(expressions)
+    texts = _list(expressions)
     _check_choices(texts, vector=vector, jacobian=jacobian, accumulate=accumulate, repeat=repeat, seed=seed)
     trees = [parse(text, reductions=True) for text in texts]
     check_values(texts, trees, at)
-    by = _differentiated(at, wrt, detach)
+    detached = _list(detach)
+    by = _differentiated(at, None if wrt is None else _list(wrt), detached)
     values = {name: tensor(name, given, seed).requires_grad_(name in by) for name, given in at.items()}
     point = [Expression.at(text, tree, values, by) for text, tree in zip(texts, trees, strict=True)]
     start = None if vector is None else _vector(vector, point, seed)
@@ -61,11 +62,15 @@ def grad(
         passes=list(_added_up(passes)) if accumulate else passes,
         at={name: plain(value, value.shape) for name, value in values.items()},
         wrt=by,
-        detached=list(detach),
+        detached=detached,
         accumulate=accumulate,
         seed=seed,
         notes=_unused(trees, at) + [note for _, said in done for note in said],
     )
+
+
+def _list(given: str | Sequence[str]) -> list[str]:
+    return [given] if isinstance(given, str) else list(given)
 
 
 def _check_choices(

@@ -13,11 +13,12 @@ from torch import Tensor
 from gdtrain.draws import generator
 from gdtrain.errors import UserError, did_you_mean, nearest
 from gdtrain.formula import REDUCTIONS, Name, Node, Op, names, walk
-from gdtrain.formula.nodes import COMPARISONS
 from gdtrain.gradient.result import Value
 
 MAX_DRAWN = 10_000_000  # values of one drawn list
 _LISTED = 20  # names that a message lists
+_PAIRS = "values are paired one to one: give both the same length, or reduce one with sum(...) or mean(...)"
+_ONE = "values are paired one to one: for a number that goes with each of them leave out the brackets"
 _EXACT_E = "2.718281828459045"
 
 _DRAWS: Mapping[str, Callable[[np.random.Generator, int], ArrayLike]] = {
@@ -27,6 +28,7 @@ _DRAWS: Mapping[str, Callable[[np.random.Generator, int], ArrayLike]] = {
     "zeros": lambda _, size: np.zeros(size),
 }
 _DRAWN = re.compile(r"(\w+)\s*\(\s*(.*?)\s*\)", re.DOTALL)
+_SIZE = re.compile(r"[0-9]{1,20}(\.[0-9]{0,20})?([eE]\+?[0-9]{1,4})?")
 
 
 def tensor(name: str, given: object, seed: int) -> Tensor:
@@ -76,11 +78,12 @@ def _drawn(name: str, text: str, seed: int) -> np.ndarray:
         close = nearest(word, _DRAWS)
         remedy = f"did you mean {close}({size})?" if close else f"there are {known}"
         raise UserError(f"there is no {word} to draw {name} from", remedy=remedy)
-    if not (size.isascii() and size.isdigit()):
+    count = float(size) if _SIZE.fullmatch(size) else 0.5
+    if not count.is_integer() and count != np.inf:
         raise UserError(f"{text} names no size for {name}", remedy=f"write how many values: {word}(3)")
-    if len(size) > 12 or int(size) > MAX_DRAWN:
+    if count > MAX_DRAWN:
         raise UserError(f"{text} is too many values for {name}", remedy=f"at most {MAX_DRAWN:,}")
-    return np.asarray(_DRAWS[word](generator(seed, 0, name), int(size)), dtype=np.float64)
+    return np.asarray(_DRAWS[word](generator(seed, 0, name), int(count)), dtype=np.float64)
 
 
 def check_values(texts: Sequence[str], trees: Sequence[Node], given: Iterable[str]) -> None:
@@ -130,9 +133,7 @@ def check_lengths(text: str, tree: Node, values: Mapping[str, Tensor]) -> int | 
     return lengths[id(tree)]
 
 
-def _length(
-    text: str, node: Node, values: Mapping[str, Tensor], lengths: Mapping[int, int | None]
-) -> int | None:
+def _length(text: str, node: Node, values: Mapping[str, Tensor], lengths: Mapping[int, int | None]) -> int | None:
     if isinstance(node, Name):
         value = values[node.name]
         return len(value) if value.ndim else None
@@ -143,9 +144,7 @@ def _length(
         first, expected = lists[0]
         if size != expected:
             has = f"{_source(text, first)} has {_values(expected)}, {_source(text, arg)} has {_values(size)}"
-            how = "compares" if node.op in COMPARISONS else "pairs"
-            remedy = f"this {how} them one to one: give them the same length, or reduce one with sum(...) or mean(...)"
-            raise UserError(has, remedy=remedy, text=text, span=node.span)
+            raise UserError(has, remedy=_PAIRS if 1 not in (size, expected) else _ONE, text=text, span=node.span)
     return lists[0][1] if lists else None
 
 

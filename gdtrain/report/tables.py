@@ -16,12 +16,12 @@ COLOURS = {"converged": "green", "max_epochs": "yellow", "stopped": "yellow", "i
 
 def show(result: Result, console: Console) -> None:
     """Print the tables and the summary. On a terminal the history fits its width; elsewhere nothing is cut."""
-    for section in sections(result, console.width if console.is_terminal else None):
+    for section in sections(result, console.width if console.file.isatty() else None):
         show_section(section, console)
     status, *lines = summary(result)
-    console.print(Text(status, style=COLOURS.get(result.verdict.status, "red")), soft_wrap=True)
+    _line(Text(status, style=COLOURS.get(result.verdict.status, "red")), console)
     for line in lines:
-        console.print(Text(line), soft_wrap=True)
+        _line(Text(line), console)
 
 
 def show_section(section: Section, console: Console) -> None:
@@ -30,7 +30,12 @@ def show_section(section: Section, console: Console) -> None:
     needed = Measurement.get(console, console.options.update(max_width=10**6), table).maximum
     console.print(table, width=max(needed, 1), crop=False, overflow="ignore", soft_wrap=False)
     for note in section.notes:
-        console.print(Text(note, style="dim"), soft_wrap=True)
+        _line(Text(note, style="dim"), console)
+
+
+def _line(text: Text, console: Console) -> None:
+    """A line of words: wrapped between them on a terminal, whole elsewhere (where colours may be forced)."""
+    console.print(text, soft_wrap=not console.file.isatty())
 
 
 def _table(section: Section) -> Table:

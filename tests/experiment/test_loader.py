@@ -72,7 +72,10 @@ REFUSED = [
     ("solve:\n- x: 3\n", f"stdin:2:3: solve must be text, not a section of keys; {QUOTE}"),
     ("minimize: [x^2]\n", f"stdin:1:11: minimize must be text, not a list; {QUOTE}"),
     ("solve: [atan2(x, y) = 3, x = 1]\n", f"stdin:1:9: YAML ends this item at the comma inside the formula; {QUOTE}"),
-    ("minimize: x + # 1\n", f"stdin:1:13: the formula breaks off after +; what follows # is a comment to YAML: {QUOTE}"),
+    (
+        "minimize: x + # 1\n",
+        f"stdin:1:13: the formula breaks off after +; what follows # is a comment to YAML: {QUOTE}",
+    ),
     ("train: *x\n", "stdin:1:8: *x refers to nothing; put text that starts with * in quotes"),
     ("train: &a [*a]\n", "stdin:1:12: *a refers to nothing; put text that starts with * in quotes"),
     ("train:\n\tlr: 1\n", "stdin:2:1: a tab does not indent; indent with spaces"),
@@ -151,7 +154,7 @@ def _laughs(levels: int) -> str:
         ("? " * (MAX_BYTES // 2), "a key must be a name"),
         ("name: " + "9" * 100_000, "is too large a number"),
         ("minimize: " + "-" * 100_000 + "x", "the limit is"),
-        ("name: " + "a" * 100_000, "name must have at most 200 characters"),
+        ("name: " + "a" * 100_000, "name must be at most 200 long"),
     ],
     ids=["laughs", "flow", "block", "mappings", "keys", "digits", "formula", "name"],
 )
