@@ -1,4 +1,4 @@
-"""Two or more ways to do one thing, timed side by side: A B A B ..., and the median of each."""
+"""Two or more ways to do one thing, timed side by side: A B A B ..., and what that says of one beside another."""
 
 from __future__ import annotations
 
@@ -7,19 +7,26 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
-TOLERANCE = 1e-9  # how far final weights may lie apart, as a share of their norm: DESIGN's for whole trajectories
+TOLERANCE = 1e-9  # how far final weights may lie apart, as a share of their norm
 
 
 class Timed(NamedTuple):
-    """How long it took in seconds, and the weights that it came to; none where nothing is trained."""
+    """One run.
+
+    seconds  how long it took
+    weights  what it came to; none where nothing is trained
+    trouble  why it does not count; "" where it does
+    """
 
     seconds: float
     weights: tuple[float, ...] = ()
+    trouble: str = ""
 
 
 Side = Callable[[], Timed]
+Rounds = Sequence[Timed]  # one side's run in every round
 
 
 @dataclass(frozen=True)
@@ -27,7 +34,8 @@ class Row:
     """One line of the table.
 
     ours, theirs  medians, in seconds
-    bound         how many times `theirs` `ours` may be; None for a line that is only for comparison
+    ratio         the median over the rounds of ours / theirs
+    bound         how large the ratio may be; None for a line that is only for comparison
     trouble       why the ratio does not count; "" where it does
     """
 
@@ -35,12 +43,24 @@ class Row:
     against: str
     ours: float
     theirs: float
+    ratio: float
     bound: float | None
-    trouble: str = ""
+    trouble: str
 
-    @property
-    def ratio(self) -> float:
-        return self.ours / self.theirs
+    @classmethod
+    def compare(cls, case: str, against: str, ours: Rounds, theirs: Rounds, bound: float | None) -> Self:
+        """What the rounds of two sides say. A round whose weights differ makes the ratio worth nothing."""
+        pairs = list(zip(ours, theirs, strict=True))
+        troubles = [a.trouble or b.trouble or disagreement(a.weights, b.weights) for a, b in pairs]
+        return cls(
+            case=case,
+            against=against,
+            ours=typical(ours),
+            theirs=typical(theirs),
+            ratio=median(a.seconds / b.seconds for a, b in pairs),
+            bound=bound,
+            trouble=next(filter(None, troubles), ""),
+        )
 
     @property
     def fails(self) -> bool:
@@ -48,16 +68,19 @@ class Row:
         return bool(self.trouble) or (self.bound is not None and self.ratio > self.bound)
 
 
-def interleaved(sides: Mapping[str, Side], repeats: int) -> dict[str, Timed]:
-    """The median time of each side over `repeats` rounds, with its weights.
+def interleaved(sides: Mapping[str, Side], repeats: int) -> dict[str, Rounds]:
+    """The runs of each side in `repeats` rounds.
 
-    Every round runs each side once, so that what else the machine does meets all of them alike. One round before
-    that is not counted: it compiles, and fills caches.
+    Every round runs each side once, so that what else the machine does meets all of them alike. One round
+    before that is not counted: it compiles, and fills caches.
     """
     rounds = [{name: _timed(side) for name, side in sides.items()} for _ in range(repeats + 1)][1:]
-    return {
-        name: Timed(median(each[name].seconds for each in rounds), rounds[-1][name].weights) for name in sides
-    }
+    return {name: [each[name] for each in rounds] for name in sides}
+
+
+def typical(rounds: Rounds) -> float:
+    """The median of the seconds."""
+    return median(run.seconds for run in rounds)
 
 
 def disagreement(ours: Sequence[float], theirs: Sequence[float]) -> str:
@@ -65,9 +88,8 @@ def disagreement(ours: Sequence[float], theirs: Sequence[float]) -> str:
     if len(ours) != len(theirs):
         return f"{len(ours)} weights against {len(theirs)}"
     apart = math.dist(ours, theirs)
-    if apart <= TOLERANCE * math.hypot(*theirs):  # false where a weight is nan
-        return ""
-    return f"weights {apart:.1e} apart"
+    agree = apart <= TOLERANCE * math.hypot(*theirs)  # false where a weight is nan
+    return "" if agree else f"weights {apart:.1e} apart"
 
 
 def _timed(side: Side) -> Timed:

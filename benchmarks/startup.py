@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ from benchmarks.measure import Row, Side, Timed, interleaved
 
 REPOSITORY = Path(__file__).parents[1]
 
-# The least that has to be imported -> how many times that a command may take -> commands, and what they must print.
+# The imports -> how many times as long a command may take, and each command with what it must print.
 FLOORS: Mapping[str, tuple[float, Mapping[str, str]]] = {
     "import typer, rich": (
         4.0,
@@ -25,25 +26,27 @@ FLOORS: Mapping[str, tuple[float, Mapping[str, str]]] = {
 def startup(repeats: int) -> Iterator[Row]:
     """Each command against its floor."""
     for floor, (bound, commands) in FLOORS.items():
-        sides: dict[str, Side] = {floor: _process(["-c", floor], "")}
-        sides |= {command: _process(["-m", "gdtrain", *command.split()], text) for command, text in commands.items()}
-        medians = interleaved(sides, repeats)
+        sides = {command: _process(["-m", "gdtrain", *command.split()], text) for command, text in commands.items()}
+        rounds = interleaved({floor: _process(["-c", floor], ""), **sides}, repeats)
         for command in commands:
-            ours, theirs = medians[command].seconds, medians[floor].seconds
-            yield Row(f"gdtrain {command}", f"python -c '{floor}'", ours, theirs, bound)
+            against = f"python -c '{floor}'"
+            yield Row.compare(f"gdtrain {command}", against, rounds[command], rounds[floor], bound)
 
 
 def _process(arguments: Sequence[str], text: str) -> Side:
-    """A Python process from start to end, which must exit 0 and print `text`."""
+    """A Python process from start to end. It counts when it exits with 0 and has printed `text`.
+
+    It may keep its bytecode, as it may wherever nobody forbids it: else gdtrain alone is compiled every time.
+    """
+    command = [sys.executable, *arguments]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
     def side() -> Timed:
         began = time.perf_counter()
-        done = subprocess.run(
-            [sys.executable, *arguments], cwd=REPOSITORY, capture_output=True, encoding="utf-8", check=True
-        )
+        done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, encoding="utf-8")
         seconds = time.perf_counter() - began
-        if text not in done.stdout:
-            raise RuntimeError(f"{' '.join(arguments)} did not print {text}")
-        return Timed(seconds)
+        if done.returncode:
+            return Timed(seconds, trouble=f"exit code {done.returncode}")
+        return Timed(seconds, trouble="" if text in done.stdout else f"{text} is not in its output")
 
     return side

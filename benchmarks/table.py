@@ -5,19 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 
 from benchmarks.measure import Row
 
+HEADINGS: dict[str, JustifyMethod] = {
+    "case": "left",
+    "against": "left",
+    "ratio": "right",
+    "bound": "right",
+    "holds?": "left",
+    "gdtrain": "right",
+    "theirs": "right",
+}
 UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"))
 
 
 def show(rows: Iterable[Row]) -> None:
     """Print the rows on stdout."""
     table = Table(box=box.MARKDOWN)
-    for heading in ("case", "against", "ratio", "bound", "holds?", "gdtrain", "theirs"):
-        table.add_column(heading, justify="left" if heading in ("case", "against", "holds?") else "right", no_wrap=True)
+    for heading, justify in HEADINGS.items():
+        table.add_column(heading, justify=justify, no_wrap=True)
     for row in rows:
         table.add_row(*_cells(row))
     Console(width=200, markup=False, highlight=False, emoji=False).print(table)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from gdtrain.errors import UserError, did_you_mean
-from gdtrain.results import Result
+from gdtrain.results import STATUSES, Result
 
 COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     "<=": operator.le,
@@ -21,6 +21,7 @@ COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
     "=": operator.eq,
 }
+SHORT_NAMES = ("verdict", "loss", "epochs")
 _SHAPE = re.compile(r"\s*(?P<name>[^<>=!]+?)\s*(?P<sign><=|>=|!=|==|=|<|>)\s*(?P<wanted>[^<>=!]+?)\s*")
 _TOLERANCE = re.compile(r"(?P<number>.+?)\s*(?:\+-|\+/-|±)\s*(?P<tolerance>.+)")
 _REMEDY = "write it like 'w = 2 +- 0.01', 'loss < 1e-3' or 'verdict = converged'"
@@ -58,6 +59,9 @@ def parse_expectation(text: str) -> Expectation:
     if name == "verdict":
         if sign not in ("=", "==", "!="):
             raise UserError("a verdict is equal or not", where="--expect", remedy=_REMEDY, text=text)
+        if wanted not in STATUSES:
+            remedy = did_you_mean(wanted, STATUSES) or f"there are {', '.join(STATUSES)}"
+            raise UserError(f"there is no verdict {wanted}", where="--expect", remedy=remedy, text=text)
         return Expectation(text, name, sign, wanted)
     around = _TOLERANCE.fullmatch(wanted)
     if around is None:
@@ -88,17 +92,24 @@ def look_up(result: Result, name: str) -> float | str:
     """The number (or the verdict) called `name`: a parameter, `loss`, `epochs`, `verdict`, or a dotted path of the
     result document such as `params.w.gradient`. Raises UserError where there is none.
     """
-    short = {"verdict": result.verdict.status, "loss": result.loss["final"], "epochs": result.epochs}
+    short: dict[str, float | str] = dict(
+        zip(SHORT_NAMES, (result.verdict.status, result.loss["final"], result.epochs), strict=True)
+    )
     if name in short:
-        return short[name]  # type: ignore[no-any-return]
+        return short[name]
     if name in result.params:
         return result.params[name]
     found = _follow(result.to_dict(), name)
     if isinstance(found, int | float | str) and not isinstance(found, bool):
         return float(found) if found in ("inf", "-inf", "nan") else found
-    known = [*result.params, *short]
+    raise no_number(name, [*result.params])
+
+
+def no_number(name: str, parameters: Sequence[str], where: str = "") -> UserError:
+    """The error that a result with these parameters has no number of that name."""
+    known = [*parameters, *SHORT_NAMES]
     remedy = did_you_mean(name, known) or f"there is {', '.join(known)}"
-    raise UserError(f"there is no number called {name}", remedy=remedy)
+    return UserError(f"there is no number called {name}", where=where, remedy=remedy)
 
 
 def _follow(document: Any, path: str) -> Any:
@@ -109,8 +120,8 @@ def _follow(document: Any, path: str) -> Any:
         value = document[path]
         return value.get("value", value.get("final")) if isinstance(value, dict) else value
     for name, inner in document.items():
-        if path.startswith(f"{name}."):
-            return _follow(inner, path[len(name) + 1 :])
+        if path.startswith(f"{name}.") and (found := _follow(inner, path[len(name) + 1 :])) is not None:
+            return found
     return None
 
 

@@ -6,7 +6,8 @@ Shapes: S trials, P trained parameters.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from gdtrain.engines.ends import Bounds, Stops
 from gdtrain.engines.loop import Descent, Watch, descend
+from gdtrain.errors import UserError
 from gdtrain.experiment.schema import Experiment
 from gdtrain.optimizers import Optimizer
 from gdtrain.optimizers import build as build_optimizer
@@ -63,7 +65,7 @@ class Plan:
         1/h comes first, h being the curvature at the start; then a quarter of it, and so on, side by side in one batch.
         """
         first = min(lr / 2, safe_lr(self.problem, self.theta_1P) or lr / 2)
-        rates = [_two_digits(first / 4**i) for i in range(_RETRIES)]
+        rates = [_two_digits(first / 4**i) for i in range(_RETRIES) if first / 4**i > sys.float_info.min]
         work = max(1, self.problem.rows) * len(rates) * max(1, self.theta_1P.shape[1])
         epochs = max(1, min(self.epochs, _RETRY_EPOCHS, int(_RETRY_WORK / work)))
         descent = self._descend(self.theta_1P.expand(len(rates), -1), rates, epochs, False, lambda epoch: False, None)
@@ -100,7 +102,9 @@ class Plan:
         stride = self.stride
         if stride == 1:
             return lambda epoch: True
-        shown = set(shown_epochs(self.epochs, self.every))
+        if (every := self.every) is not None:
+            return lambda epoch: epoch % every == 0
+        shown = set(shown_epochs(self.epochs, None))
         return lambda epoch: epoch % stride == 0 or epoch in shown
 
 
@@ -111,6 +115,9 @@ def make_plan(experiment: Experiment, problem: Problem, every: int | None = None
     options = settings.optimizer.options
     automatic = settings.lr == "auto"
     decay = options.get("weight_decay", 0.0)
+    if every is not None and settings.epochs // every * len(parameters.names) > _HISTORY_NUMBERS:
+        what = f"{settings.epochs // every:,} epochs are too many to show"
+        raise UserError(what, where="--every", remedy=f"show every {_sparser(settings.epochs, parameters.names):,}th")
     return Plan(
         problem=problem,
         optimizer=build_optimizer(settings.optimizer.name, options, like=theta_1P),
@@ -128,6 +135,11 @@ def safe_lr(problem: Problem, theta_1P: Tensor, weight_decay: float = 0.0) -> fl
     """1/h, h being the largest curvature at theta plus weight decay; None where there is none to speak of."""
     curvature = float(largest_curvature(problem.objective, theta_1P)[0]) + weight_decay
     return 1 / curvature if math.isfinite(curvature) and curvature > torch.finfo(theta_1P.dtype).tiny else None
+
+
+def _sparser(epochs: int, names: Sequence[str]) -> int:
+    """The least power of ten that makes a history of every so many epochs fit."""
+    return int(10 ** math.ceil(math.log10(epochs * len(names) / _HISTORY_NUMBERS)))
 
 
 def _two_digits(number: float) -> float:

@@ -19,6 +19,7 @@ SCHEMA = "gdtrain.result/1"
 SHOWN = 100  # a table of at most so many epochs shows all of them
 ROWS = 20  # about so many rows a longer one shows
 
+STATUSES = ("converged", "max_epochs", "stopped", "no_root", "diverged", "interrupted")
 EXIT_CODES = {"diverged": 4, "no_root": 1, "interrupted": 130}  # every other verdict is 0
 
 

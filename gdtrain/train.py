@@ -6,7 +6,7 @@ Shapes: S trials, P trained parameters, Q reported ones, K recorded epochs, N ro
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
@@ -20,7 +20,7 @@ from gdtrain.engines.loop import Descent, Watch
 from gdtrain.experiment.schema import Experiment
 from gdtrain.plan import Plan, make_plan
 from gdtrain.problem.build import Problem, build_problem
-from gdtrain.problem.data import Columns, Data, load_data, prediction_inputs
+from gdtrain.problem.data import Data, PredictedRows, load_data, rows_to_predict
 from gdtrain.problem.determined import undetermined
 from gdtrain.results import Equation, History, Parameter, Prediction, Result
 from gdtrain.verdict import Trial, judge
@@ -37,6 +37,7 @@ def train(
     every: int | None = None,
     gradients: bool = False,
     watch: Watch | None = None,
+    ready: Callable[[Sequence[str]], None] | None = None,
 ) -> Result:
     """Train one experiment.
 
@@ -45,19 +46,22 @@ def train(
     every      show each so many epochs, in place of all or about twenty
     gradients  keep gradients in the history too
     watch      asked now and then with (epoch, loss) whether to go on
+    ready      told the parameters' names before the first epoch; may raise
 
     Raises UserError where experiment and data do not fit; a trial that goes wrong is a verdict.
     """
     began = time.perf_counter()
     data = load_data(experiment, frame=frame, stdin=stdin)
     problem = build_problem(experiment, data.columns, data.names)
-    inputs, targets_known = prediction_inputs(experiment, data, problem.inputs, stdin)
+    rows = rows_to_predict(experiment, data, problem.inputs, stdin)
+    if ready is not None:
+        ready(problem.parameters.names)
     loaded = time.perf_counter()
     with threads_for(problem):
         plan = make_plan(experiment, problem, every)
         descent = plan.run(watch)
         result = _result(experiment, data, plan, descent, gradients)
-        result.predictions = _predictions(problem, result.recorded, inputs, targets_known)
+        result.predictions = _predictions(problem, result.recorded, rows)
     result.timing = {"load_s": loaded - began, "train_s": time.perf_counter() - loaded}
     return result
 
@@ -165,22 +169,22 @@ def _equations(experiment: Experiment, problem: Problem, history: History) -> li
     return [Equation(text, *pair) for text, pair in zip(experiment.solve, sides, strict=True)]
 
 
-def _predictions(problem: Problem, history: History, inputs: Columns, known: bool) -> list[Prediction]:
-    """Every row of `inputs` before and after training; beside its target where the rows are the data's own."""
-    if not inputs or problem.predict is None:
+def _predictions(problem: Problem, history: History, rows: PredictedRows) -> list[Prediction]:
+    """Every row before and after training; beside its target where the rows are the data's own."""
+    if not rows.count or problem.predict is None:
         return []
     like = problem.parameters.start_SQ
-    columns = {name: torch.as_tensor(column).to(like) for name, column in inputs.items()}
-    before, after = (problem.predict(like.new_tensor(history.values_KQ[k]), columns) for k in (0, -1))
-    target = problem.target if known else None
+    columns = {name: torch.as_tensor(column).to(like) for name, column in rows.inputs.items()}
+    before, after = (problem.predict(like.new_tensor(history.values_KQ[k]), columns, rows.count) for k in (0, -1))
+    target = problem.target if rows.own else None
     return [
         Prediction(
-            inputs={name: float(column[i]) for name, column in inputs.items()},
+            inputs={name: float(column[i]) for name, column in rows.inputs.items()},
             before=_row(before, i, problem.targets),
             after=_row(after, i, problem.targets),
             target=None if target is None else _row(target, i, problem.targets),
         )
-        for i in range(len(after))
+        for i in range(rows.count)
     ]
 
 

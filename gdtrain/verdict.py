@@ -59,6 +59,8 @@ def judge(trial: Trial) -> Verdict:
 
 def _judge(trial: Trial) -> tuple[str, str]:
     if trial.end.reason == "nonfinite":
+        if trial.plan.problem.kind == "solve" and trial.loss == 0:
+            return "converged", "left and right are equal"
         return "diverged", _not_finite(trial)
     if trial.end.reason == "interrupted":
         return "interrupted", f"stopped at epoch {trial.end.epoch:,} of {trial.plan.epochs:,}; {_progress(trial)}"
@@ -106,6 +108,9 @@ def _not_finite(trial: Trial) -> str:
     if trial.end.epoch == 0:
         cause = trial.plan.problem.not_finite(values_Q) or "loss or gradient overflows"
         return f"not finite at the start: {cause}; no learning rate mends that, but another start or other data may"
+    if bool(trial.end.theta_P.isfinite().all()) and math.isfinite(trial.loss):
+        values = ", ".join(f"{n} = {v:.6g}" for n, v in zip(trial.plan.problem.parameters.names, values_Q, strict=True))
+        return f"the gradient is not finite at epoch {trial.end.epoch}, where {values}; try another start"
     return f"{_culprit(trial)} blew up: not finite at epoch {trial.end.epoch} with {_remedy(trial)}"
 
 
@@ -140,29 +145,35 @@ def _judge_root(trial: Trial) -> tuple[str, str]:
     worst = max(abs(left - right) for left, right in sides)
     holds = all(abs(left - right) <= ROOT_TOL * max(1.0, abs(left), abs(right)) for left, right in sides)
     small = trial.norm <= trial.tolerance
-    if holds and (small or trial.loss_reached):
-        step = float(_newton_step(trial).norm())
+    step_P, explained = _newton_step(trial)
+    if holds and explained and (small or trial.loss_reached):
+        step = float(step_P.norm())
         if trial.loss_reached or step <= ROOT_TOL * max(1.0, float(trial.end.theta_P.norm())):
             return "converged", f"|left - right| is at most {worst:.3g}"
         return "max_epochs", f"|left - right| is {worst:.3g}, but so flat that Newton would still move {step:.2g}"
-    if not holds and _stuck(trial):
+    if not (holds and explained) and _stuck(trial, step_P):
         return "no_root", f"no real root found: |left - right| is at least {worst:.6g}"
     return _unfinished(trial)
 
 
-def _newton_step(trial: Trial) -> Tensor:
-    """The Gauss-Newton step from the end (P,): the least-norm solution of J step = -residuals; inf without one."""
+def _newton_step(trial: Trial) -> tuple[Tensor, bool]:
+    """The Gauss-Newton step (P,) from the end, the least-norm solution of J step = -residuals (inf without one), and
+    whether it explains the residuals: halves them, or finds them rounding errors. At a minimum that is no root it
+    does not.
+    """
     (jacobian_EP,) = trial.plan.problem.objective.jacobians(trial.end.theta_P[None])
     if not bool(jacobian_EP.isfinite().all()):
-        return torch.full_like(trial.end.theta_P, math.inf)
+        return torch.full_like(trial.end.theta_P, math.inf), False
     residual_E = trial.end.theta_P.new_tensor([left - right for left, right in trial.sides])
     step_P: Tensor = -torch.linalg.pinv(jacobian_EP) @ residual_E
-    return step_P
+    left_over = float((residual_E + jacobian_EP @ step_P).norm())
+    size = max(1.0, *(abs(side) for sides in trial.sides for side in sides))
+    return step_P, left_over <= max(0.5 * float(residual_E.norm()), _ROUNDING * size)
 
 
-def _stuck(trial: Trial) -> bool:
+def _stuck(trial: Trial, newton_P: Tensor) -> bool:
     """Whether no step along the gradient or Newton's direction, long or short, lowers the loss by a thousandth."""
-    directions = [-trial.end.gradient_P, _newton_step(trial)]
+    directions = [-trial.end.gradient_P, newton_P]
     lengths = 2.0 ** torch.arange(20, -60, -1, dtype=trial.end.theta_P.dtype)
     steps = [lengths[:, None] * d / d.norm().clamp(min=1e-300) for d in directions if bool(d.isfinite().all())]
     tried = trial.end.theta_P + torch.cat(steps)

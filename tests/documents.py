@@ -34,8 +34,8 @@ PAGES = [
     *sorted((REPOSITORY / "docs").glob("*.md")),
 ]
 
-# Commands that install, fetch or run the whole of the tests: shown, and not run here.
-NOT_RUN = ("make ", "git clone ", "cd ", "pip install ", "python3 -m venv ")
+# Commands that set up an environment: shown, and not run here.
+NOT_RUN = ("make ", "pip install ", "python3 -m venv ")
 _BLOCK = re.compile(r"^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 _PROMPT = re.compile(r"^\$ ", re.MULTILINE)
 # What differs from one machine or moment to the next, and what the pages show in its place.

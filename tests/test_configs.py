@@ -22,10 +22,10 @@ END = -1
 
 # y = w*x by hand: d/dw mean((w*x - y)^2) = 2*mean(x^2)*(w - 2) = 15*(w - 2) on x = 1..4, y = 2x, so that an epoch at
 # lr 0.01 takes 0.15 of the way to 2: w = 2 - 2*0.85^k, and the loss is 7.5*(w - 2)^2 = 30*0.85^(2k).
-LINEAR = (
-    "0.300 0.555 0.772 0.956 1.113 1.246 1.359 1.455 1.537 1.606 "
-    "1.665 1.716 1.758 1.794 1.825 1.851 1.874 1.893 1.909 1.922"
-).split()
+LINEAR = [
+    "0.300", "0.555", "0.772", "0.956", "1.113", "1.246", "1.359", "1.455", "1.537", "1.606",
+    "1.665", "1.716", "1.758", "1.794", "1.825", "1.851", "1.874", "1.893", "1.909", "1.922",
+]  # fmt: skip
 
 # (config, epoch, quantity, the number as it is promised). A quantity is loss, a parameter, `d NAME` for a gradient, or
 # `prediction K` for row K of the predictions; all of them at that epoch.

@@ -28,7 +28,7 @@ def render(gradient: Gradient, style: str) -> str:
 
 def show(gradient: Gradient, console: Console) -> None:
     """Print a table for each pass and the graphs. On a terminal long lists fit its width."""
-    for section in sections(gradient, console.width if console.is_terminal else None):
+    for section in sections(gradient, console.width if console.file.isatty() else None):
         show_section(section, console)
     for title, lines in graphs(gradient):
         console.print(Text(title, style="bold"), soft_wrap=True)

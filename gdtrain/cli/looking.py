@@ -83,7 +83,10 @@ def grad(
         graph=graph,
         seed=seed,
     )
-    for note in () if quiet else gradient.notes:
+    notes = gradient.notes + (
+        ["csv leaves the graph out; the other formats have it"] if graph and style == "csv" else []
+    )
+    for note in () if quiet else notes:
         say(printable(f"note: {note}"))
     _show(gradient, style)
     return gradient.exit_code

@@ -14,7 +14,7 @@ from typing import Any
 from gdtrain.cli.options import Options
 from gdtrain.cli.process import say
 from gdtrain.errors import UserError, did_you_mean, printable
-from gdtrain.expectations import Expectation, check, look_up, parse_expectation
+from gdtrain.expectations import SHORT_NAMES, Expectation, check, look_up, no_number, parse_expectation
 from gdtrain.experiment.schema import Experiment
 from gdtrain.report.render import FORMATS, render
 from gdtrain.results import Result
@@ -58,6 +58,7 @@ class Output:
                 every=self.options.every,
                 gradients=self.options.gradients,
                 watch=watch,
+                ready=self._check_get,
             )
         if experiment.regress and experiment.regress.features == ["*"] and not self.options.quiet:
             features = [name for name in result.data["columns"] if name not in experiment.regress.target]
@@ -65,6 +66,12 @@ class Output:
         self._show(result)
         met = [self._expect(expectation, result) for expectation in self.expectations]
         return max(result.verdict.exit_code, 0 if all(met) else 1)
+
+    def _check_get(self, parameters: Sequence[str]) -> None:
+        """Refuse a name that the result will not have before any time is spent on it."""
+        name = self.options.get
+        if name is not None and "." not in name and name not in (*parameters, *SHORT_NAMES):
+            raise no_number(name, parameters, where="--get")
 
     def _show(self, result: Result) -> None:
         if not self.options.quiet:
@@ -97,7 +104,10 @@ def _tables(result: Result) -> None:
 
     from gdtrain.report.tables import show
 
-    show(result, Console(file=sys.stdout, highlight=False, markup=False, emoji=False))
+    console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
+    with console.capture() as shown:  # rich would turn a closed pipe into an exit of its own
+        show(result, console)
+    sys.stdout.write(shown.get())
 
 
 class _Watch:

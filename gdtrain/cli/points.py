@@ -35,13 +35,14 @@ class _Part(NamedTuple):
 
     def pieces(self) -> Iterator[_Part]:
         """What stands between the commas, those in brackets and backquotes aside."""
-        start, closing = 0, ""
+        start = 0
+        closing: list[str] = []
         for position, character in enumerate(self.text):
-            if closing:
-                closing = "" if character == closing else closing
-            elif character in _CLOSED_BY:
-                closing = _CLOSED_BY[character]
-            elif character == ",":
+            if closing and character == closing[-1]:
+                closing.pop()
+            elif character in _CLOSED_BY and closing[-1:] != ["`"]:
+                closing.append(_CLOSED_BY[character])
+            elif character == "," and not closing:
                 yield self.part(start, position)
                 start = position + 1
         yield self.part(start)
@@ -113,14 +114,14 @@ def _numbers(part: _Part) -> list[float]:
 
 def _number(part: _Part, remedy: str) -> float:
     text = part.text.strip()
-    no_number = part.error(f"{text} is not a number" if text else "a number is missing", remedy)
     try:
         number = resolve(text)
     except Refusal as refusal:
-        looks_like_one = any(character.isdigit() for character in text)  # `no` and `.nan` do not
-        raise part.error(refusal.what, refusal.remedy) if looks_like_one else no_number from None
+        if any(character.isdigit() for character in text):  # not so `no` and `.nan`
+            raise part.error(refusal.what, refusal.remedy) from None
+        number = None
     if isinstance(number, bool) or not isinstance(number, int | float):
-        raise no_number
+        raise part.error(f"{text} is not a number" if text else "a number is missing", remedy)
     try:
         return float(number)
     except OverflowError:

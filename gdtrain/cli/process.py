@@ -20,10 +20,12 @@ def run(arguments: Sequence[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if stream is not None and hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show must not stop us
+    if sys.stdout is None:
+        say("stdout: the result could not be written: it is closed")
+        return NOT_WRITTEN
     try:
         code = _dispatch(arguments)
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        sys.stdout.flush()
         return code
     except UserError as error:
         say(str(error))
@@ -34,6 +36,8 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         _let_go_of_stdout()
         return 0
+    except SystemExit as stop:  # rich's answer to a closed pipe while it prints help
+        return 0 if isinstance(stop.__context__, BrokenPipeError) else int(stop.code or 0)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EBADF, errno.EIO, errno.EFBIG, errno.EDQUOT):
             return _bug(error)
@@ -46,9 +50,11 @@ def run(arguments: Sequence[str]) -> int:
 
 def say(text: str) -> None:
     """A line on stderr; a stderr that is gone is no reason to fail."""
+    if sys.stderr is None:
+        return
     try:
         print(text, file=sys.stderr, flush=True)
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError):
         return
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from gdtrain.cli.options import Options, takes_options
-from gdtrain.cli.process import say
+from gdtrain.cli.process import INTERRUPTED, say
 from gdtrain.errors import DATA, UserError, UserErrors
 from gdtrain.experiment.tree import Node, Place
 
@@ -136,7 +136,11 @@ def _data(table: str | None, columns: Sequence[str] | None) -> dict[str, Any]:
         return {"data": {"path": _written("DATA", table)}}
     if not columns:
         return {}
-    return {"data": {"columns": dict(_column(text) for text in columns)}}
+    written = [_column(text) for text in columns]
+    for i, (name, _) in enumerate(written):
+        if name in dict(written[:i]):
+            raise UserError(f"column {name} is given twice", where="--data", remedy="write its numbers in one --data")
+    return {"data": {"columns": dict(written)}}
 
 
 def _column(text: str) -> tuple[str, list[float]]:
@@ -203,4 +207,6 @@ def _train(sources: Sequence[str | Mapping[str, Any]], options: Options) -> int:
                 raise
             say(str(error))
             codes.append(error.code)
+        if codes[-1] == INTERRUPTED:
+            break
     return max(codes)

@@ -50,7 +50,7 @@ ALIASES = {
 
 def expressions_apart(arguments: Sequence[str]) -> list[str]:
     """The arguments, with a space before every expression that begins with a minus: `-x + 1` is no option."""
-    if not arguments or arguments[0] not in EXPRESSION_VERBS:
+    if not arguments or arguments[0] not in EXPRESSION_VERBS or "--" in arguments:
         return list(arguments)
     return [f" {a}" if a.startswith("-") and a != "-" and not _OPTION.fullmatch(a) else a for a in arguments]
 

@@ -110,7 +110,7 @@ class _Walk:
                 if bounds is not None:
                     theta = theta.clamp(*bounds)
                 loss, gradient = evaluate(theta)
-                if self._halving and bool((rose := self._rose(loss)).any()):
+                if self._halving and bool((rose := self._rose(loss, gradient)).any()):
                     self._take_back(rose, state, theta, loss, gradient)
                 else:
                     self._state, self._theta, self._loss, self._gradient = state, theta, loss, gradient
@@ -129,9 +129,13 @@ class _Walk:
             lr_CS=torch.stack(rates)[:, :, 0],
         )
 
-    def _rose(self, loss_S: Tensor) -> Tensor:
-        """Which trials' loss is higher than before the step, or no number."""
-        return ~(loss_S <= self._loss + RISE * self._loss.abs())
+    def _rose(self, loss_S: Tensor, gradient_SP: Tensor) -> Tensor:
+        """Which trials' loss is higher than before the step, or no number, or has a gradient that leads nowhere.
+
+        A loss of exactly 0 is good whatever its gradient.
+        """
+        lost = ~gradient_SP.isfinite().all(1) & (loss_S != 0)
+        return ~(loss_S <= self._loss + RISE * self._loss.abs()) | lost
 
     def _take_back(
         self, rose_S: Tensor, state: dict[str, Tensor], theta: Tensor, loss: Tensor, gradient: Tensor

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from gdtrain.experiment.optimizers import LR
+from gdtrain.experiment.optimizers import LR, USUAL
 from gdtrain.experiment.rules import kind_of
 from gdtrain.experiment.tree import Node, Place, Scalar
 
@@ -40,7 +40,7 @@ DEFAULTS: Sequence[tuple[str, Callable[[Node], Scalar | None]]] = (
     ("loss.name", _loss),
     ("loss.delta", _delta),
     ("data.scale", _scale),
-    ("train.optimizer.name", lambda tree: "sgd"),
+    ("train.optimizer.name", lambda tree: USUAL),
     ("train.lr", _lr),
     ("train.epochs", lambda tree: 1000),
     ("train.seed", lambda tree: 0),

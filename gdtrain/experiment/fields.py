@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
@@ -28,7 +28,7 @@ def _integral(value: object) -> object:
 def _learning_rate(value: object) -> object:
     if value == "auto":
         return value
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= sys.float_info.max:
         raise PydanticCustomError("learning_rate", "must be a positive number or auto")
     return float(value)
 

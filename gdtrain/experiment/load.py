@@ -46,7 +46,7 @@ def load(
     if not isinstance(tree.value, dict):
         raise report(mistakes or [Mistake(tree.place, "an experiment is written as key: value", "as in fit: y = w*x")])
     folder = Path(source).parent if isinstance(source, str | Path) else Path()
-    tree = expand(apply(expand(tree), [_from_here(override, folder) for override in overrides]))
+    tree = apply(expand(tree), [_from_here(override, folder) for override in overrides])
     mistakes += rules.check(tree, framed=framed)
     if source == STDIN:
         mistakes += rules.check_stdin(tree)
@@ -100,6 +100,8 @@ def _read(source: str | Path | Mapping[str, Any], stdin: IO[Any] | None) -> tupl
 
 def _read_stdin(stdin: IO[Any] | None) -> bytes:
     stream = stdin or sys.stdin
+    if stream is None:
+        raise UserError("stdin is closed", where="stdin", remedy="name a file")
     read = getattr(stream, "buffer", stream).read(MAX_BYTES + 1)
     return read if isinstance(read, bytes) else str(read).encode("utf-8", "surrogatepass")
 

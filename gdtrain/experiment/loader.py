@@ -33,6 +33,7 @@ _PROBLEMS = (
     ("mapping values are not allowed", "a colon does not belong here", "put text with a colon in quotes"),
     ("sequence entries are not allowed", "- does not belong here", "start a list on a line of its own"),
     ("cannot start any token", "a value does not start with {sign}", "put the text in quotes"),
+    ("node content", "a value is missing here", "write one, or put text with brackets in quotes"),
     ("expected ',' or", "a bracket is not closed", "close it, or put text with brackets in quotes"),
     ("expected chomping", "| and > start lines of text below", "put the text in quotes"),
     ("expected comment or line break", "| and > start lines of text below", "put the text in quotes"),

@@ -91,7 +91,9 @@ def _fit(experiment: Experiment, columns: Columns) -> _Found:
     mistakes = [*_left_side(experiment, columns, targets, features), *_stray(experiment, columns, free)]
     columns_read = list(dict.fromkeys([*inputs, *targets]))
     possible = [*free, *(name for name in targets if name in experiment.params)]  # these are told of the left side
-    return _Found(Names(_parameters(experiment, columns, free), columns_read, inputs), _rest(columns, possible), mistakes)
+    return _Found(
+        Names(_parameters(experiment, columns, free), columns_read, inputs), _rest(columns, possible), mistakes
+    )
 
 
 def _regress(experiment: Experiment, columns: Columns) -> _Found:

@@ -23,6 +23,7 @@ DEFAULTS: Mapping[str, Mapping[str, Option]] = {
     "adagrad": {"lr_decay": 0.0, "weight_decay": 0.0, "initial_accumulator_value": 0.0, "eps": 1e-10},
     "rprop": {"etas": [0.5, 1.2], "step_sizes": [1e-6, 50.0]},
 }
+USUAL: Literal["sgd"] = "sgd"  # where none is named
 # torch.optim's learning rates, for where none is chosen; sgd's is derived from the problem instead.
 LR: Mapping[str, float] = {
     "adam": 1e-3,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from gdtrain.errors import UserError
+from gdtrain.experiment.forms import expand
 from gdtrain.experiment.loader import parse
 from gdtrain.experiment.rules import ALTERNATIVES
 from gdtrain.experiment.tree import Node, Place, from_plain, report
@@ -68,7 +69,8 @@ def apply(tree: Node, overrides: Iterable[Override]) -> Node:
     for override in overrides:
         keys = _keys(override)
         tree = _without_alternatives(tree, keys)
-        tree = tree.put(keys, from_plain(override.value, override.flag), Place.of(override.flag, override.key))
+        node = from_plain(override.value, override.flag, flag=True)
+        tree = expand(tree.put(keys, node, Place.of(override.flag, override.key)))
     return tree
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from gdtrain.experiment.keys import SECTIONS
-from gdtrain.experiment.optimizers import DEFAULTS
+from gdtrain.experiment.optimizers import DEFAULTS, USUAL
 from gdtrain.experiment.schema import KINDS, STDIN
 from gdtrain.experiment.tree import Mistake, Node
 
@@ -74,14 +74,12 @@ def _kinds(tree: Node) -> Iterator[Mistake]:
 
 def _options(tree: Node) -> Iterator[Mistake]:
     """Options that are another optimizer's."""
-    optimizer, name = tree.get("train", "optimizer"), tree.get("train", "optimizer", "name")
-    if optimizer is None or name is None or not isinstance(name.value, str) or name.value not in DEFAULTS:
-        return
-    for option, _ in optimizer.children():
-        takers = [taker for taker, options in DEFAULTS.items() if option in options]
-        if takers and name.value not in takers:
-            place = tree.key("train", "optimizer", option)
-            yield Mistake(place, f"{name.value} takes no {option}", f"it is an option of {', '.join(takers)}")
+    named = tree.get("train", "optimizer", "name")
+    name = str(named.value) if named else USUAL
+    for keys, _ in tree.select("train.optimizer.*") if name in DEFAULTS else ():
+        takers = [taker for taker, options in DEFAULTS.items() if keys[-1] in options]
+        if takers and name not in takers:
+            yield Mistake(tree.key(*keys), f"{name} takes no {keys[-1]}", f"it is an option of {', '.join(takers)}")
 
 
 def _exactly_one(tree: Node, pattern: str, choices: Sequence[str]) -> Iterator[Mistake]:

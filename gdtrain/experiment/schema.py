@@ -18,12 +18,13 @@ from gdtrain.experiment.fields import (
     Whole,
     broken,
 )
-from gdtrain.experiment.optimizers import Optimizer
+from gdtrain.experiment.optimizers import USUAL, Optimizer
 from gdtrain.experiment.tree import Node, from_plain
 
 Kind = Literal["solve", "fit", "regress", "minimize"]
 KINDS: tuple[Kind, ...] = ("solve", "fit", "regress", "minimize")
 STDIN = "-"
+_MOST = 10**12  # epochs
 _STDIN_FILES = ("/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
 
 
@@ -187,9 +188,9 @@ class Loss(Model):
 class Train(Model):
     """How the loss is descended."""
 
-    optimizer: Optimizer = Field(Optimizer(name="sgd"), description="a name, or {name: sgd, momentum: 0.9, ...}")
+    optimizer: Optimizer = Field(Optimizer(name=USUAL), description="a name, or {name: sgd, momentum: 0.9, ...}")
     lr: LearningRate = Field("auto", description="learning rate; auto: 1/L for sgd, torch.optim's for others")
-    epochs: Annotated[Whole, Field(ge=0, le=10**12)] = Field(1000, description="passes over the data")
+    epochs: Annotated[Whole, Field(ge=0, le=_MOST)] = Field(1000, description="passes over the data")
     seed: Annotated[Whole, Field(ge=0, lt=2**63)] = Field(0, description="of every random draw")
     engine: Literal["auto", "loop"] = Field("auto", description="how epochs are computed")
     dtype: Literal["float64", "float32"] = Field("float64", description="precision of all numbers")
@@ -205,7 +206,7 @@ class Stop(Model):
         None, description="gradient norm, relative to max(1, its norm at the start), that counts as converged"
     )
     loss_tol: NonNegative | None = Field(None, description="loss that counts as converged")
-    patience: Annotated[Whole, Field(ge=1)] | None = Field(
+    patience: Annotated[Whole, Field(ge=1, le=_MOST)] | None = Field(
         None, description="epochs without a better loss after which to stop"
     )
     min_delta: NonNegative = Field(0.0, description="how much lower a loss must be to count as better")

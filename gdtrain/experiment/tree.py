@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -195,21 +196,26 @@ class Node:
         return self.value
 
 
-def from_plain(value: object, where: str = "") -> Node:
-    """A node for a value that was never text; `where` is its dotted key, or the flag that it came by.
+def from_plain(value: object, where: str = "", *, flag: bool = False) -> Node:
+    """A node for a value that was never text: mappings, sequences, arrays (by their `tolist`) and scalars.
 
-    Mappings, sequences, arrays (by their `tolist`) and scalars. Raises UserError for anything else.
+    where  its dotted key, or the `flag` that it came by
+
+    Raises UserError for anything else.
     """
     if isinstance(value, Node):
         return value
     if isinstance(value, Mapping):
-        names = {str(key): f"{where}.{key}".lstrip(".") for key in value}
-        nodes = {str(key): from_plain(item, names[str(key)]) for key, item in value.items()}
-        return Node(nodes, Place.of(where), {name: Place.of(dotted) for name, dotted in names.items()})
+        places = {str(key): Place.of(where if flag else f"{where}.{key}".lstrip(".")) for key in value}
+        nodes = {str(key): from_plain(item, places[str(key)].where, flag=flag) for key, item in value.items()}
+        return Node(nodes, Place.of(where), places)
     if isinstance(value, list | tuple):
-        return Node([from_plain(item, f"{where}[{i}]") for i, item in enumerate(value)], Place.of(where))
+        items = [from_plain(item, where if flag else f"{where}[{i}]", flag=flag) for i, item in enumerate(value)]
+        return Node(items, Place.of(where))
+    if isinstance(value, int) and abs(value) > sys.float_info.max:
+        raise UserError("too large a number", where=where, remedy="float64 ends at 1.8e308")
     if isinstance(value, str | int | float):
         return Node(value, Place.of(where, value if isinstance(value, str) else repr(value)))
     if hasattr(value, "tolist"):
-        return from_plain(value.tolist(), where)
+        return from_plain(value.tolist(), where, flag=flag)
     raise UserError("there is no value here" if value is None else "not a value of YAML", where=where)

@@ -62,7 +62,7 @@ def _mistake(tree: Node, error: Any) -> Mistake | None:
         return Mistake(tree.find(*keys[:-1]), f"{keys[-1]} is missing", f"write {keys[-1]} here")
     if kind == "rule":
         return Mistake(tree.find(*keys, *context["at"]), context["what"], context["remedy"])
-    what = MUST_BE[kind].format(**context).replace("'", "")
+    what = MUST_BE.get(kind, "does not fit here").format(**context).replace("'", "")
     value = error["input"]
     shown = "" if kind in _COUNTED else f", not {_described(value)}"
     return Mistake(tree.find(*keys), f"{_written(tree, keys)} {what}{shown}", _remedy(keys, kind, value, context))

@@ -32,9 +32,7 @@ def blame(node: Node, values: Values) -> tuple[Node, int] | None:
     never at fault. The row counts along the last axis from 0.
     """
     pairs = _values(node, values)
-    results = {
-        id(current): value.reshape(-1, value.shape[-1] if value.ndim else 1) for current, value in pairs
-    }
+    results = {id(current): value.reshape(-1, value.shape[-1] if value.ndim else 1) for current, value in pairs}
     place = _not_finite(results[id(node)])
     if place is None:
         return None

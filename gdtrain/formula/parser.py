@@ -79,9 +79,7 @@ def parse_equation(
     parser.advance()
     right = parser.side()
     if parser.at("="):
-        raise mistake(
-            text, parser.token.span, "a second =", "an equation has one; write one equation per formula"
-        )
+        raise mistake(text, parser.token.span, "a second =", "an equation has one; write one equation per formula")
     parser.finish()
     return left, right
 
@@ -143,9 +141,7 @@ class _Parser:
         self.nesting += 1
         if self.nesting > MAX_NESTING:
             what = f"the formula is nested more than {MAX_NESTING} deep"
-            raise mistake(
-                self.text, self.token.span, what, "split it, or drop needless parentheses and signs"
-            )
+            raise mistake(self.text, self.token.span, what, "split it, or drop needless parentheses and signs")
 
     def infix(self) -> str | None:
         """The operator after an operand, IMPLICIT where a product is implied, or None."""

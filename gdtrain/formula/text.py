@@ -40,9 +40,7 @@ def to_text(node: Node) -> str:
             first = len(stack) - len(current.args)
             stack[first:] = [_operation(current, stack[first:])]
         else:
-            stack.append(
-                (_number(current.value) if isinstance(current, Number) else _name(current.name), _ATOM)
-            )
+            stack.append((_number(current.value) if isinstance(current, Number) else _name(current.name), _ATOM))
     return stack[0][0]
 
 
@@ -50,9 +48,7 @@ def _operation(node: Op, args: list[tuple[str, int]]) -> tuple[str, int]:
     if node.op not in _LAYOUT:
         return f"{node.op}({_arguments(node, [text for text, _ in args])})", _ATOM
     layout, power, floors = _LAYOUT[node.op]
-    shown = (
-        text if binds >= floor else f"({text})" for (text, binds), floor in zip(args, floors, strict=True)
-    )
+    shown = (text if binds >= floor else f"({text})" for (text, binds), floor in zip(args, floors, strict=True))
     return layout.format(*shown), power
 
 

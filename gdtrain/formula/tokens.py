@@ -106,13 +106,9 @@ def _number(text: str, match: re.Match[str]) -> Token:
             raise mistake(text, wrong.span(), what.format(word, **parts), remedy.format(word, **parts))
     value = float(match[0])
     if not math.isfinite(value):
-        raise mistake(
-            text, match.span(), "the number is too large for a float", "the largest is about 1.8e308"
-        )
+        raise mistake(text, match.span(), "the number is too large for a float", "the largest is about 1.8e308")
     if value == 0 and re.search("[1-9]", re.split("[eE]", match[0])[0]):
-        raise mistake(
-            text, match.span(), "the number is too small for a float", "the smallest is about 5e-324"
-        )
+        raise mistake(text, match.span(), "the number is too small for a float", "the smallest is about 5e-324")
     return Token("number", match[0], match.span(), value)
 
 

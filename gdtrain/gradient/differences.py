@@ -1,15 +1,16 @@
 """Central differences in float64, to hold a derivative against.
 
 No single step suits every function: a large one cuts across its bends, a small one drowns in rounding. So each
-entry is differenced over a ladder of steps, and the step is taken where the estimate is steadiest: where its
-change to the next step plus its rounding error is least.
+entry is differenced over a ladder of steps and the estimate taken where it is steadiest: where its change to the
+next step plus its rounding error is least. Steps in proportion to the entry come first; where rounding spoils them
+(`1 + x` at 1e-20) steps in proportion to 1 compete.
 
-Shapes: K entries of a name that are differenced, R steps, M values of the expression (1 for a number).
+Shapes: K entries of a name that are differenced, R steps, M values of the expression (1 for their weighted sum).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
@@ -19,19 +20,47 @@ from gdtrain.formula import Node
 from gdtrain.formula.evaluate import evaluate
 
 MAX_ENTRIES = 1_000  # of a name that are differenced: its first
-_WORK = 4_000_000  # entries times values: fewer entries of a name are differenced where lists are long
-_BLOCK = 50_000  # entries times values at once: what stays in a processor's cache
-_RUNGS = 12
-_EPS = torch.finfo(torch.float64).eps
-_AGREE = 1e-5  # relative
-_MARGIN = 100  # rounding errors that two derivatives may be apart
+_WORK = 2_000_000  # entries times values: fewer entries of a name are differenced where lists are long
+_BLOCK = 30_000  # entries times values at once: what torch leaves to one thread
+_STEPS = [10.0**-k for k in range(1, 10)]
+_EPS, _TINY = torch.finfo(torch.float64).eps, torch.finfo(torch.float64).tiny
+_SETTLED = 1e-6  # of the estimate: an error that needs no other steps
+_AGREE = 1e-5  # of the derivative
+_MARGIN = 100  # rounding errors
+_NOTHING = 1e-10  # of the slope that would take the value to 0 over the largest step
 
 
 class Differences(NamedTuple):
-    """The derivative by each entry (K, M), nan where no step gives one, and its rounding error (K, M)."""
+    """The derivative by each entry (K, M), nan where no step gives one, and how far off it may be (K, M)."""
 
     derivative: Tensor
+    tolerance: Tensor
+
+
+class _Estimate(NamedTuple):
+    """A derivative (K, M), its error, the part of it that is rounding, and what slopes are as good as none."""
+
+    derivative: Tensor
+    error: Tensor
     rounding: Tensor
+    nothing: Tensor
+
+
+class _Problem(NamedTuple):
+    """What is differenced: the values (M,) of `tree`, or with weights (M,) the sum of them, by one of its names."""
+
+    tree: Node
+    point: dict[str, Tensor]
+    name: str
+    size: int
+    weights: Tensor | None
+
+    def along(self, shifted: Tensor) -> tuple[Tensor, Tensor]:
+        """Values (K, M), and their magnitudes, with each row of `shifted` (K, N) in the place of the name."""
+        values = evaluate(self.tree, {**self.point, self.name: shifted}).expand(len(shifted), self.size)
+        if self.weights is None:
+            return values, values.abs()
+        return (values @ self.weights)[:, None], (values.abs() @ self.weights.abs())[:, None]
 
 
 def differences(tree: Node, values: Mapping[str, Tensor], name: str, size: int, weights: Tensor | None) -> Differences:
@@ -41,71 +70,51 @@ def differences(tree: Node, values: Mapping[str, Tensor], name: str, size: int, 
     size     M
     weights  (M,) to difference the weighted sum of the values, as one value; None to difference each
     """
-    point = {key: value.detach() for key, value in values.items()}
-    length, longest = point[name].numel(), max(size, *(value.numel() for value in point.values()))
+    problem = _Problem(tree, {key: value.detach() for key, value in values.items()}, name, size, weights)
+    length, longest = values[name].numel(), max(size, *(value.numel() for value in values.values()))
     entries = min(length, MAX_ENTRIES, max(1, _WORK // longest))
     block = max(1, _BLOCK // longest)
-    found = [
-        _steadiest(*_ladder(tree, point, name, range(first, min(first + block, entries)), size, weights))
-        for first in range(0, entries, block)
-    ]
+    starts = range(0, entries, block)
+    found = [_differenced(problem, torch.arange(start, min(start + block, entries))) for start in starts]
     return Differences(*(torch.cat(parts) for parts in zip(*found, strict=True)))
 
 
 def agrees(derivative: Tensor, found: Differences) -> Tensor:
-    """Where a derivative (K, M) equals its finite difference; true where there is none to compare with."""
+    """Where a derivative (K, M) equals its finite difference; true where one of the two does not exist."""
     gap = (derivative - found.derivative).abs()
     scale = torch.maximum(derivative.abs(), found.derivative.abs())
-    agree = gap <= _AGREE * scale + _MARGIN * found.rounding
-    return agree | ~torch.isfinite(derivative) | torch.isnan(found.derivative)
+    return (gap <= _AGREE * scale + found.tolerance) | ~torch.isfinite(derivative) | found.derivative.isnan()
 
 
-def _ladder(
-    tree: Node, point: dict[str, Tensor], name: str, entries: range, size: int, weights: Tensor | None
-) -> tuple[Tensor, Tensor]:
-    """Central differences (R, K, M) at every step, and the rounding error of each."""
-    estimates, roundings = [], []
-    for lower, upper in _shifted(point[name].reshape(-1), entries):
-        below, above = (_along(tree, point, name, shifted, size) for shifted in (lower, upper))
-        error = torch.maximum(below.abs(), above.abs())
-        if weights is not None:
-            below, above = ((values @ weights)[:, None] for values in (below, above))
-            error = (error @ weights.abs())[:, None]
-        rows = torch.arange(len(entries))
-        step = (upper - lower)[rows, torch.as_tensor(entries)][:, None]
-        estimates.append((above - below) / step)
-        roundings.append(_EPS * error / step)
-    return torch.stack(estimates), torch.stack(roundings)
+def _differenced(problem: _Problem, index: Tensor) -> Differences:
+    size = problem.point[problem.name].reshape(-1)[index].abs()
+    best = _steadiest(problem, index, torch.where(size == 0, 1.0, size))
+    if not (best.error <= _SETTLED * best.derivative.abs()).all():
+        other = _steadiest(problem, index, torch.ones_like(size))
+        keep = (best.error <= _SETTLED * best.derivative.abs()) | (best.error <= other.error)
+        best = _Estimate(*(torch.where(keep, a, b) for a, b in zip(best, other, strict=True)))
+    drowned = best.derivative.abs() <= best.rounding
+    derivative = best.derivative.masked_fill(drowned, 0.0).masked_fill(~best.error.isfinite(), torch.nan)
+    return Differences(derivative, _MARGIN * best.rounding + best.nothing)
 
 
-def _shifted(value: Tensor, entries: range) -> Iterator[tuple[Tensor, Tensor]]:
-    """For each step, `value` with one entry after the other moved down and up: (K, N) each.
-
-    The steps run from a tenth of the entry, or of 1 where that is more, to a billionth of the lesser of the two.
-    """
-    index = torch.as_tensor(entries)
-    rows = torch.arange(len(entries))
-    entry = value[index].abs()
-    largest = 0.1 * entry.clamp(min=1.0)
-    smallest = 1e-9 * torch.where(entry == 0, 1.0, entry.clamp(max=1.0))
-    for rung in range(_RUNGS):
-        step = largest * (smallest / largest) ** (rung / (_RUNGS - 1))
-        lower, upper = (value.expand(len(entries), -1).clone() for _ in range(2))
-        lower[rows, index] -= step
-        upper[rows, index] += step
-        yield lower, upper
-
-
-def _along(tree: Node, point: dict[str, Tensor], name: str, shifted: Tensor, size: int) -> Tensor:
-    """The values of `tree` (K, M) with each row of `shifted` (K, N) in the place of `name`."""
-    return evaluate(tree, {**point, name: shifted}).expand(len(shifted), size)
-
-
-def _steadiest(estimates: Tensor, roundings: Tensor) -> Differences:
-    """From every step's estimate (R, K, M), the one that changes least to the next."""
-    change = (estimates[1:] - estimates[:-1]).abs() + roundings[:-1]
-    best = change.nan_to_num(nan=torch.inf, posinf=torch.inf).argmin(0, keepdim=True)
-    derivative, rounding = (each[:-1].gather(0, best)[0] for each in (estimates, roundings))
-    steady = torch.isfinite(change.gather(0, best)[0])
-    derivative = derivative.masked_fill(~steady, torch.nan)
-    return Differences(derivative.masked_fill(derivative.abs() <= rounding, 0.0), rounding)
+def _steadiest(problem: _Problem, index: Tensor, scale: Tensor) -> _Estimate:
+    """The steadiest of the central differences by the entries at `index` (K,), over steps in proportion to `scale`."""
+    value, rows = problem.point[problem.name].reshape(-1), torch.arange(len(index))
+    estimates, roundings, slopes = [], [], []
+    for step in _STEPS:
+        lower, upper = (value.expand(len(index), -1).clone() for _ in range(2))
+        lower[rows, index] -= step * scale
+        upper[rows, index] += step * scale
+        (below, small), (above, large) = problem.along(lower), problem.along(upper)
+        width = (upper - lower)[rows, index][:, None]  # as the sums came out
+        estimates.append((above - below) / width)
+        magnitude = torch.maximum(small, large)
+        slopes.append(magnitude / width)
+        roundings.append((_EPS * magnitude + _TINY) / width)
+    derivative, rounding = torch.stack(estimates), torch.stack(roundings)
+    error = (derivative[1:] - derivative[:-1]).abs() + rounding[:-1]
+    error = error.masked_fill(~error.isfinite(), torch.inf)
+    best = error.argmin(0, keepdim=True)
+    steadiest, least, lost = (each.gather(0, best)[0] for each in (derivative, error, rounding))
+    return _Estimate(steadiest, least, lost, _NOTHING * slopes[0].nan_to_num(nan=0.0, posinf=0.0))

@@ -56,17 +56,19 @@ def of_dependence(text: str, tree: Node, wrt: Sequence[str], result: Tensor) -> 
 def of_derivative(text: str, label: Label, rows_RN: Tensor, check: Differences) -> list[str]:
     """Entries that are not finite, that finite differences do not confirm, or that were not differenced."""
     differenced, length = len(check.derivative), rows_RN.shape[1]
-    compared_KR = rows_RN[:, :differenced].T
-    wrong = [label(row, entry) for row, entry in torch.nonzero(~torch.isfinite(rows_RN)).tolist()]
-    apart = [
-        f"{label(row, entry)} is {compared_KR[entry, row]:.6g}, by finite differences {check.derivative[entry, row]:.6g}"
-        for entry, row in torch.nonzero(~agrees(compared_KR, check)).tolist()
-    ]
+    checked_RK = rows_RN[:, :differenced]
+    wrong = torch.nonzero(~torch.isfinite(rows_RN)).tolist()
+    apart = torch.nonzero(~agrees(checked_RK.T, check).T).tolist()
     said = []
     if wrong:
-        said.append(f"not finite in {quoted(text)}: {_few(wrong, ', ')}")
+        said.append(f"not finite in {quoted(text)}: {_few([label(*place) for place in wrong[:_TOLD]], len(wrong))}")
     if apart:
-        said.append(f"{_few(apart, '; ')}: a kink or a jump of {quoted(text)}, or it is too steep for differences")
+        told = [
+            f"{label(r, k)} is {checked_RK[r, k]:.6g} (by finite differences {check.derivative[k, r]:.6g})"
+            for r, k in apart[:_TOLD]
+        ]
+        cause = f"{quoted(text)} has a kink or a jump there, or is too steep for differences"
+        said.append(f"finite differences disagree: {_few(told, len(apart))}; {cause}")
     if differenced < length:
         said.append(
             f"finite differences were taken for the first {differenced:,} of {length:,} entries of {label.name}"
@@ -74,6 +76,5 @@ def of_derivative(text: str, label: Label, rows_RN: Tensor, check: Differences) 
     return said
 
 
-def _few(told: Sequence[str], between: str) -> str:
-    more = f"{between}{len(told) - _TOLD:,} more" if len(told) > _TOLD else ""
-    return between.join(told[:_TOLD]) + more
+def _few(told: Sequence[str], count: int) -> str:
+    return ", ".join([*told, *([f"{count - len(told):,} more"] if count > len(told) else [])])

@@ -39,7 +39,7 @@ class Problem:
                 expression to minimise
     columns     the data that the trees name
     target      (N,), or (N, T) with several; `targets` are their names, `inputs` the columns that predict them
-    predict     values (Q,) and columns to predictions shaped like `target`
+    predict     values (Q,), columns and their number of rows to predictions shaped like `target`
     loss_scale  the squared loss of predicting 0 everywhere: what a rounding error is held against; 0 without data
     """
 
@@ -53,7 +53,7 @@ class Problem:
     target: Tensor | None = None
     targets: list[str] = field(default_factory=list)
     inputs: list[str] = field(default_factory=list)
-    predict: Callable[[Tensor, Columns], Tensor] | None = None
+    predict: Callable[[Tensor, Columns, int], Tensor] | None = None
     loss_scale: float = 0.0
 
     def named(self, values_Q: Tensor) -> Columns:
@@ -127,8 +127,8 @@ def _fit(experiment: Experiment, columns: Columns, names: Names, like: Tensor) -
         for part in _parts(rows)
     ]
 
-    def predict(values_Q: Tensor, columns: Columns) -> Tensor:
-        return evaluate(right, {**columns, **by_name(parameters.names, values_Q)}).expand(_rows(columns))
+    def predict(values_Q: Tensor, columns: Columns, rows: int) -> Tensor:
+        return evaluate(right, {**columns, **by_name(parameters.names, values_Q)}).expand(rows)
 
     objective = DataLoss(blocks, _loss(experiment))
     return Problem(
@@ -173,8 +173,8 @@ def _regress(experiment: Experiment, columns: Columns, names: Names, like: Tenso
         Block(Linear(x_NF[part], len(targets), parameters.free, weights_Q), y[None, part]) for part in _parts(rows)
     ]
 
-    def predict(values_Q: Tensor, columns: Columns) -> Tensor:
-        x_NF = _design([columns[name] for name in features], intercept, _rows(columns), like)
+    def predict(values_Q: Tensor, columns: Columns, rows: int) -> Tensor:
+        x_NF = _design([columns[name] for name in features], intercept, rows, like)
         return (x_NF @ values_Q.view(len(targets), width).T).squeeze(1)
 
     objective = DataLoss(blocks, _loss(experiment))

@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from gdtrain.errors import DATA, UserError
 from gdtrain.experiment.names import Names, settle
 from gdtrain.experiment.schema import Data as DataSpec
 from gdtrain.experiment.schema import Experiment
@@ -34,7 +35,12 @@ def load_data(experiment: Experiment, *, frame: object | None = None, stdin: Bin
     source = experiment_source(experiment, frame=frame, stdin=stdin)
     if source is None:
         return Data({}, settle(experiment, []), 0)
-    names = settle(experiment, available(experiment, source))
+    try:
+        names = settle(experiment, available(experiment, source))
+    except UserError as error:
+        if remedy := source.remedy_for_header():
+            raise UserError(error.what, where=source.where, remedy=remedy, code=DATA) from None
+        raise
     columns = source.read(names.columns)
     rows = len(next(iter(columns.values()), ()))
     return Data(columns, names, rows, list(source.warnings))
@@ -60,21 +66,31 @@ def available(experiment: Experiment, source: Source) -> list[str]:
     return [c.name for c in source.columns]
 
 
-def prediction_inputs(
+@dataclass(frozen=True)
+class PredictedRows:
+    """Rows to predict: their inputs (N,), how many they are, and whether they are the data's own, with targets."""
+
+    inputs: Columns
+    count: int
+    own: bool = False
+
+
+def rows_to_predict(
     experiment: Experiment, data: Data, inputs: Sequence[str], stdin: BinaryIO | None = None
-) -> tuple[Columns, bool]:
-    """The rows to predict, and whether they are the data's own (whose targets are known)."""
+) -> PredictedRows:
+    """The rows that the experiment wants predicted. Raises UserError (exit 3) for a file that is wrong."""
     wanted = experiment.predict
     if wanted is None:
-        return {}, False
+        return PredictedRows({}, 0)
     if wanted.data:
-        return {name: data.columns[name] for name in inputs}, True
+        return PredictedRows({name: data.columns[name] for name in inputs}, data.rows, own=True)
     if wanted.path is not None:
         spec = experiment.data or DataSpec()
         source = _open(experiment, spec, wanted.path, None, stdin)
-        return source.read(list(inputs)), False
+        columns = source.read(list(inputs) or source.names[:1])
+        return PredictedRows({name: columns[name] for name in inputs}, len(next(iter(columns.values()))))
     points = wanted.points or []
-    return {name: np.array([point[name] for point in points]) for name in inputs}, False
+    return PredictedRows({name: np.array([point[name] for point in points]) for name in inputs}, len(points))
 
 
 def _open(

@@ -31,7 +31,7 @@ def undetermined(objective: Objective, theta_1P: Tensor, names: Sequence[str]) -
         return []
     size_P = upper.norm(dim=0)
     idle = [name for name, size in zip(names, size_P.tolist(), strict=True) if size == 0]
-    sentences = [f"the data do not determine {_list(idle)}: any value would fit as well"] if idle else []
+    sentences = [f"near the values found, nothing depends on {_list(idle)}"] if idle else []
     felt = [i for i, size in enumerate(size_P.tolist()) if size > 0]
     scaled = upper[:, felt] / size_P[felt]
     _, singular, directions = torch.linalg.svd(scaled, full_matrices=True)
@@ -43,8 +43,8 @@ def undetermined(objective: Objective, theta_1P: Tensor, names: Sequence[str]) -
         missing = len(felt) - rank
         ways = f"{missing} way{'s' if missing > 1 else ''}"
         sentences.append(
-            f"the data ({rows:,} row{'s' if rows != 1 else ''}) do not determine {_list(together)} one by one: "
-            f"they can change together in {ways} without changing the loss"
+            f"{_list(together)} are not determined one by one: near the values found they can change together "
+            f"in {ways} without changing a residual"
         )
     return sentences
 

@@ -102,14 +102,13 @@ class DelimitedSource(Source):
         return UserError(
             f"the row has {cells} cell{'s'[: cells > 1]}, {named} {width}",
             where=f"{self.where}, line {record.line}",
-            remedy=self._remedy_for_header()
-            or (remedy if cells > width else "a cell or a delimiter is missing"),
+            remedy=self.remedy_for_header() or (remedy if cells > width else "a cell or a delimiter is missing"),
             text=record.text,
             span=cell_span(record.text, self._layout.delimiter, min(cells - 1, width)),
             code=DATA,
         )
 
-    def _remedy_for_header(self) -> str:
+    def remedy_for_header(self) -> str:
         """The likely reason why the header is not what was expected; "" where there is none."""
         header = self._layout.header
         if header is None:

@@ -36,8 +36,6 @@ def block(batch: pl.DataFrame, names: Sequence[str]) -> Block:
     """The columns of `batch`, in order, under `names`. Raises Doubt for a cell without a finite number."""
     values = {name: batch.to_series(at).to_numpy() for at, name in enumerate(names)}
     for column in values.values():
-        if not (
-            np.isfinite(column.sum()) or np.isfinite(column).all()
-        ):  # a sum of finite numbers may overflow
+        if not (np.isfinite(column.sum()) or np.isfinite(column).all()):  # a sum of finite numbers may overflow
             raise Doubt("a missing or non-finite number")
     return values

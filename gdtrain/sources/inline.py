@@ -53,9 +53,7 @@ class InlineSource(Source):
             values = np.empty(0)[:, None]
         if values.ndim != 1:
             raise UserError(
-                f"is not one number a row, but of shape {values.shape}"
-                if values.size
-                else "is not a list of numbers",
+                f"is not one number a row, but of shape {values.shape}" if values.size else "is not a list of numbers",
                 where=f"{self.where}, column {name}",
                 remedy="give one number a row",
                 code=DATA,

@@ -37,13 +37,9 @@ class Dialect:
         if delimiter is not None:
             delimiter = _SPELLED.get(delimiter, delimiter)
             if len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\r\n\0':
-                raise UserError(
-                    f"data.delimiter is one character, not {delimiter!r}", remedy="write , or ; or tab"
-                )
+                raise UserError(f"data.delimiter is one character, not {delimiter!r}", remedy="write , or ; or tab")
         if comment is not None and (not comment or not comment.isascii() or re.search("[\r\n]", comment)):
-            raise UserError(
-                f"data.comment is what comment lines start with, not {comment!r}", remedy="write '#'"
-            )
+            raise UserError(f"data.comment is what comment lines start with, not {comment!r}", remedy="write '#'")
         if header is not None:
             header = tuple(name.strip() for name in header)
             _check_names(header, "data.header", code=USAGE)
@@ -108,9 +104,7 @@ def _first_lines(origin: Origin) -> tuple[list[str], bool]:
     return taken, True
 
 
-def _sample(
-    lines: list[str], delimiter: str, comment: str | None, where: str, *, strict: bool
-) -> list[Record]:
+def _sample(lines: list[str], delimiter: str, comment: str | None, where: str, *, strict: bool) -> list[Record]:
     """The records of `lines` up to a broken one; with `strict`, the first may not be broken."""
     found: list[Record] = []
     try:

@@ -140,8 +140,7 @@ def _columns(rows: Iterable[_Row], *, whole: bool) -> list[Column]:
         for name, value in row.values.items():
             tallies.setdefault(name, Tally()).add(_as_cell(value))
     return [
-        Column(name, tally.kind, tally.gaps + count - tally.met if whole else None)
-        for name, tally in tallies.items()
+        Column(name, tally.kind, tally.gaps + count - tally.met if whole else None) for name, tally in tallies.items()
     ]
 
 
@@ -160,9 +159,7 @@ def _complaint(value: object, *, known: bool) -> tuple[str, str]:
     if isinstance(value, str):
         what, remedy = complaint(value)
         is_number = isfinite(number(value.strip()))
-        return (
-            (f"{quoted(value)} is text", "write the number without quotes") if is_number else (what, remedy)
-        )
+        return (f"{quoted(value)} is text", "write the number without quotes") if is_number else (what, remedy)
     if isinstance(value, float | bool):
         return complaint(repr(value).lower())
     return f"{quoted(json.dumps(value))} is not a number", "write one number a key"

@@ -110,9 +110,7 @@ class Origin:
     def broken(self, place: str) -> UserError:
         """The error for compressed data, or a disk, that can't be read to its end."""
         what = f"the {self.compression} data is broken or cut off" if self.compression else "reading failed"
-        return UserError(
-            f"{what} {place}".strip(), where=self.where, remedy="fetch the file again", code=DATA
-        )
+        return UserError(f"{what} {place}".strip(), where=self.where, remedy="fetch the file again", code=DATA)
 
     def _decoded(self, line: bytes, offset: int, number: int) -> str:
         nul = line.find(0)
@@ -151,9 +149,7 @@ def find_origin(path: str, *, stdin: BinaryIO | None = None, where: str = "") ->
     except FileNotFoundError:
         raise _not_found(path, where) from None
     except PermissionError:
-        raise UserError(
-            "the file may not be read", where=where, remedy="check its permissions", code=DATA
-        ) from None
+        raise UserError("the file may not be read", where=where, remedy="check its permissions", code=DATA) from None
     except (OSError, ValueError) as error:
         what = getattr(error, "strerror", None) or "no file can have this name"
         raise UserError(f"the file can't be opened: {what}", where=where, code=DATA) from None
@@ -194,9 +190,7 @@ def _from_stdin(stream: BinaryIO, where: str) -> Origin:
     if len(content) < _IN_MEMORY:
         return _origin(content, len(content), content[:_HEAD], where, "")
     if not signature(content[:_HEAD], where) and b"\0" in content:  # an endless stream of no text is not kept
-        raise UserError(
-            "a NUL byte in the text", where=where, remedy="save the file as UTF-8 text", code=DATA
-        )
+        raise UserError("a NUL byte in the text", where=where, remedy="save the file as UTF-8 text", code=DATA)
     file = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as its origin
     file.write(content)
     shutil.copyfileobj(stream, file)

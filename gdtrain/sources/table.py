@@ -100,7 +100,7 @@ class Source(ABC):
                 raise self._no_column(name)
 
     def _no_column(self, name: str) -> UserError:
-        remedy = self._remedy_for_header() or did_you_mean(name, self.names)
+        remedy = self.remedy_for_header() or did_you_mean(name, self.names)
         shown = ", ".join(known[:_SHOWN] for known in self.names[:_LISTED])
         more = len(self.names) - _LISTED
         listed = f"the columns are {shown}" + (f" and {more} more" if more > 0 else "")
@@ -111,7 +111,7 @@ class Source(ABC):
             code=DATA,
         )
 
-    def _remedy_for_header(self) -> str:
+    def remedy_for_header(self) -> str:
         """The likely reason why the columns are not what was expected; "" where there is none."""
         return ""
 

@@ -51,6 +51,4 @@ def _undecodable(origin: Origin) -> UserError:
 
 
 def _not_text(origin: Origin, what: str, text: str, number: int) -> UserError:
-    return UserError(
-        what, where=f"{origin.where}, line {number}", remedy="save it as UTF-8 text", text=text, code=DATA
-    )
+    return UserError(what, where=f"{origin.where}, line {number}", remedy="save it as UTF-8 text", text=text, code=DATA)

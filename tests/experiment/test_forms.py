@@ -59,8 +59,7 @@ EXPERIMENTS = [
     "fit: y = w*x\ndata: {path: -x.csv, delimiter: ';', comment: '#', header: [x, y, 'on']}\npredict: data\n",
     "regress: {target: [y, z]}\n" + "data: {columns: {x: [1, 2], y: [2, 4], z: [0, 1]}}\n",
     "regress: {target: y, features: [x], intercept: false}\n" + DATA + "train: {lr: 0.1}\n",
-    "solve: [x + y = 3, 'atan2(x, y) = 1']\nparams: {x: {start: 1, min: -1, max: 9}, y: "
-    "{start: 2, fixed: true}}\n",
+    "solve: [x + y = 3, 'atan2(x, y) = 1']\nparams: {x: {start: 1, min: -1, max: 9}, y: {start: 2, fixed: true}}\n",
     "minimize: mean((x - a)^2)\n" + DATA + "params: {a: {start: {normal: [0, 2]}}}\n",
     "minimize: -x^2\nname: yes-and-no\ntrain: {optimizer: adam, seed: 7, dtype: float32, device: cuda:1}\n",
 ]

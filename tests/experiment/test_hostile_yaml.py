@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from gdtrain.experiment.schema import Experiment
 
 from .texts import DATA, FIT, read, refusal
 
@@ -29,7 +32,7 @@ def complete(fragment: str) -> str:
     return fragment if key.startswith("[") else FIT + fragment.replace("title:", "name:")
 
 
-ACCEPTED = {
+ACCEPTED: dict[str, Callable[[Experiment], bool]] = {
     "lr: 1e-3\n": lambda experiment: experiment.train.lr == 0.001,
     'title: "[link=file:///etc/passwd]x[/link]"\n': lambda e: e.name == "[link=file:///etc/passwd]x[/link]",
     'name: "CON"\n': lambda experiment: experiment.name == "CON",

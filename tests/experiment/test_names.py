@@ -81,8 +81,7 @@ REFUSED: list[tuple[str, list[str] | None, str, str]] = [
         "fit: sales = a*incom",
         SALES,
         "incom",
-        "there is no column incom; did you mean income? A parameter with such a name is declared "
-        "under params",
+        "there is no column incom; did you mean income? A parameter with such a name is declared under params",
     ),
     ("fit: sales = a*Income", SALES, "Income", "there is no column Income; did you mean income?"),
     ("fit: z = a*x", SALES, "z", "there is no column z; the columns are income, price, sales, x, y"),

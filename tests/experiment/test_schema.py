@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import inspect
+import math
 from typing import Any
 
 import pytest
 import torch
 
+from gdtrain.errors import UserError
+from gdtrain.experiment.dump import dump
 from gdtrain.experiment.fields import Model
 from gdtrain.experiment.keys import ALIASES, SECTIONS
 from gdtrain.experiment.optimizers import DEFAULTS, LR
+from gdtrain.experiment.overrides import Override
 from gdtrain.experiment.schema import Data, Experiment, Loss, Param, Predict, Regress, Start, Stop, Train
 
 from .texts import DATA, FIT, heads, read, refusal
@@ -444,6 +448,11 @@ def test_options_and_defaults_are_torchs(name: str) -> None:
     assert ours == theirs
 
 
+def test_options_without_a_name_are_sgds() -> None:
+    message = "stdin:3:21: sgd takes no eps; it is an option of adam, adamw, nadam, radam, rmsprop, adagrad"
+    assert heads(refusal(FIT + "train: {optimizer: {eps: 1}}\n")) == [message]
+
+
 def test_options_are_filled_in() -> None:
     optimizer = read(FIT + "train: {optimizer: {name: adam, betas: [0.5, 0.9]}}\n").train.optimizer
     assert optimizer.options == {**DEFAULTS["adam"], "betas": [0.5, 0.9]}
@@ -461,6 +470,27 @@ def test_every_key_is_described(model: type[Model]) -> None:
     assert model.__doc__
     undescribed = [name for name, field in model.model_fields.items() if not field.description]
     assert not undescribed or undescribed == ["name"]
+
+
+ANYTHING: list[Any] = [
+    *(10**400, -(10**400), 10**30, -1, 0, 1, 0.5, math.inf, math.nan, True, False),
+    *("", "x", "y", "auto", "sgd", "data", [], {}, [1], [1, 2], ["x", "x"], [[]], [{}], [{"x": 1}]),
+    *({"x": 1}, {"name": "sgd"}, {"name": []}, {"value": 1}, {"uniform": [1, 2]}, {"points": []}),
+]
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+@pytest.mark.parametrize("problem", [FIT, SOLVE, "regress: {target: y}\n" + DATA])
+def test_every_key_takes_any_value_or_refuses_it(section: str, problem: str) -> None:
+    for key in SECTIONS[section]:
+        dotted = f"{section.replace('*', 'w')}.{key}".lstrip(".")
+        for value in ANYTHING:
+            try:
+                experiment = read(problem, Override(dotted, value, "--set"))
+            except UserError as error:
+                assert str(error).startswith(("--set: ", "stdin:"))
+            else:
+                assert read(dump(experiment)) == experiment
 
 
 def test_aliases_lead_to_keys_and_are_none() -> None:
