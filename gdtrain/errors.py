@@ -97,8 +97,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"did you mean {close}?" if close else ""
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """The known name that is closest to `name` (letter case aside), or "" where none is close."""
+def nearest(name: str, known: Iterable[str], likeness: float = 0.65) -> str:
+    """The known name that is closest to `name` (letter case aside), or "" where none is that alike.
+
+    likeness  0 to 1, the share of letters in common; `rnu` is as alike `run` as the default asks
+    """
     names = {k.casefold(): k for k in known}
-    match = get_close_matches(name.casefold(), names, n=1, cutoff=0.65)  # `rnu` is that close to `run`
+    match = get_close_matches(name.casefold(), names, n=1, cutoff=likeness)
     return names[match[0]] if match else ""

@@ -52,6 +52,7 @@ def train(
     """
     began = time.perf_counter()
     data = load_data(experiment, frame=frame, stdin=stdin)
+    experiment = experiment.with_starts(data.names.parameters)
     problem = build_problem(experiment, data.columns, data.names)
     rows = rows_to_predict(experiment, data, problem.inputs, stdin)
     if ready is not None:
@@ -85,7 +86,7 @@ def _result(experiment: Experiment, data: Data, plan: Plan, descent: Descent, gr
     verdict = judge(Trial(plan, history, end, first_norm))
     hints = (
         []
-        if verdict.status == "diverged"
+        if verdict.status in ("diverged", "no_root")
         else undetermined(problem.objective, end.theta_P[None], problem.parameters.trained)
     )
     return Result(

@@ -77,7 +77,9 @@ def _judge(trial: Trial) -> tuple[str, str]:
 
 def _unfinished(trial: Trial) -> tuple[str, str]:
     if trial.end.reason == "patience":
-        return "stopped", f"no lower loss for {trial.plan.stops.patience} epochs; {_progress(trial)}"
+        stops = trial.plan.stops
+        more = f" by more than {stops.min_delta:g}" if stops.min_delta else ""
+        return "stopped", f"no loss lower{more} for {stops.patience:,} epochs; {_progress(trial)}"
     return "max_epochs", _progress(trial)
 
 
@@ -124,6 +126,8 @@ def _risen(trial: Trial) -> str:
 def _remedy(trial: Trial) -> str:
     """The learning rate at fault, and one that would not."""
     lr = trial.end.lr
+    if len(trial.history.loss_K) > 1 and trial.history.loss_K[-2] < min(0.0, trial.history.loss_K[0]):
+        return f"lr {lr:g}; the loss falls without end: there may be no minimum"
     better = trial.plan.surviving_lr(lr)
     if better is None:
         return f"lr {lr:g}, and with every smaller lr that was tried: there may be no minimum"

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gdtrain.cli.options import check_format
 from gdtrain.cli.points import name_list, point
 from gdtrain.cli.points import vector as vector_of
 from gdtrain.cli.process import say
-from gdtrain.errors import UserError, did_you_mean, printable
+from gdtrain.errors import printable
 
 if TYPE_CHECKING:
     from gdtrain.gradient import Gradient
@@ -63,7 +64,7 @@ def grad(
 
     Example: gdtrain grad 'w*x + b' --at x=2,w=3,b=4 --wrt w,b
     """
-    _check_format(style)
+    check_format(style)
     values = point(at or [])
     start = None if vector is None else vector_of(vector)
     by = None if wrt is None else name_list(wrt, "--wrt")
@@ -90,14 +91,6 @@ def grad(
         say(printable(f"note: {note}"))
     _show(gradient, style)
     return gradient.exit_code
-
-
-def _check_format(style: str) -> None:
-    from gdtrain.report.render import FORMATS
-
-    if style not in FORMATS:
-        remedy = did_you_mean(style, FORMATS) or f"there are {', '.join(FORMATS)}"
-        raise UserError(f"there is no format {style}", where="--format", remedy=remedy)
 
 
 def _show(gradient: Gradient, style: str) -> None:

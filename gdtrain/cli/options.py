@@ -13,6 +13,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from gdtrain.errors import UserError, did_you_mean
 from gdtrain.experiment.overrides import Override
 
 TRAINING, OUTPUT = "Training", "Output"
@@ -93,6 +94,15 @@ class Options:
             if (text := getattr(self, name)) is not None:
                 found.append(Override.of(key, text, f"--{name}"))
         return found
+
+
+def check_format(style: str) -> None:
+    """Refuse a format that there is not."""
+    from gdtrain.report.render import FORMATS
+
+    if style not in FORMATS:
+        remedy = did_you_mean(style, FORMATS) or f"there are {', '.join(FORMATS)}"
+        raise UserError(f"there is no format {style}", where="--format", remedy=remedy)
 
 
 def takes_options(verb: Callable[..., int]) -> Callable[..., int]:

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
-from gdtrain.cli.options import Options
+from gdtrain.cli.options import Options, check_format
 from gdtrain.cli.process import say
-from gdtrain.errors import UserError, did_you_mean, printable
+from gdtrain.errors import printable
 from gdtrain.expectations import SHORT_NAMES, Expectation, check, look_up, no_number, parse_expectation
 from gdtrain.experiment.schema import Experiment
-from gdtrain.report.render import FORMATS, render
+from gdtrain.report.render import render
 from gdtrain.results import Result
 
 _QUIET_SECONDS = 1.0  # a shorter run shows no progress
@@ -33,10 +33,7 @@ class Output:
     @classmethod
     def checked(cls, options: Options, *, many: bool) -> Output:
         """Refuse before anything trains what could not be shown after."""
-        if options.format not in FORMATS:
-            known = ", ".join(FORMATS)
-            remedy = did_you_mean(options.format, FORMATS) or f"there are {known}"
-            raise UserError(f"there is no format {options.format}", where="--format", remedy=remedy)
+        check_format(options.format)
         return cls(options, [parse_expectation(text) for text in options.expect], many)
 
     def print_configs(self, experiments: Sequence[Experiment]) -> int:

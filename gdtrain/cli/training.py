@@ -147,7 +147,13 @@ def _column(text: str) -> tuple[str, list[float]]:
     name, equals, numbers = text.partition("=")
     if not equals or not name.strip():
         raise UserError("write NAME=NUMBER,NUMBER,...", where="--data", remedy="as in --data x=1,2,3,4", text=text)
-    return name.strip(), [_number(cell, "--data", text) for cell in numbers.strip().strip("[]").split(",")]
+    return _bare(name), [_number(cell, "--data", text) for cell in numbers.strip().strip("[]").split(",")]
+
+
+def _bare(name: str) -> str:
+    """A name without the backquotes that it needs in a formula."""
+    stripped = name.strip()
+    return stripped[1:-1].replace("``", "`") if len(stripped) > 2 and stripped[0] == stripped[-1] == "`" else stripped
 
 
 def _number(cell: str, flag: str, text: str) -> float:
@@ -177,7 +183,7 @@ def _point(text: str) -> dict[str, float]:
         name, equals, value = pair.partition("=")
         if not equals:
             raise UserError("write NAME=NUMBER", where="--predict", remedy="as in --predict x=5", text=text)
-        point[name.strip()] = _number(value, "--predict", text)
+        point[_bare(name)] = _number(value, "--predict", text)
     return point
 
 

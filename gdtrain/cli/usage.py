@@ -16,13 +16,11 @@ _OPTION = re.compile(r"--[a-zA-Z][a-zA-Z0-9_-]*(=.*)?", re.DOTALL)
 # Options of other tools, and ours that does the same.
 ALIASES = {
     "learning-rate": "lr",
-    "learning_rate": "lr",
     "eta": "lr",
     "eta0": "lr",
     "alpha": "lr",
     "step-size": "lr",
     "max-iter": "epochs",
-    "max_iter": "epochs",
     "n-iter": "epochs",
     "iterations": "epochs",
     "steps": "epochs",
@@ -38,13 +36,20 @@ ALIASES = {
     "weight-decay": "set train.optimizer.weight_decay=...",
     "tol": "set stop.grad_tol=...",
     "fit-intercept": "no-intercept",
-    "fit_intercept": "no-intercept",
     "init": "start",
     "output": "format",
     "json": "format json",
     "csv": "format csv",
     "verbose": "every 1",
     "silent": "quiet",
+}
+
+# What typer says, as we say it.
+MESSAGES = {
+    r"Missing (?:argument|option) '([^']*)'": "{0} is missing",
+    r"Got unexpected extra arguments? \((.*)\)": "there is no place for {0}",
+    r"Invalid value for '([^']*)': Input should be a valid integer": "{0} must be a whole number",
+    r"Invalid value for '([^']*)': Input should be greater than or equal to (\S+)": "{0} must be {1} or more",
 }
 
 
@@ -64,17 +69,18 @@ def translate(error: TyperException, arguments: Sequence[str]) -> UserError:
     message = error.format_message()
     if message.startswith("No such command"):
         return _unknown_verb(verb)
-    missing = re.match(r"Missing (argument|option) '([^']*)'", message)
-    if missing:
-        what = f"{missing[2]} is missing"
-        return UserError(what, where=f"gdtrain {verb}", remedy=f"see gdtrain {verb} --help")
-    return UserError(message.rstrip("."), where=f"gdtrain {verb}".strip(), remedy=f"see gdtrain {verb} --help")
+    where, remedy = f"gdtrain {verb}".strip(), f"see gdtrain {verb} --help"
+    for pattern, what in MESSAGES.items():
+        if found := re.match(pattern, message):
+            return UserError(what.format(*found.groups()), where=where, remedy=remedy)
+    return UserError(message.rstrip("."), where=where, remedy=remedy)
 
 
 def _unknown_option(option: str, error: TyperException, verb: str) -> UserError:
     name = option.lstrip("-").partition("=")[0]
     known = [p.lstrip("-") for p in _known_options(error)]
-    ours = ALIASES.get(name.lower()) or ALIASES.get(name.lower().replace("_", "-")) or nearest(name, known)
+    alias = ALIASES.get(name.lower().replace("_", "-"), "")
+    ours = alias if alias.split(" ")[0] in known else nearest(name, known)
     remedy = f"did you mean --{ours}?" if ours else f"see gdtrain {verb} --help"
     return UserError(f"there is no option {option}", where=f"gdtrain {verb}".strip(), remedy=remedy)
 

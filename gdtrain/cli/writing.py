@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from pathlib import Path
@@ -84,13 +85,16 @@ def init(
     if (kind is None) == (example is None):
         raise UserError("name a kind, or an example", where="gdtrain init", remedy="as in gdtrain init fit")
     if example is not None:
-        files = _example(example)
+        if out is not None:
+            raise UserError("an example keeps its names", where="--output", remedy="run this in another folder")
+        files, remedy = _example(example), "run this in another folder"
     else:
         assert kind is not None
-        files = {Path(out or f"{kind}.yaml"): _starter(kind, table, target)}
+        path = Path(out or f"{kind}.yaml")
+        files, remedy = {path: _starter(kind, path.parent, table, target)}, "move it away, or write --output FILE"
     for path in files:
         if path.exists() or path.is_symlink():
-            raise UserError(f"{path} exists", where="gdtrain init", remedy="move it away, or write --output FILE")
+            raise UserError(f"{path} exists", where="gdtrain init", remedy=remedy)
     for path, text in files.items():
         _write(path, text)
         print(path)
@@ -99,7 +103,8 @@ def init(
     return 0
 
 
-def _starter(kind: str, table: str | None, target: str | None) -> str:
+def _starter(kind: str, folder: Path, table: str | None, target: str | None) -> str:
+    """A starter file's text, which names its table as seen from `folder`, where it will lie."""
     from gdtrain.experiment.starter import regress_starter, starter
 
     if table is None:
@@ -116,7 +121,8 @@ def _starter(kind: str, table: str | None, target: str | None) -> str:
     if target is None:
         remedy = f"the columns are {', '.join(printable(c.name) for c in columns)}"
         raise UserError("--target is missing", where="gdtrain init regress", remedy=remedy)
-    return regress_starter(table, [(c.name, c.kind, c.gaps) for c in columns], target)
+    path = table if os.path.isabs(table) else os.path.relpath(table, folder)
+    return regress_starter(path, [(c.name, c.kind, c.gaps) for c in columns], target)
 
 
 def _shipped() -> Path:

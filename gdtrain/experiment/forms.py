@@ -136,6 +136,11 @@ def json_schema() -> Json:
     return {**head, **schema, "oneOf": kinds}
 
 
+def _says(default: Any) -> bool:
+    """Whether a default can be written: not null, and no section with null in it."""
+    return default is not None and not (isinstance(default, dict) and None in default.values())
+
+
 def _tidy(value: Any, *, names: bool = False) -> Any:
     """Without pydantic's titles, and without null, which no key takes.
 
@@ -148,7 +153,7 @@ def _tidy(value: Any, *, names: bool = False) -> Any:
     kept = {
         key: _tidy(item, names=key in ("properties", "$defs", "mapping") and not names)
         for key, item in value.items()
-        if names or (key != "title" and not (key == "default" and item is None))
+        if names or (key != "title" and not (key == "default" and not _says(item)))
     }
     if len(kept.get("anyOf", ())) == 1:
         kept |= kept.pop("anyOf")[0]

@@ -14,6 +14,7 @@ from gdtrain.formula import Node as Formula
 
 INTERCEPT = "intercept"
 ALL = "*"
+_SLIP = 0.8  # likeness from which it is: `incom` and `income`, not `rate` and `date`
 _LONG = 4  # letters from which a name that is close to a column's is taken for a slip
 _LISTED = 20  # names that a message lists
 
@@ -157,7 +158,7 @@ def _stray(experiment: Experiment, columns: Columns, free: Mapping[str, Place]) 
 def _slip(name: str, columns: Sequence[str]) -> str:
     """The column that a name of four letters or more is a slip of; `w_income` names its column: no slip."""
     pieces = name.split("_")
-    return nearest(name, (c for c in columns if c not in pieces)) if len(name) >= _LONG else ""
+    return nearest(name, (c for c in columns if c not in pieces), _SLIP) if len(name) >= _LONG else ""
 
 
 def _left_side(

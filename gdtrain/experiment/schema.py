@@ -160,7 +160,7 @@ class Data(Model):
         for name, numbers in others:
             if len(numbers) != len(first[1]):
                 counts = f"{name} has {len(numbers)}, {first[0]} has {len(first[1])} values"
-                raise broken(counts, "columns need as many values each", "columns", name)
+                raise broken(counts, "give every column as many values", "columns", name)
         return self
 
 

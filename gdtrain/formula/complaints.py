@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from gdtrain.errors import UserError, nearest
-from gdtrain.formula.nodes import REDUCTIONS, Node, Op, Span
+from gdtrain.formula.nodes import REDUCTIONS, VARIADIC, Node, Op, Span
 from gdtrain.formula.tokens import Token, mistake
 
 # Words of other tools for functions that are known here under another name.
@@ -113,7 +113,7 @@ def comparison(text: str, node: Op) -> UserError:
     between = _COMPARISON.search(text, node.args[0].span[1], node.args[1].span[0])
     span = between.span() if between else node.span
     if node.op == "eq":
-        return mistake(text, span, "== compares", "an equation has one =; a choice is where(x == 0, a, b)")
+        return mistake(text, span, "== compares", "write one = for an equation; a choice is where(x == 0, a, b)")
     what = "a comparison stands only as the first argument of where"
     return mistake(text, span, what, "write where(x > 0, a, b)")
 
@@ -143,6 +143,8 @@ def bare_function(text: str, token: Token) -> UserError:
 
 def wrong_arity(text: str, span: Span, function: str, arity: int, given: int) -> UserError:
     """A call with too few or too many arguments."""
+    if function in VARIADIC:
+        return mistake(text, span, f"{function} takes two arguments or more, not {given}", f"write {function}(a, b)")
     plural = "argument" if arity == 1 else "arguments"
     remedy = _POINT if given == arity + 1 else f"write {_CALLS[arity].format(function)}"
     return mistake(text, span, f"{function} takes {arity} {plural}, not {given}", remedy)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -101,7 +102,7 @@ def _fault(node: Node, results: dict[int, Tensor], place: Place) -> tuple[Node, 
             inside = _not_finite(value[trial : trial + 1])
             if inside:
                 return arg, (trial, inside[1])
-        elif not torch.isfinite(torch.as_tensor(_at(value, place))):
+        elif not math.isfinite(_at(value, place)):
             return arg, place
     return None
 

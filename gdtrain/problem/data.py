@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
@@ -10,8 +11,8 @@ import numpy as np
 
 from gdtrain.errors import DATA, UserError
 from gdtrain.experiment.names import Names, settle
+from gdtrain.experiment.schema import STDIN, Experiment
 from gdtrain.experiment.schema import Data as DataSpec
-from gdtrain.experiment.schema import Experiment
 from gdtrain.sources import Source, open_source
 
 Columns = dict[str, np.ndarray]  # float64 (N,) each
@@ -93,6 +94,13 @@ def rows_to_predict(
     return PredictedRows({name: np.array([point[name] for point in points]) for name in inputs}, len(points))
 
 
+def _where(experiment: Experiment, path: str | None) -> str:
+    """What messages call the data."""
+    if path is None:
+        return "data.columns"
+    return "stdin" if path == STDIN else os.path.normpath(experiment.locate(path))
+
+
 def _open(
     experiment: Experiment,
     spec: DataSpec,
@@ -107,5 +115,5 @@ def _open(
         header=spec.header,
         comment=spec.comment,
         stdin=stdin,
-        where=path or "data.columns",
+        where=_where(experiment, path),
     )

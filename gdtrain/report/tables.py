@@ -26,9 +26,12 @@ def show(result: Result, console: Console) -> None:
 
 def show_section(section: Section, console: Console) -> None:
     """Print one table and its notes, as wide as it is."""
+    _line(Text(section.title, style="bold"), console)
     table = _table(section)
     needed = Measurement.get(console, console.options.update(max_width=10**6), table).maximum
-    console.print(table, width=max(needed, 1), crop=False, overflow="ignore", soft_wrap=False)
+    if not console.file.isatty():
+        console.width = max(console.width, needed)  # rich would cut the table to the width of a terminal
+    console.print(table, crop=False)
     for note in section.notes:
         _line(Text(note, style="dim"), console)
 
@@ -39,7 +42,7 @@ def _line(text: Text, console: Console) -> None:
 
 
 def _table(section: Section) -> Table:
-    table = Table(title=Text(section.title), box=box.ROUNDED, title_justify="left", title_style="bold")
+    table = Table(box=box.ROUNDED)
     for name in section.header:
         table.add_column(Text(name), justify="right", no_wrap=True)
     for row in section.rows:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
-from gdtrain.errors import DATA, UserError, did_you_mean
+from gdtrain.errors import DATA, UserError, nearest
 from gdtrain.sources.magic import Form, check_name, form_of_name, signature
 
 Place: TypeAlias = str | bytes | BinaryIO  # a path, the content itself, or an unnamed temporary file
@@ -139,7 +139,9 @@ class Origin:
 def find_origin(path: str, *, stdin: BinaryIO | None = None, where: str = "") -> Origin:
     """The origin at `path`; `-` is standard input. Raises UserError (DATA) where nothing can be read."""
     if path == "-":
-        return _from_stdin(stdin or sys.stdin.buffer, where or "standard input")
+        if stdin is None and sys.stdin is None:
+            raise UserError("stdin is closed", where="stdin", remedy="name a file", code=DATA)
+        return _from_stdin(stdin or sys.stdin.buffer, where or "stdin")
     where = where or path
     try:
         status = os.stat(path)
@@ -173,7 +175,9 @@ def _not_found(path: str, where: str) -> UserError:
     elif not folder.is_dir():
         remedy = f"there is no folder {folder} either"
     else:
-        remedy = did_you_mean(Path(path).name, _names_in(folder))
+        stems = {Path(name).stem: name for name in _names_in(folder)}  # an ending in common is no likeness
+        close = nearest(Path(path).stem, stems)
+        remedy = f"did you mean {stems[close]}?" if close else ""
     return UserError("there is no such file", where=where, remedy=remedy or "check the path", code=DATA)
 
 
