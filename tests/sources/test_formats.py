@@ -208,7 +208,7 @@ def test_bad_paths(tmp_path: Path) -> None:
     fails("can't be opened", "a" * 5000, ["x"])
     (tmp_path / "empty.parquet").touch()
     fails("the file is empty", tmp_path / "empty.parquet", ["x"])
-    fails("standard input: the file is empty", "-", ["x"], stdin=io.BytesIO(b""))
+    fails("stdin: the file is empty", "-", ["x"], stdin=io.BytesIO(b""))
     fails("what it is called: there is no such file", tmp_path / "none", ["x"], where="what it is called")
 
 
