@@ -9,12 +9,14 @@ import inspect
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field, fields
 from functools import wraps
-from typing import Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
 from gdtrain.errors import UserError, did_you_mean
-from gdtrain.experiment.overrides import Override
+
+if TYPE_CHECKING:
+    from gdtrain.experiment.overrides import Override  # with pydantic behind it, which --help need not wait for
 
 TRAINING, OUTPUT = "Training", "Output"
 
@@ -87,6 +89,7 @@ class Options:
     def overrides(self) -> list[Override]:
         """The flags that change the experiment, in the order --start, --set, then the shorthands."""
         from gdtrain.cli.starts import start_overrides
+        from gdtrain.experiment.overrides import Override
 
         found = start_overrides(self.start)
         found += [Override.setting(text) for text in self.set]

@@ -49,6 +49,8 @@ class DataLoss:
         self._blocks, self.loss = blocks, loss
         self.elements = sum(block.target.numel() for block in blocks)
         self.divisor = self.elements if loss.reduction == "mean" else 1
+        self._divisor = blocks[0].target.new_tensor(self.divisor)  # torch divides by a tensor in half the time
+        self._elements = tuple(range(1, blocks[0].target.dim()))
 
     def loss_and_gradient(self, theta_SP: Tensor) -> tuple[Tensor, Tensor]:
         first, *others = self._blocks
@@ -58,17 +60,17 @@ class DataLoss:
             loss, gradient = loss + more_loss, gradient + more_gradient
         if self.divisor == 1:
             return loss, gradient
-        return loss / self.divisor, gradient / self.divisor
+        return loss / self._divisor, gradient / self._divisor
 
     def _block(self, block: Block, theta_SP: Tensor) -> tuple[Tensor, Tensor]:
         prediction, saved = block.predictor.forward(theta_SP)
         value, slope = self.loss.value_and_derivative(prediction, block.target)
-        return value.flatten(1).sum(-1), block.predictor.backward(saved, slope)
+        return torch.sum(value, self._elements), block.predictor.backward(saved, slope)
 
     def terms(self, theta_SP: Tensor) -> Iterator[Tensor]:
         for block in self._blocks:
             prediction, _ = block.predictor.forward(theta_SP)
-            yield self.loss.value(prediction, block.target).flatten(1).sum(-1) / self.divisor
+            yield self.loss.value(prediction, block.target).sum(self._elements) / self._divisor
 
     def jacobians(self, theta_1P: Tensor) -> Iterator[Tensor]:
         return (block.predictor.jacobian(theta_1P) for block in self._blocks)
