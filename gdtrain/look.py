@@ -9,7 +9,7 @@ import torch
 from gdtrain.experiment.schema import Experiment
 from gdtrain.plan import safe_lr
 from gdtrain.problem.build import build_problem
-from gdtrain.problem.data import load_data
+from gdtrain.problem.data import open_data
 
 
 def describe(experiment: Experiment, *, stdin: BinaryIO | None = None) -> list[str]:
@@ -17,8 +17,8 @@ def describe(experiment: Experiment, *, stdin: BinaryIO | None = None) -> list[s
 
     Raises UserError where data and experiment do not fit.
     """
-    data = load_data(experiment, stdin=stdin)
-    problem = build_problem(experiment, data.columns, data.names)
+    data = open_data(experiment, stdin=stdin)
+    problem = build_problem(experiment.with_starts(data.names.parameters), data)
     parameters = problem.parameters
     lines = [f"rows: {data.rows:,}"] if data.rows else []
     for name, column in data.columns.items():

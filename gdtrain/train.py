@@ -19,13 +19,13 @@ from gdtrain.engines.ends import End, gradient_norm
 from gdtrain.engines.loop import Descent, Watch
 from gdtrain.experiment.schema import Experiment
 from gdtrain.plan import Plan, make_plan
-from gdtrain.problem.build import Problem, build_problem
-from gdtrain.problem.data import Data, PredictedRows, load_data, rows_to_predict
+from gdtrain.problem.build import build_problem
+from gdtrain.problem.data import Data, PredictedRows, open_data, rows_to_predict
 from gdtrain.problem.determined import undetermined
+from gdtrain.problem.problem import Problem, tensors
 from gdtrain.results import Equation, History, Parameter, Prediction, Result
 from gdtrain.verdict import Trial, judge
 
-REASONS = {"auto": "every epoch is walked", "loop": "asked for"}
 _TINY = 100_000  # numbers in the data up to which one thread is faster than several
 
 
@@ -51,10 +51,10 @@ def train(
     Raises UserError where experiment and data do not fit; a trial that goes wrong is a verdict.
     """
     began = time.perf_counter()
-    data = load_data(experiment, frame=frame, stdin=stdin)
+    data = open_data(experiment, frame=frame, stdin=stdin)
     experiment = experiment.with_starts(data.names.parameters)
-    problem = build_problem(experiment, data.columns, data.names)
-    rows = rows_to_predict(experiment, data, problem.inputs, stdin)
+    problem = build_problem(experiment, data)
+    rows = rows_to_predict(experiment, data, stdin)
     if ready is not None:
         ready(problem.parameters.names)
     loaded = time.perf_counter()
@@ -97,10 +97,10 @@ def _result(experiment: Experiment, data: Data, plan: Plan, descent: Descent, gr
         epochs=end.epoch,
         loss={"name": problem.loss_name, "initial": history.loss_K[0], "final": history.loss_K[-1]},
         parameters=_parameters(problem, history, end),
-        engine={"name": "loop", "data": "rows" if problem.rows else "none", "reason": REASONS[experiment.train.engine]},
+        engine=vars(plan.engine),
         recorded=history,
         train=_training(experiment, plan, end),
-        data={"rows": data.rows, "columns": list(data.columns)},
+        data={"rows": data.rows, "columns": data.names.columns},
         seed=experiment.train.seed,
         dtype=experiment.train.dtype,
         device=experiment.train.device,
@@ -175,12 +175,12 @@ def _predictions(problem: Problem, history: History, rows: PredictedRows) -> lis
     if not rows.count or problem.predict is None:
         return []
     like = problem.parameters.start_SQ
-    columns = {name: torch.as_tensor(column).to(like) for name, column in rows.inputs.items()}
+    columns = tensors(rows.columns, like)
     before, after = (problem.predict(like.new_tensor(history.values_KQ[k]), columns, rows.count) for k in (0, -1))
-    target = problem.target if rows.own else None
+    target = problem.target(columns) if rows.own and problem.target else None
     return [
         Prediction(
-            inputs={name: float(column[i]) for name, column in rows.inputs.items()},
+            inputs={name: float(columns[name][i]) for name in problem.inputs},
             before=_row(before, i, problem.targets),
             after=_row(after, i, problem.targets),
             target=None if target is None else _row(target, i, problem.targets),

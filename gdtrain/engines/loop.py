@@ -10,7 +10,7 @@ Shapes: S trials, P parameters, K recorded epochs.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import torch
@@ -48,7 +48,7 @@ def descend(
     *,
     lr_S1: Tensor,
     epochs: int,
-    record: Callable[[int], bool] = lambda epoch: True,
+    record: Collection[int],
     bounds: Bounds | None = None,
     stops: Stops = NO_STOPS,
     halving: bool = False,
@@ -56,7 +56,7 @@ def descend(
 ) -> Descent:
     """Walk `epochs` epochs from theta_SP with learning rates lr_S1 (S, 1).
 
-    record    which epochs to keep; start and end of each trial are kept besides
+    record    which epochs to keep, such as a range; start and end of each trial are kept besides
     bounds    (lower_P, upper_P): every step is projected onto them
     halving   a step that raises a trial's loss is taken back and that trial's lr halved
     watch     asked after every chunk whether to go on
@@ -76,7 +76,7 @@ def descend(
             done = ends.all_found or interrupted or walk.epoch > epochs
             closed = ends.close(chunk, "interrupted" if walk.epoch <= epochs else "epochs")
             special = {0, *(end.epoch for end in (closed if done else ends.found) if end)}
-            kept.append(chunk.pick(lambda epoch, s=special: epoch in s or record(epoch)))  # type: ignore[misc]
+            kept.append(chunk.pick(lambda epoch, s=special: epoch in s or epoch in record))  # type: ignore[misc]
             if time.perf_counter() - began < _CHUNK_SECONDS / 2:
                 size = min(2 * size, largest)
     return Descent(join(kept), closed, kept[0].gradient_CSP[0])

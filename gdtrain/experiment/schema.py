@@ -192,7 +192,10 @@ class Train(Model):
     lr: LearningRate = Field("auto", description="learning rate; auto: 1/L for sgd, torch.optim's for others")
     epochs: Annotated[Whole, Field(ge=0, le=_MOST)] = Field(1000, description="passes over the data")
     seed: Annotated[Whole, Field(ge=0, lt=2**63)] = Field(0, description="of every random draw")
-    engine: Literal["auto", "loop"] = Field("auto", description="how epochs are computed")
+    engine: Literal["auto", "exact", "loop"] = Field(
+        "auto",
+        description="how epochs are computed: exact in closed form, loop one by one; auto: exact where it can be",
+    )
     dtype: Literal["float64", "float32"] = Field("float64", description="precision of all numbers")
     device: Annotated[str, Field(pattern=r"^(cpu|cuda|mps|xpu)(:\d{1,3})?$")] = Field(
         "cpu", description="cpu, cuda, cuda:1, mps, ..."

@@ -1,10 +1,11 @@
-"""The rows that an experiment needs, read once: its data, and what it predicts."""
+"""The rows that an experiment needs: its data, block by block or whole, and what it predicts."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import BinaryIO
 
 import numpy as np
@@ -18,33 +19,55 @@ from gdtrain.sources import Source, open_source
 Columns = dict[str, np.ndarray]  # float64 (N,) each
 
 
-@dataclass(frozen=True)
 class Data:
-    """The columns that the experiment names, float64 (N,) each, and which names are parameters."""
+    """The columns that an experiment names, and which names are parameters. Rows are read when they are asked for.
 
-    columns: Columns
-    names: Names
-    rows: int
-    warnings: list[str] = field(default_factory=list)
+    rows  how many there are; known once `blocks` has come to its end or `columns` was read
+    """
+
+    def __init__(self, names: Names, source: Source | None) -> None:
+        self.names, self._source = names, source
+        self.rows = 0
+
+    @property
+    def warnings(self) -> list[str]:
+        """What reading has met so far that its user should know."""
+        return list(self._source.warnings) if self._source else []
+
+    def blocks(self) -> Iterator[Columns]:
+        """The columns in blocks of rows. Raises UserError (exit 3) where the data is wrong."""
+        if self._source is None:
+            return
+        rows = 0
+        for block in self._source.blocks(self.names.columns):
+            rows += len(next(iter(block.values())))
+            yield block
+        self.rows = rows
+
+    @cached_property
+    def columns(self) -> Columns:
+        """The columns, whole. Raises UserError (exit 3) where the data is wrong."""
+        if self._source is None or not self.names.columns:
+            return {}
+        columns = self._source.read(self.names.columns)
+        self.rows = len(next(iter(columns.values())))
+        return columns
 
 
-def load_data(experiment: Experiment, *, frame: object | None = None, stdin: BinaryIO | None = None) -> Data:
-    """Settle the experiment's names against its data and read the columns that it names.
+def open_data(experiment: Experiment, *, frame: object | None = None, stdin: BinaryIO | None = None) -> Data:
+    """The experiment's data with its names settled; no row has been read.
 
-    Raises UserError: names that do not fit (exit 2), data that is wrong (exit 3).
+    Raises UserError: names that do not fit (exit 2), data that cannot be opened (exit 3).
     """
     source = experiment_source(experiment, frame=frame, stdin=stdin)
     if source is None:
-        return Data({}, settle(experiment, []), 0)
+        return Data(settle(experiment, []), None)
     try:
-        names = settle(experiment, available(experiment, source))
+        return Data(settle(experiment, available(experiment, source)), source)
     except UserError as error:
         if remedy := source.remedy_for_header():
             raise UserError(error.what, where=source.where, remedy=remedy, code=DATA) from None
         raise
-    columns = source.read(names.columns)
-    rows = len(next(iter(columns.values()), ()))
-    return Data(columns, names, rows, list(source.warnings))
 
 
 def experiment_source(
@@ -69,27 +92,28 @@ def available(experiment: Experiment, source: Source) -> list[str]:
 
 @dataclass(frozen=True)
 class PredictedRows:
-    """Rows to predict: their inputs (N,), how many they are, and whether they are the data's own, with targets."""
+    """Rows to predict: columns (N,) that hold their inputs, how many they are, and whether they are the data's own, with
+    the target among the columns.
+    """
 
-    inputs: Columns
+    columns: Columns
     count: int
     own: bool = False
 
 
-def rows_to_predict(
-    experiment: Experiment, data: Data, inputs: Sequence[str], stdin: BinaryIO | None = None
-) -> PredictedRows:
+def rows_to_predict(experiment: Experiment, data: Data, stdin: BinaryIO | None = None) -> PredictedRows:
     """The rows that the experiment wants predicted. Raises UserError (exit 3) for a file that is wrong."""
-    wanted = experiment.predict
+    wanted, inputs = experiment.predict, data.names.inputs
     if wanted is None:
         return PredictedRows({}, 0)
     if wanted.data:
-        return PredictedRows({name: data.columns[name] for name in inputs}, data.rows, own=True)
+        columns = data.columns
+        return PredictedRows(columns, data.rows, own=True)
     if wanted.path is not None:
         spec = experiment.data or DataSpec()
         source = _open(experiment, spec, wanted.path, None, stdin)
-        columns = source.read(list(inputs) or source.names[:1])
-        return PredictedRows({name: columns[name] for name in inputs}, len(next(iter(columns.values()))))
+        columns = source.read(inputs or source.names[:1])
+        return PredictedRows(columns, len(next(iter(columns.values()))))
     points = wanted.points or []
     return PredictedRows({name: np.array([point[name] for point in points]) for name in inputs}, len(points))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -110,6 +110,7 @@ def build_parameters(
 
     A start that is drawn is keyed by (seed, trial, name); `trials` numbers the S rows.
     """
+    scalings = [replace(s, mean_F=s.mean_F.to(like), sd_F=s.sd_F.to(like)) for s in scalings]
     declared = [experiment.param(name) for name in names]
     starts = [[_start(p, experiment.train.seed, t, n) for n, p in zip(names, declared, strict=True)] for t in trials]
     lower = [-math.inf if p.min is None else p.min for p in declared]

@@ -1,0 +1,93 @@
+"""`fit`: a formula over columns.
+
+Shapes: P trained parameters, Q reported ones, N rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor
+
+from gdtrain.experiment.formulas import sides
+from gdtrain.experiment.schema import Experiment
+from gdtrain.formula import Node, Op, to_text
+from gdtrain.formula.evaluate import evaluate
+from gdtrain.losses import Loss
+from gdtrain.problem.affine import AffineRows, obstacle
+from gdtrain.problem.compress import Compressor
+from gdtrain.problem.data import Data
+from gdtrain.problem.objective import Block, DataLoss
+from gdtrain.problem.parameters import Parameters, build_parameters
+from gdtrain.problem.predictors import Formula
+from gdtrain.problem.problem import Columns, Problem, by_name, fixed_columns, loss_factor, loss_of, tensors, zero_like
+from gdtrain.problem.quadratic import Quadratic
+
+BLOCK_ROWS = 1 << 14  # rows that are worked on at once: a formula's temporaries stay in the cache
+
+
+def build_fit(experiment: Experiment, data: Data) -> Problem:
+    """The problem of fitting a formula: on gathered rows where its residual is affine in the parameters."""
+    like, loss = zero_like(experiment), loss_of(experiment)
+    left, right = sides("fit", experiment.fit or "")
+    parameters = build_parameters(experiment, data.names.parameters, like=like)
+    reason, quadratic = obstacle(experiment, data.names), None
+    if not reason:
+        quadratic = _gather(Op("sub", (right, left)), parameters, data, loss)
+        if not quadratic.finite:
+            reason, quadratic = "the rows are not finite, or too large to gather", None
+    gathered = quadratic is not None and experiment.train.engine != "loop"
+    columns = {} if gathered else tensors(data.columns, like)
+
+    def target(columns: Columns) -> Tensor:
+        return evaluate(left, columns).expand(max(map(len, columns.values())))
+
+    def predict(values_Q: Tensor, columns: Columns, rows: int) -> Tensor:
+        return evaluate(right, {**columns, **by_name(parameters.names, values_Q)}).expand(rows)
+
+    return Problem(
+        kind="fit",
+        loss_name=loss.name,
+        parameters=parameters,
+        objective=quadratic.to(like) if quadratic and gathered else _on_rows(right, parameters, columns, target, loss),
+        quadratic=quadratic,
+        obstacle=reason,
+        gathered=gathered,
+        sides=[(left, right)],
+        columns=columns,
+        rows=data.rows,
+        target=target,
+        targets=[to_text(left)],
+        inputs=data.names.inputs,
+        predict=predict,
+        loss_scale=quadratic.size if quadratic else _size(target(columns), loss),
+    )
+
+
+def _gather(residual: Node, parameters: Parameters, data: Data, loss: Loss) -> Quadratic:
+    """The data's rows [A c], block by block, as the few that stand for them."""
+    rows_of = AffineRows(residual, parameters, fixed_columns(parameters))
+    compressor = Compressor(len(parameters.free) + 1)
+    for block in data.blocks():
+        columns = tensors(block, parameters.start_SQ)
+        compressor.add(rows_of(columns, len(next(iter(columns.values())))).cpu())
+    return Quadratic.of(compressor.result(), loss_factor(loss, data.rows), data.rows)
+
+
+def _on_rows(
+    right: Node, parameters: Parameters, columns: Columns, target: Callable[[Columns], Tensor], loss: Loss
+) -> DataLoss:
+    """The loss on every row, in blocks."""
+    target_N, fixed = target(columns), fixed_columns(parameters)
+    blocks = []
+    for start in range(0, len(target_N), BLOCK_ROWS):
+        part = slice(start, start + BLOCK_ROWS)
+        inside = {name: column[part] for name, column in columns.items()}
+        rows = len(target_N[part])
+        predictor = Formula(right, parameters.trained, {**fixed, **inside}, rows, parameters.start_SQ)
+        blocks.append(Block(predictor, target_N[None, part]))
+    return DataLoss(blocks, loss)
+
+
+def _size(target_N: Tensor, loss: Loss) -> float:
+    return float(target_N.square().sum()) * (1 / len(target_N) if loss.reduction == "mean" else 1)

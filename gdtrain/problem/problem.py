@@ -1,0 +1,119 @@
+"""The problem that an experiment and its data pose: what is descended, and how to read what was found.
+
+Shapes: P trained parameters, Q reported ones, N rows, T targets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gdtrain.experiment.schema import Experiment
+from gdtrain.formula import Node, to_text
+from gdtrain.formula import names as formula_names
+from gdtrain.formula.evaluate import blame, evaluate
+from gdtrain.losses import Loss
+from gdtrain.losses import build as build_loss
+from gdtrain.problem.objective import Objective
+from gdtrain.problem.parameters import Parameters
+from gdtrain.problem.quadratic import Quadratic
+
+Columns = dict[str, Tensor]  # (N,) each
+
+DTYPES = {"float64": torch.float64, "float32": torch.float32}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is descended, and how to read what was found.
+
+    objective   what is walked on
+    quadratic   the same loss in closed form, where it is a squared one of affine residuals
+    obstacle    why there is no `quadratic`, as a clause
+    gathered    whether the objective stands on gathered rows, not on the data's own
+    sides       the trees to look at: (left, right) of every equation; left and right side of a formula; the
+                expression to minimise
+    columns     the data that the trees name, where it was read whole
+    target      columns to targets (N,), or (N, T) with several; `targets` are their names
+    inputs      names of the columns that predict them
+    predict     values (Q,), columns and their number of rows to predictions shaped like targets
+    loss_scale  the squared loss of predicting 0 everywhere: what a rounding error is held against; 0 without data
+    """
+
+    kind: str
+    loss_name: str
+    parameters: Parameters
+    objective: Objective
+    quadratic: Quadratic | None = None
+    obstacle: str = ""
+    gathered: bool = False
+    sides: list[tuple[Node, ...]] = field(default_factory=list)
+    columns: Columns = field(default_factory=dict)
+    rows: int = 0
+    target: Callable[[Columns], Tensor] | None = None
+    targets: list[str] = field(default_factory=list)
+    inputs: list[str] = field(default_factory=list)
+    predict: Callable[[Tensor, Columns, int], Tensor] | None = None
+    loss_scale: float = 0.0
+
+    def named(self, values_Q: Tensor) -> Columns:
+        """What every name in the trees stands for: columns (N,), parameters (1,)."""
+        return {**self.columns, **by_name(self.parameters.names, values_Q)}
+
+    def side_values(self, values_Q: Tensor) -> list[tuple[float, ...]]:
+        """The values of the sides of every equation."""
+        named = self.named(values_Q)
+        return [tuple(float(evaluate(side, named)) for side in sides) for sides in self.sides]
+
+    def not_finite(self, values_Q: Tensor) -> str:
+        """The innermost expression that is not finite, and where; "" where all are."""
+        named = self.named(values_Q)
+        for tree in (tree for trees in self.sides for tree in trees):
+            if found := blame(tree, named):
+                node, row = found
+                inputs = {name: named[name] for name in formula_names(node)}
+                shown = ", ".join(f"{n} = {float(v[row if len(v) > 1 else 0]):.6g}" for n, v in inputs.items())
+                place = f" in row {row + 1}" if self.rows else ""
+                return f"{to_text(node)} is not finite{place}" + (f" ({shown})" if shown else "")
+        return ""
+
+
+def zero_like(experiment: Experiment) -> Tensor:
+    """A number of the experiment's dtype on its device, which all tensors are made like. Raises UserError."""
+    train = experiment.train
+    try:
+        return torch.zeros((), dtype=DTYPES[train.dtype], device=train.device)
+    except (RuntimeError, AssertionError, TypeError, ValueError):  # torch raises any of these
+        what = f"this torch cannot compute {train.dtype} on {train.device}"
+        raise experiment.tree.find("train", "device").error(what, "use --device cpu") from None
+
+
+def tensors(columns: Mapping[str, np.ndarray], like: Tensor) -> Columns:
+    """Columns as tensors in the dtype and on the device of `like`."""
+    writable = {name: column if column.flags.writeable else column.copy() for name, column in columns.items()}
+    return {name: torch.as_tensor(column).to(like) for name, column in writable.items()}
+
+
+def by_name(names: Sequence[str], values_Q: Tensor) -> Columns:
+    """Each parameter's value as a tensor (1,)."""
+    return {name: values_Q[i : i + 1] for i, name in enumerate(names)}
+
+
+def fixed_columns(parameters: Parameters) -> Columns:
+    """Parameters that are not trained, as columns of one value."""
+    held = [i for i in range(len(parameters.names)) if i not in set(parameters.free)]
+    return by_name([parameters.names[i] for i in held], parameters.start_SQ[0, held])
+
+
+def loss_of(experiment: Experiment) -> Loss:
+    assert experiment.loss is not None  # filled in for every kind but `minimize`
+    return build_loss(experiment.loss.name, experiment.loss.options)
+
+
+def loss_factor(loss: Loss, elements: int) -> float:
+    """What a squared loss multiplies the sum of squares by: 1/N for mse, 1/2 for half_sse, 1 for sse."""
+    return 1 / elements if loss.reduction == "mean" else {"half_sse": 0.5, "sse": 1.0}[loss.name]
