@@ -26,7 +26,7 @@ from gdtrain.problem.problem import Problem, tensors
 from gdtrain.results import Equation, History, Parameter, Prediction, Result
 from gdtrain.verdict import Trial, judge
 
-_TINY = 100_000  # numbers in the data up to which one thread is faster than several
+_TINY = 100_000  # numbers in the data up to which waking a second thread costs more than it saves
 
 
 def train(
@@ -53,12 +53,14 @@ def train(
     began = time.perf_counter()
     data = open_data(experiment, frame=frame, stdin=stdin)
     experiment = experiment.with_starts(data.names.parameters)
-    problem = build_problem(experiment, data)
+    with threads(1):  # the reader has threads of its own, and waiting for one another costs more than a second brings
+        problem = build_problem(experiment, data)
     rows = rows_to_predict(experiment, data, stdin)
     if ready is not None:
         ready(problem.parameters.names)
     loaded = time.perf_counter()
-    with threads_for(problem):
+    tiny = problem.gathered or problem.rows * len(problem.parameters.names) <= _TINY
+    with threads(1 if tiny else torch.get_num_threads()):
         plan = make_plan(experiment, problem, every)
         descent = plan.run(watch)
         result = _result(experiment, data, plan, descent, gradients)
@@ -68,11 +70,10 @@ def train(
 
 
 @contextmanager
-def threads_for(problem: Problem) -> Iterator[None]:
-    """One thread while the problem is tiny: waking a second costs more than it saves."""
+def threads(count: int) -> Iterator[None]:
+    """So many torch threads inside."""
     before = torch.get_num_threads()
-    if problem.rows * len(problem.parameters.names) <= _TINY:
-        torch.set_num_threads(1)
+    torch.set_num_threads(count)
     try:
         yield
     finally:

@@ -87,7 +87,7 @@ def setting(seed: int) -> Setting:
     sgd = Sgd(momentum, dampening, nesterov, one_of(0, 0, 1e-3, 0.1, 1))
     start_P = one_of(0, 1, 1) * torch.randn(size, generator=draw, dtype=F64)
     share = one_of(1e-9, 1e-4, 0.01, 0.5, 0.9, 0.999)
-    return Setting(Rows(A_NP, c_N, one_of(1 / count, 0.5, 1)), sgd, start_P, share, int(one_of(1, 2, 3, 10, 100, 1000)))
+    return Setting(Rows(A_NP, c_N, one_of(1 / count, 0.5, 1)), sgd, start_P, share, int(one_of(1, 2, 3, 10, 100, 500)))
 
 
 @dataclass(frozen=True, eq=False)

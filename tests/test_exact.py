@@ -49,9 +49,12 @@ def exactly(
     return descend_exactly(quadratic, sgd, start, lr_S1=lr, epochs=epochs, record=record, **more)
 
 
-def walked(rows: Rows, sgd: Sgd, start: Tensor, *, lr: Tensor, epochs: int, **more: Any) -> Descent:
+def walked(
+    rows: Rows, sgd: Sgd, start: Tensor, *, lr: Tensor, epochs: int, record: Collection[int] = (), **more: Any
+) -> Descent:
     """The same by the loop engine, on the compressed rows."""
-    return descend(rows.quadratic, build("sgd", asdict(sgd), like=start), start, lr_S1=lr, epochs=epochs, **more)
+    optimizer = build("sgd", asdict(sgd), like=start)
+    return descend(rows.quadratic.to(start), optimizer, start, lr_S1=lr, epochs=epochs, record=record, **more)
 
 
 def by_torch(rows: Rows, sgd: Sgd, start_P: Tensor, lr: float, epochs: int) -> Tensor:
@@ -96,7 +99,8 @@ def test_the_loop_comes_to_the_same(sgd: Sgd) -> None:
     """States, gradients, ends: several trials at once, each with a start and a learning rate of its own."""
     start = column(0, 3, -2).expand(-1, 2).contiguous()
     lr = lr_of(LINE, sgd, 1) * column(0.1, 0.9, 1e-3)
-    found, expected = exactly(LINE, sgd, start, lr=lr, epochs=300), walked(LINE, sgd, start, lr=lr, epochs=300)
+    found = exactly(LINE, sgd, start, lr=lr, epochs=300)
+    expected = walked(LINE, sgd, start, lr=lr, epochs=300, record=range(301))
     for name in ("loss_CS", "theta_CSP", "gradient_CSP", "lr_CS"):
         a, b = getattr(found.recorded, name), getattr(expected.recorded, name)
         torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-12)
@@ -210,12 +214,29 @@ def test_the_first_epoch_that_is_not_finite_is_the_loop_s(sgd: Sgd, start: tuple
     """Found without walking."""
     lr = lr_of(LINE, sgd, 1) * column(*BEYOND)
     start_SP = tensor(*start).expand(len(lr), -1)
-    expected = walked(LINE, sgd, start_SP, lr=lr, epochs=10**5, record=lambda epoch: False).ends
+    expected = walked(LINE, sgd, start_SP, lr=lr, epochs=10**5).ends
     found = exactly(LINE, sgd, start_SP, lr=lr, epochs=10**9, record=range(0, 10**9, 10**8)).ends
     assert [end.reason for end in expected] == [end.reason for end in found] == ["nonfinite"] * len(BEYOND)
     assert [end.epoch for end in found] == [end.epoch for end in expected]
     for end in found:
         assert not end.loss.isfinite() and not end.theta_P.isnan().any()
+
+
+@pytest.mark.parametrize("sgd", OPTIONS[:4], ids=str)
+def test_an_overflow_stays_with_its_own_parameters(sgd: Sgd) -> None:
+    """Columns are orthogonal: where one parameter overflows in the first epoch, the other, at its optimum, stays."""
+    rows = Rows(torch.eye(2, dtype=F64), tensor(-10, 0))
+    (end,) = exactly(rows, sgd, lr=column(1e308), epochs=10**9, record=()).ends
+    assert (end.reason, end.epoch) == ("nonfinite", 1)
+    assert float(end.theta_P[0]) > 1e307 and float(end.theta_P[1]) == 0
+
+
+@pytest.mark.parametrize("sgd", OPTIONS[:4], ids=str)
+@pytest.mark.parametrize("a", [1e100, 1e307, math.inf])
+def test_the_first_step_is_taken_in_full_however_steep(a: float, sgd: Sgd) -> None:
+    """It knows the first gradient only: lr * d_0, for Nesterov (1 + momentum) times that."""
+    first = float(reach(column(a), sgd)(torch.tensor([[[1]]])))
+    assert first == pytest.approx(1.9 if sgd.nesterov else 1, rel=1e-12)
 
 
 def test_trials_that_diverge_leave_the_others_alone() -> None:
@@ -275,14 +296,10 @@ def test_in_float32_the_states_and_what_is_finite_are_float32() -> None:
     start = torch.zeros(2, 2)
     lr = (lr_of(LINE, Sgd(), 1) * column(0.5, 2)).float()
     found = exactly(LINE, start=start, lr=lr, epochs=1000)
-    expected = walked_in_float32(start, lr)
+    expected = walked(LINE, Sgd(), start, lr=lr, epochs=1000)
     assert found.recorded.theta_CSP.dtype == found.recorded.loss_CS.dtype == torch.float32
     assert [(end.epoch, end.reason) for end in found.ends] == [(end.epoch, end.reason) for end in expected.ends]
     torch.testing.assert_close(found.ends[0].theta_P, expected.ends[0].theta_P, rtol=1e-5, atol=1e-5)
-
-
-def walked_in_float32(start: Tensor, lr: Tensor) -> Descent:
-    return descend(LINE.quadratic.to(start), build("sgd", {}, like=start), start, lr_S1=lr, epochs=1000)
 
 
 def test_no_epochs_is_the_start() -> None:

@@ -94,7 +94,11 @@ def test_a_loss_that_overflows_is_inf_and_a_broken_row_is_no_number() -> None:
     huge = Rows(tensor(1e300, 2e300)[:, None], tensor(1, 2)).quadratic
     assert huge.finite and huge.loss_and_gradient(tensor(1)[None])[0].isinf()
     broken = Rows(tensor(1, float("inf"))[:, None], tensor(1, 2)).quadratic
-    assert not broken.finite and broken.loss_and_gradient(tensor(1)[None])[0].isnan()
+    assert (
+        not broken.finite
+        and broken.eigenvalues_P.isnan().all()
+        and broken.loss_and_gradient(tensor(1)[None])[0].isnan()
+    )
 
 
 # The optimum
@@ -180,9 +184,9 @@ def test_rank(columns: list[list[float]], rank: int) -> None:
 
 
 def test_a_dependence_among_many_rows_is_seen_through_their_rounding() -> None:
-    A_NP = normal(100_000, 4)
+    A_NP = normal(50_000, 4)
     A_NP[:, 3] = A_NP[:, 0] / 3 + A_NP[:, 1] * 1e3 - 0.1 * A_NP[:, 2]
-    assert Rows(A_NP, normal(100_000)).quadratic.spectrum.rank == 3
+    assert Rows(A_NP, normal(50_000)).quadratic.spectrum.rank == 3
 
 
 def test_eigenvalues_are_those_of_the_hessian() -> None:

@@ -98,8 +98,8 @@ def _at_once(flight: _Flight, epochs: int, record: Collection[int], watch: Watch
     """All states that are kept, as one chunk."""
     first_S = _first_not_finite(flight, epochs)
     ends = Ends(len(flight.theta_SP), NO_STOPS)
-    wanted_K = torch.cat([_whole(record, flight.theta_SP), _whole([0, *first_S], flight.theta_SP)]).unique()
-    chunk = flight.chunk(wanted_K[wanted_K <= max(first_S)])
+    wanted_K = torch.cat([_whole(record, flight.theta_SP), _whole([0, *first_S], flight.theta_SP)])
+    chunk = flight.chunk(torch.unique(wanted_K[wanted_K <= max(first_S)]))
     ends.judge(chunk)
     if watch is not None:
         watch(chunk.last, float(chunk.loss_CS[-1].min()))
@@ -107,7 +107,7 @@ def _at_once(flight: _Flight, epochs: int, record: Collection[int], watch: Watch
 
 
 def _whole(epochs: Collection[int], like: Tensor) -> Tensor:
-    """Epochs as a tensor on the device of `like`; of a range without a list between, which took longer than the rest."""
+    """Epochs as a tensor on the device of `like`; a range not by way of a list, which takes longer than the rest."""
     if isinstance(epochs, range):
         return torch.arange(epochs.start, epochs.stop, epochs.step, device=like.device)
     return torch.tensor(list(epochs), dtype=torch.int64, device=like.device)
@@ -116,12 +116,11 @@ def _whole(epochs: Collection[int], like: Tensor) -> Tensor:
 def _first_not_finite(flight: _Flight, epochs: int) -> list[int]:
     """The first epoch at which each trial is not finite, `epochs` where there is none, by bisection.
 
-    Below a momentum of 1 what diverges grows by a factor, and what is not finite once is so ever after.
+    Below a momentum of 1 what diverges grows by a factor, and what is not finite once is so ever after. The start is
+    taken to be finite: it is judged besides.
     """
-    last_S = torch.full((len(flight.theta_SP),), epochs, device=flight.theta_SP.device)
-    zero_S = torch.zeros_like(last_S)
-    infinite_S = torch.where(flight.finite_at(zero_S), last_S, zero_S)
-    finite_S = torch.where(flight.finite_at(infinite_S), infinite_S, zero_S)
+    infinite_S = torch.full((len(flight.theta_SP),), epochs, device=flight.theta_SP.device)
+    finite_S = torch.where(flight.finite_at(infinite_S), infinite_S, 0)
     while bool((infinite_S - finite_S > 1).any()):
         middle_S = (finite_S + infinite_S) // 2
         is_finite_S = flight.finite_at(middle_S)

@@ -37,12 +37,12 @@ def lr_limit(h_P: Tensor, sgd: Sgd) -> float:
 
 
 def best_lr(h_P: Tensor, sgd: Sgd) -> float | None:
-    """2 / (largest + smallest h) for plain descent where no h is 0, else 1 / largest; None where all are 0.
+    """2 / (largest + smallest h) for plain descent where no h is 0, else 1 / largest; None if all are 0 or not finite.
 
     At the former the slowest modes, the steepest and the flattest, shrink alike; with momentum it may be unstable.
     """
     largest, smallest = float(h_P.max()), float(h_P.min())
-    if not largest > 0:
+    if not 0 < largest < math.inf:
         return None
     return 2 / (largest + smallest) if sgd.plain and smallest > 0 else 1 / largest
 

@@ -62,7 +62,12 @@ class Quadratic:
 
     @property
     def eigenvalues_P(self) -> Tensor:
-        """Of the Hessian, 2 scale sigma^2, from the largest down; 0 for directions that the data do not determine."""
+        """Of the Hessian, 2 scale sigma^2, from the largest down; 0 for directions that the data do not determine.
+
+        No numbers where R is not finite.
+        """
+        if not self.finite:
+            return torch.full_like(self.R_MP[0], torch.nan)
         return 2 * self.scale * self.spectrum.sigma_P.square()
 
     def loss_and_gradient(self, theta_SP: Tensor) -> tuple[Tensor, Tensor]:
