@@ -23,10 +23,19 @@ SHORT = {
 }
 
 
-def run(experiment: str | Path | Mapping[str, Any], *, data: object | None = None, **overrides: Any) -> Result:
+def run(
+    experiment: str | Path | Mapping[str, Any],
+    *,
+    data: object | None = None,
+    every: int | None = None,
+    gradients: bool = False,
+    **overrides: Any,
+) -> Result:
     """Train the experiment in a YAML file, or a dict of the same keys.
 
     data       a polars or pandas DataFrame, or a dict of arrays (N,), in place of the experiment's data; or a path
+    every      show each so many epochs in the document, in place of all or about twenty
+    gradients  keep gradients in the history too
     overrides  keys of the experiment: `lr=0.1`, `epochs=50`, `optimizer={"name": "sgd", "momentum": 0.9}`,
                `params={"w": 0.0}`, or dotted: `**{"train.schedule.name": "cosine"}`
 
@@ -37,7 +46,7 @@ def run(experiment: str | Path | Mapping[str, Any], *, data: object | None = Non
     if isinstance(data, str | Path):
         overrides, data = {"data.path": str(Path(data).absolute()), **overrides}, None
     settings = [Override(SHORT.get(key, key), value, key) for key, value in overrides.items() if value is not None]
-    return train(load(experiment, settings, framed=data is not None), frame=data)
+    return train(load(experiment, settings, framed=data is not None), frame=data, every=every, gradients=gradients)
 
 
 def solve(equations: str | Sequence[str], **overrides: Any) -> Result:

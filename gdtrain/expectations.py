@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gdtrain.errors import UserError, did_you_mean
+from gdtrain.formula.text import unquoted
 from gdtrain.results import STATUSES, Result
 
 COMPARISONS: dict[str, Callable[[float, float], bool]] = {
@@ -22,7 +23,9 @@ COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     "=": operator.eq,
 }
 SHORT_NAMES = ("verdict", "loss", "epochs")
-_SHAPE = re.compile(r"\s*(?P<name>[^<>=!]+?)\s*(?P<sign><=|>=|!=|==|=|<|>)\s*(?P<wanted>[^<>=!]+?)\s*")
+SECTIONS = ("verdict", "loss", "params", "train", "data", "timing", "curvature")  # of a document, with numbers in them
+_LONG = {"verdict": "verdict.status", "loss": "loss.final", "epochs": "verdict.epoch"}
+_SHAPE = re.compile(r"\s*(?P<name>`(?:[^`]|``)+`|[^<>=!]+?)\s*(?P<sign><=|>=|!=|==|=|<|>)\s*(?P<wanted>[^<>=!]+?)\s*")
 _TOLERANCE = re.compile(r"(?P<number>.+?)\s*(?:\+-|\+/-|±)\s*(?P<tolerance>.+)")
 _REMEDY = "write it like 'w = 2 +- 0.01', 'loss < 1e-3' or 'verdict = converged'"
 
@@ -55,7 +58,7 @@ def parse_expectation(text: str) -> Expectation:
     shape = _SHAPE.fullmatch(text)
     if shape is None:
         raise UserError("not an expectation", where="--expect", remedy=_REMEDY, text=text)
-    name, sign, wanted = shape["name"].strip("`"), shape["sign"], shape["wanted"]
+    name, sign, wanted = unquoted(shape["name"]), shape["sign"], shape["wanted"]
     if name == "verdict":
         if sign not in ("=", "==", "!="):
             raise UserError("a verdict is equal or not", where="--expect", remedy=_REMEDY, text=text)
@@ -95,6 +98,9 @@ def look_up(result: Result, name: str) -> float | str:
     short: dict[str, float | str] = dict(
         zip(SHORT_NAMES, (result.verdict.status, result.loss["final"], result.epochs), strict=True)
     )
+    if name in short and name in result.params:
+        remedy = f"write params.{name}.value, or {_LONG[name]}"
+        raise UserError(f"{name} is a parameter and the result's own {name}", remedy=remedy)
     if name in short:
         return short[name]
     if name in result.params:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import BinaryIO
 
-import torch
-
 from gdtrain.experiment.schema import Experiment
-from gdtrain.plan import safe_lr
+from gdtrain.insight import cautions, curvature_of, sentences
+from gdtrain.plan import make_plan
 from gdtrain.problem.build import build_problem
-from gdtrain.problem.data import open_data
+from gdtrain.problem.data import Data, open_data
+from gdtrain.problem.determined import undetermined
+from gdtrain.train import SHOWN_WEIGHTS
 
 
 def describe(experiment: Experiment, *, stdin: BinaryIO | None = None) -> list[str]:
@@ -18,17 +20,35 @@ def describe(experiment: Experiment, *, stdin: BinaryIO | None = None) -> list[s
     Raises UserError where data and experiment do not fit.
     """
     data = open_data(experiment, stdin=stdin)
-    problem = build_problem(experiment.with_starts(data.names.parameters), data)
-    parameters = problem.parameters
+    experiment = experiment.with_starts(data.names.parameters)
+    problem = build_problem(experiment, data)
     lines = [f"rows: {data.rows:,}"] if data.rows else []
-    for name, column in data.columns.items():
-        lines.append(f"{name}: {column.min():.6g} to {column.max():.6g}, mean {column.mean():.6g}")
-    lines += [f"warning: {warning}" for warning in data.warnings]
-    theta_1P = parameters.theta(parameters.start_SQ)
-    with torch.inference_mode():
-        loss, gradient = problem.objective.loss_and_gradient(theta_1P)
+    lines += [f"{name}: {column}" for name, column in _ranges(data).items()]
+    warnings = data.warnings
+    plan = make_plan(experiment, problem)
+    loss, gradient = problem.objective.loss_and_gradient(plan.theta_1P)
     lines.append(f"at the start: loss {float(loss[0]):.6g}, gradient norm {float(gradient[0].norm()):.6g}")
-    lr = safe_lr(problem, theta_1P)
-    if lr is not None:
-        lines.append(f"largest curvature there: {1 / lr:.6g}; lr: auto would be {lr:.6g}")
-    return lines
+    if not bool(loss.isfinite().all()):
+        cause = problem.not_finite(problem.parameters.values(plan.theta_1P[0]))
+        return [*lines, *(f"warning: {warning}" for warning in [*warnings, *([cause] if cause else [])])]
+    curvature = curvature_of(plan, plan.theta_1P[0])
+    if curvature is not None:
+        lines += sentences(curvature, problem.parameters.names, SHOWN_WEIGHTS)
+        warnings += cautions(experiment, plan, curvature)
+    lines.append(f"engine {plan.engine.name} ({plan.engine.reason}), lr {plan.lr:.6g}")
+    if problem.quadratic is not None:
+        warnings += undetermined([problem.quadratic.R_MP], problem.parameters.trained)
+    return [*lines, *(f"warning: {warning}" for warning in warnings)]
+
+
+def _ranges(data: Data) -> dict[str, str]:
+    """Least, largest and mean value of each column, block by block."""
+    least: dict[str, float] = {}
+    largest: dict[str, float] = {}
+    total: dict[str, float] = {}
+    for block in data.blocks():
+        for name, column in block.items():
+            least[name] = min(float(column.min()), least.get(name, math.inf))
+            largest[name] = max(float(column.max()), largest.get(name, -math.inf))
+            total[name] = total.get(name, 0.0) + float(column.sum())
+    return {n: f"{least[n]:.6g} to {largest[n]:.6g}, mean {total[n] / data.rows:.6g}" for n in least}

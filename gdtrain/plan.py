@@ -18,7 +18,7 @@ from gdtrain.engines.ends import Bounds, Stops
 from gdtrain.engines.exact import descend_exactly
 from gdtrain.engines.loop import Descent, Watch, descend
 from gdtrain.engines.modes import Sgd
-from gdtrain.engines.stability import best_lr
+from gdtrain.engines.stability import best_lr, lr_limit
 from gdtrain.errors import UserError
 from gdtrain.experiment.schema import Experiment
 from gdtrain.optimizers import Optimizer
@@ -49,7 +49,8 @@ class Engine:
 class Plan:
     """The descent that was chosen.
 
-    sgd       the optimizer's options where the engine is exact
+    sgd       the optimizer's options where it is sgd; `descends` says that it is
+    decay     weight decay that it adds to the gradient
     theta_1P  the start
     lr        learning rate; `halving` says that it was chosen for the user and is halved where the loss rises
     every     show each so many epochs, in place of all or about twenty
@@ -59,6 +60,8 @@ class Plan:
     engine: Engine
     optimizer: Optimizer
     sgd: Sgd
+    descends: bool
+    decay: float
     theta_1P: Tensor
     lr: float
     halving: bool
@@ -66,6 +69,13 @@ class Plan:
     stops: Stops
     epochs: int
     every: int | None
+
+    @property
+    def lr_limit(self) -> float | None:
+        """The lr from which descent diverges, where the loss is quadratic and the optimizer sgd."""
+        if self.problem.quadratic is None or not self.descends:
+            return None
+        return lr_limit(curvatures(self.problem, self.sgd), self.sgd)
 
     @property
     def stride(self) -> int:
@@ -130,6 +140,7 @@ class Plan:
             record=record,
             bounds=self.bounds,
             stops=self.stops,
+            decay=self.decay,
             halving=self.halving,
             watch=watch,
         )
@@ -145,6 +156,7 @@ def make_plan(experiment: Experiment, problem: Problem, every: int | None = None
     theta_1P = parameters.theta(parameters.start_SQ)
     options = settings.optimizer.options
     sgd = Sgd(**options) if settings.optimizer.name == "sgd" else Sgd()
+    decay = 0.0 if _decoupled(settings.optimizer.name, options) else options.get("weight_decay", 0.0)
     engine = choose_engine(experiment, problem)
     automatic = settings.lr == "auto"
     return Plan(
@@ -152,9 +164,11 @@ def make_plan(experiment: Experiment, problem: Problem, every: int | None = None
         engine=engine,
         optimizer=build_optimizer(settings.optimizer.name, options, like=theta_1P),
         sgd=sgd,
+        descends=settings.optimizer.name == "sgd",
+        decay=decay,
         theta_1P=theta_1P,
         lr=(safe_lr(problem, theta_1P, sgd) or 1.0) if automatic else float(settings.lr),
-        halving=automatic and engine.name == "loop",
+        halving=automatic and engine.name == "loop" and decay == 0,  # decay may raise the loss, and rightly
         bounds=(parameters.lower_P, parameters.upper_P) if parameters.bounded else None,
         stops=Stops(stop.grad_tol, stop.loss_tol, stop.patience, stop.min_delta),
         epochs=settings.epochs,
@@ -176,6 +190,11 @@ def choose_engine(experiment: Experiment, problem: Problem) -> Engine:
         place = experiment.tree.find("train", "engine")
         raise place.error(f"there is no closed form here: {obstacle}", "leave engine to auto")
     return Engine("loop", data, obstacle)
+
+
+def _decoupled(optimizer: str, options: dict[str, Any]) -> bool:
+    """Whether weight decay shrinks the weights directly, beside the gradient."""
+    return optimizer == "adamw" or bool(options.get("decoupled_weight_decay"))
 
 
 def _no_closed_form(optimizer: str, options: dict[str, Any]) -> str:

@@ -56,7 +56,9 @@ class History:
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter at the start and at the end; `scaled` is its trained value where columns were scaled."""
+    """One parameter at the start and at the end; `scaled` is its trained value where columns were scaled, `optimum` the
+    exact least-squares solution where there is one.
+    """
 
     name: str
     start: float
@@ -64,6 +66,7 @@ class Parameter:
     gradient: float | None
     fixed: bool = False
     scaled: float | None = None
+    optimum: float | None = None
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,7 @@ class Result:
 
     statement  the problem in a line, as it was written: `y = w*x`
     epochs     how many were done; `loss` has name, initial and final
+    curvature  the section of the document, and `insights` what it says in words
     every      the history shows each so many epochs, where that was asked; `thinned`: it holds fewer than were done
     """
 
@@ -120,6 +124,8 @@ class Result:
     predictions: list[Prediction] = field(default_factory=list)
     equations: list[Equation] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    curvature: dict[str, Any] | None = None
+    insights: list[str] = field(default_factory=list)
     every: int | None = None
     thinned: bool = False
 
@@ -172,6 +178,8 @@ class Result:
         }
         if self.equations:
             document["equations"] = [vars(e) | {"residual": e.residual} for e in self.equations]
+        if self.curvature is not None:
+            document["curvature"] = self.curvature
         if self.warnings:
             document["warnings"] = self.warnings
         clean: dict[str, Any] = plain_numbers(document)
@@ -192,7 +200,8 @@ class Result:
         values = "\n".join(f"  {name} = {value:.6g}" for name, value in self.params.items())
         loss = f"loss {self.loss['initial']:.6g} -> {self.loss['final']:.6g}"
         verdict = f"{self.verdict.status} at epoch {self.verdict.epoch}: {self.verdict.detail}"
-        return f"{self.kind} {self.statement}: {verdict}\n  {loss}\n{values}"
+        warnings = "".join(f"\n  warning: {warning}" for warning in self.warnings)
+        return f"{self.kind} {self.statement}: {verdict}\n  {loss}\n{values}{warnings}"
 
     __repr__ = __str__
 
@@ -235,8 +244,7 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
     }
     if parameter.fixed:
         fields["fixed"] = True
-    if parameter.scaled is not None:
-        fields["scaled"] = parameter.scaled
+    fields |= {"scaled": parameter.scaled, "optimum": parameter.optimum}
     return _without_none(fields)
 
 

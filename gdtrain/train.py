@@ -18,14 +18,15 @@ from gdtrain import __version__
 from gdtrain.engines.ends import End, gradient_norm
 from gdtrain.engines.loop import Descent, Watch
 from gdtrain.experiment.schema import Experiment
+from gdtrain.insight import Curvature, curvature_of, hints, sentences
 from gdtrain.plan import Plan, make_plan
 from gdtrain.problem.build import build_problem
 from gdtrain.problem.data import Data, PredictedRows, open_data, rows_to_predict
-from gdtrain.problem.determined import undetermined
 from gdtrain.problem.problem import Problem, tensors
 from gdtrain.results import Equation, History, Parameter, Prediction, Result
 from gdtrain.verdict import Trial, judge
 
+SHOWN_WEIGHTS = 8  # that a sentence lists
 _TINY = 100_000  # numbers in the data up to which waking a second thread costs more than it saves
 
 
@@ -83,13 +84,10 @@ def threads(count: int) -> Iterator[None]:
 def _result(experiment: Experiment, data: Data, plan: Plan, descent: Descent, gradients: bool) -> Result:
     problem, end = plan.problem, descent.ends[0]
     history = _history(problem, descent, gradients)
-    first_norm = float(gradient_norm(plan.theta_1P[0], descent.first_gradient_SP[0], plan.bounds))
+    first_norm = float(gradient_norm(plan.theta_1P[0], descent.first_gradient_SP[0], plan.bounds, plan.decay))
     verdict = judge(Trial(plan, history, end, first_norm))
-    hints = (
-        []
-        if verdict.status in ("diverged", "no_root")
-        else undetermined(problem.objective, end.theta_P[None], problem.parameters.trained)
-    )
+    curvature = curvature_of(plan, end.theta_P)
+    names = problem.parameters.names
     return Result(
         name=experiment.name,
         kind=experiment.kind,
@@ -97,7 +95,7 @@ def _result(experiment: Experiment, data: Data, plan: Plan, descent: Descent, gr
         verdict=verdict,
         epochs=end.epoch,
         loss={"name": problem.loss_name, "initial": history.loss_K[0], "final": history.loss_K[-1]},
-        parameters=_parameters(problem, history, end),
+        parameters=_parameters(problem, history, end, curvature),
         engine=vars(plan.engine),
         recorded=history,
         train=_training(experiment, plan, end),
@@ -108,7 +106,9 @@ def _result(experiment: Experiment, data: Data, plan: Plan, descent: Descent, gr
         versions={"gdtrain": __version__, "torch": str(torch.__version__)},
         timing={},
         equations=_equations(experiment, problem, history),
-        warnings=[*data.warnings, *hints],
+        warnings=[*data.warnings, *hints(experiment, plan, curvature, end.theta_P, verdict.status)],
+        curvature=None if curvature is None else curvature.document(names),
+        insights=[] if curvature is None else sentences(curvature, names, SHOWN_WEIGHTS),
         every=plan.every,
         thinned=plan.stride > 1 and plan.every is None,
     )
@@ -134,9 +134,10 @@ def _history(problem: Problem, descent: Descent, gradients: bool) -> History:
     )
 
 
-def _parameters(problem: Problem, history: History, end: End) -> list[Parameter]:
+def _parameters(problem: Problem, history: History, end: End, curvature: Curvature | None) -> list[Parameter]:
     parameters = problem.parameters
     gradient_Q = parameters.gradient(end.gradient_P)
+    optimum_Q = None if curvature is None else curvature.optimum_Q
     scaled_Q = parameters.scaled(parameters.values(end.theta_P)) if parameters.scalings else None
     return [
         Parameter(
@@ -146,6 +147,7 @@ def _parameters(problem: Problem, history: History, end: End) -> list[Parameter]
             gradient=float(gradient_Q[i]) if i in parameters.free else None,
             fixed=i not in parameters.free,
             scaled=None if scaled_Q is None else float(scaled_Q[i]),
+            optimum=None if optimum_Q is None else float(optimum_Q[i]),
         )
         for i, name in enumerate(parameters.names)
     ]

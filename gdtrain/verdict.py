@@ -20,6 +20,8 @@ from gdtrain.results import History, Verdict
 GRAD_TOL = 1e-8  # converged: gradient norm at most this, times the norm at the start where that is above 1
 ROOT_TOL = 1e-6  # a root: sides equal to this share of their size, and the next Newton step this small
 _ROUNDING = 1e-12
+_FAR = 1e3  # a Newton step that is so many times theta explains nothing
+_FEW, _AXES = 4, 16
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Trial:
 
     @property
     def norm(self) -> float:
-        return float(gradient_norm(self.end.theta_P, self.end.gradient_P, self.plan.bounds))
+        return float(gradient_norm(self.end.theta_P, self.end.gradient_P, self.plan.bounds, self.plan.decay))
 
     @property
     def tolerance(self) -> float:
@@ -71,6 +73,8 @@ def _judge(trial: Trial) -> tuple[str, str]:
     if trial.plan.problem.kind == "solve":
         return _judge_root(trial)
     if trial.norm <= trial.tolerance:
+        if _above_start(trial):
+            return "diverged", f"the gradient vanished at a loss above the start's, with {_remedy(trial)}"
         return "converged", f"gradient norm {trial.norm:.3g} is at most {trial.tolerance:.3g}"
     if trial.loss_reached:
         return "converged", f"loss {trial.loss:.6g} is at most {trial.plan.stops.loss_tol:g}"
@@ -91,12 +95,20 @@ def _progress(trial: Trial) -> str:
         return f"loss {trial.loss:.6g}, gradient norm {trial.norm:.3g}"
     before = float(trial.history.loss_K[-2])
     gap = int(trial.history.epochs_K[-1] - trial.history.epochs_K[-2])
+    if trial.end.lr < 1e-6 * trial.plan.lr and trial.norm > 1e3 * max(1.0, trial.first_norm):
+        return f"the loss falls without end (gradient norm {trial.norm:.3g}): there may be no minimum"
     if not trial.loss < before:
         above = trial.norm > trial.tolerance
         return f"loss no longer falling, gradient norm {trial.norm:.3g}" + f", above {trial.tolerance:.3g}" * above
     if trial.loss <= 0:
         return f"loss still falling by {(before - trial.loss) / gap:.3g} per epoch"
     return f"loss still falling {100 * -math.expm1(math.log(trial.loss / before) / gap):.3g} % per epoch"
+
+
+def _above_start(trial: Trial) -> bool:
+    """Whether the loss ended above its start by more than rounding; with weight decay it may, and rightly."""
+    first, scale = float(trial.history.loss_K[0]), trial.plan.problem.loss_scale
+    return not trial.plan.decay and trial.loss - first > ROOT_TOL * abs(first) + _ROUNDING * scale
 
 
 def _rising(trial: Trial) -> bool:
@@ -113,8 +125,7 @@ def _not_finite(trial: Trial) -> str:
         cause = trial.plan.problem.not_finite(values_Q) or "loss or gradient overflows"
         return f"not finite at the start: {cause}; no learning rate mends that, but another start or other data may"
     if bool(trial.end.theta_P.isfinite().all()) and math.isfinite(trial.loss):
-        values = ", ".join(f"{n} = {v:.6g}" for n, v in zip(trial.plan.problem.parameters.names, values_Q, strict=True))
-        return f"the gradient is not finite at epoch {trial.end.epoch}, where {values}; try another start"
+        return f"the gradient is not finite at epoch {trial.end.epoch}, where {_values(trial)}, with {_remedy(trial)}"
     return f"{_culprit(trial)} blew up: not finite at epoch {trial.end.epoch} with {_remedy(trial)}"
 
 
@@ -128,12 +139,14 @@ def _risen(trial: Trial) -> str:
 def _remedy(trial: Trial) -> str:
     """The learning rate at fault, and one that would not."""
     lr = trial.end.lr
+    limit = trial.plan.lr_limit
+    beyond = f" (the limit is {limit:.4g})" if limit is not None and lr > limit else ""
     if len(trial.history.loss_K) > 1 and trial.history.loss_K[-2] < min(0.0, trial.history.loss_K[0]):
         return f"lr {lr:g}; the loss falls without end: there may be no minimum"
     better = trial.plan.surviving_lr(lr)
     if better is None:
         return f"lr {lr:g}, and with every smaller lr that was tried: there may be no minimum"
-    return f"lr {lr:g}; lr {better:g} would not"
+    return f"lr {lr:g}{beyond}; lr {better:g} would not"
 
 
 def _culprit(trial: Trial) -> str:
@@ -159,14 +172,29 @@ def _judge_root(trial: Trial) -> tuple[str, str]:
     holds = all(abs(left - right) <= ROOT_TOL * max(1.0, abs(left), abs(right)) for left, right in sides)
     small = trial.norm <= trial.tolerance
     step_P, explained = _newton_step(trial)
+    near = float(step_P.norm()) / max(1.0, float(trial.end.theta_P.norm()))
+    explained = explained and near < _FAR
+    if holds and explained and near <= _ROUNDING:
+        return "converged", f"|left - right| is at most {worst:.3g}"
     if holds and explained and (small or trial.loss_reached):
         step = float(step_P.norm())
-        if trial.loss_reached or step <= ROOT_TOL * max(1.0, float(trial.end.theta_P.norm())):
+        if trial.loss_reached or near <= ROOT_TOL:
             return "converged", f"|left - right| is at most {worst:.3g}"
         return "max_epochs", f"|left - right| is {worst:.3g}, but so flat that Newton would still move {step:.2g}"
-    if not (holds and explained) and _stuck(trial, step_P):
-        return "no_root", f"no real root found: |left - right| is at least {worst:.6g}"
+    if not (holds and explained):
+        if _stuck(trial, step_P):
+            here = f"near {_values(trial)}; another start may find one"
+            return "no_root", f"no real root found: |left - right| is at least {worst:.6g} {here}"
+        if small:
+            return "max_epochs", f"the gradient vanishes at {_values(trial)}, which is no root: try another start"
     return _unfinished(trial)
+
+
+def _values(trial: Trial) -> str:
+    """The first few parameters at the end."""
+    values_Q = trial.plan.problem.parameters.values(trial.end.theta_P)
+    shown = [f"{n} = {v:.6g}" for n, v in zip(trial.plan.problem.parameters.names[:_FEW], values_Q, strict=False)]
+    return ", ".join(shown)
 
 
 def _newton_step(trial: Trial) -> tuple[Tensor, bool]:
@@ -185,8 +213,9 @@ def _newton_step(trial: Trial) -> tuple[Tensor, bool]:
 
 
 def _stuck(trial: Trial, newton_P: Tensor) -> bool:
-    """Whether no step along the gradient or Newton's direction, long or short, lowers the loss by a thousandth."""
-    directions = [-trial.end.gradient_P, newton_P]
+    """Whether no step lowers the loss by a thousandth: along the gradient, Newton's direction or an axis, long or short."""
+    axes = torch.eye(len(newton_P), dtype=newton_P.dtype, device=newton_P.device)[:_AXES]
+    directions = [-trial.end.gradient_P, newton_P, *axes, *-axes]
     lengths = 2.0 ** torch.arange(20, -60, -1, dtype=trial.end.theta_P.dtype)
     steps = [lengths[:, None] * d / d.norm().clamp(min=1e-300) for d in directions if bool(d.isfinite().all())]
     tried = trial.end.theta_P + torch.cat(steps)

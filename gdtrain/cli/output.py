@@ -14,7 +14,7 @@ from typing import Any
 from gdtrain.cli.options import Options, check_format
 from gdtrain.cli.process import say
 from gdtrain.errors import printable
-from gdtrain.expectations import SHORT_NAMES, Expectation, check, look_up, no_number, parse_expectation
+from gdtrain.expectations import SECTIONS, SHORT_NAMES, Expectation, check, look_up, no_number, parse_expectation
 from gdtrain.experiment.schema import Experiment
 from gdtrain.report.render import render
 from gdtrain.results import Result
@@ -67,7 +67,13 @@ class Output:
     def _check_get(self, parameters: Sequence[str]) -> None:
         """Refuse a name that the result will not have before any time is spent on it."""
         name = self.options.get
-        if name is not None and "." not in name and name not in (*parameters, *SHORT_NAMES):
+        if name is None or name in (*parameters, *SHORT_NAMES):
+            return
+        section, dot, rest = name.partition(".")
+        known = (
+            any(rest.startswith(parameter) for parameter in parameters) if section == "params" else section in SECTIONS
+        )
+        if not (dot and known):
             raise no_number(name, parameters, where="--get")
 
     def _show(self, result: Result) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from gdtrain.errors import UserError
 from gdtrain.experiment.overrides import Override
+from gdtrain.formula.text import unquoted
 
 
 def start_overrides(texts: Sequence[str]) -> list[Override]:
@@ -20,7 +21,7 @@ def _pairs(text: str) -> list[Override]:
         name, equals, value = pair.rpartition("=")
         if not equals or not name.strip():
             raise UserError("write NAME=NUMBER", where="--start", remedy="as in --start w=0", text=text)
-        found.append(_override(name.strip(), value.strip()))
+        found.append(_override(unquoted(name), value.strip()))
     return found
 
 

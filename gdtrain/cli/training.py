@@ -5,14 +5,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gdtrain.cli.options import Options, takes_options
 from gdtrain.cli.process import INTERRUPTED, say
-from gdtrain.errors import DATA, UserError, UserErrors
+from gdtrain.errors import DATA, USAGE, UserError, UserErrors
 from gdtrain.experiment.tree import Node, Place
+from gdtrain.formula.text import unquoted
+
+if TYPE_CHECKING:
+    from gdtrain.experiment.schema import Experiment
 
 Formula = Annotated[str, typer.Argument(metavar="FORMULA", help="What to fit: 'y = w*x + b'.", show_default=False)]
 Table = Annotated[
@@ -147,24 +151,18 @@ def _column(text: str) -> tuple[str, list[float]]:
     name, equals, numbers = text.partition("=")
     if not equals or not name.strip():
         raise UserError("write NAME=NUMBER,NUMBER,...", where="--data", remedy="as in --data x=1,2,3,4", text=text)
-    return _bare(name), [_number(cell, "--data", text) for cell in numbers.strip().strip("[]").split(",")]
+    return unquoted(name), [_number(cell, "--data", text) for cell in numbers.strip().strip("[]").split(",")]
 
 
-def _bare(name: str) -> str:
-    """A name without the backquotes that it needs in a formula."""
-    stripped = name.strip()
-    return stripped[1:-1].replace("``", "`") if len(stripped) > 2 and stripped[0] == stripped[-1] == "`" else stripped
-
-
-def _number(cell: str, flag: str, text: str) -> float:
+def _number(cell: str, flag: str, text: str, code: int = DATA) -> float:
     from gdtrain.experiment.scalars import Refusal, resolve
 
     try:
         number = resolve(cell.strip())
     except Refusal as refusal:
-        raise UserError(str(refusal), where=flag, text=text, code=DATA) from None
+        raise UserError(str(refusal), where=flag, text=text, code=code) from None
     if isinstance(number, bool) or not isinstance(number, int | float):
-        raise UserError(f"{cell.strip() or 'an empty cell'} is not a number", where=flag, text=text, code=DATA)
+        raise UserError(f"{cell.strip() or 'an empty cell'} is not a number", where=flag, text=text, code=code)
     return float(number)
 
 
@@ -173,17 +171,18 @@ def _predict(texts: Sequence[str] | None) -> dict[str, Any]:
     if not texts:
         return {}
     if len(texts) == 1 and "=" not in texts[0]:
-        return {"predict": texts[0]}
-    return {"predict": [_point(text) for text in texts]}
+        return {"predict": _written("--predict", texts[0])}
+    place = Place.of("--predict")
+    return {"predict": Node([Node(_point(text), Place.of("--predict", text)) for text in texts], place)}
 
 
-def _point(text: str) -> dict[str, float]:
+def _point(text: str) -> dict[str, Node]:
     point = {}
     for pair in text.split(","):
         name, equals, value = pair.partition("=")
         if not equals:
             raise UserError("write NAME=NUMBER", where="--predict", remedy="as in --predict x=5", text=text)
-        point[_bare(name)] = _number(value, "--predict", text)
+        point[unquoted(name)] = Node(_number(value, "--predict", text, code=USAGE), Place.of("--predict", text))
     return point
 
 
@@ -202,6 +201,7 @@ def _train(sources: Sequence[str | Mapping[str, Any]], options: Options) -> int:
             errors.append(error)
     if errors:
         raise UserErrors(errors) if len(errors) > 1 else errors[0]
+    _refuse_shared_stdin(sources, experiments)
     if options.print_config:
         return output.print_configs(experiments)
     codes = []
@@ -216,3 +216,10 @@ def _train(sources: Sequence[str | Mapping[str, Any]], options: Options) -> int:
         if codes[-1] == INTERRUPTED:
             break
     return max(codes)
+
+
+def _refuse_shared_stdin(sources: Sequence[object], experiments: Sequence[Experiment]) -> None:
+    """Standard input can be read once."""
+    data = [e.data.path for e in experiments if e.data] + [e.predict.path for e in experiments if e.predict]
+    if [*sources, *data].count("-") > 1:
+        raise UserError("stdin can be read once", where="-", remedy="name a file for the others")

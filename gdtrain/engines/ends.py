@@ -68,9 +68,9 @@ class End:
 class Ends:
     """Finds the end of each of S trials as chunks come in."""
 
-    def __init__(self, trials: int, stops: Stops, bounds: Bounds | None = None) -> None:
+    def __init__(self, trials: int, stops: Stops, bounds: Bounds | None = None, decay: float = 0.0) -> None:
         self.found: list[End | None] = [None] * trials
-        self._stops, self._bounds = stops, bounds
+        self._stops, self._bounds, self._decay = stops, bounds, decay
         self._first_norm_S: Tensor | None = None
         self._best = [math.inf] * trials
         self._waited = [0] * trials
@@ -102,7 +102,7 @@ class Ends:
         finite_CS = chunk.loss_CS.isfinite() & (chunk.theta_CSP.isfinite() & chunk.gradient_CSP.isfinite()).all(-1)
         marks = {"nonfinite": ~finite_CS}
         if self._stops.grad_tol is not None:
-            norm_CS = gradient_norm(chunk.theta_CSP, chunk.gradient_CSP, self._bounds)
+            norm_CS = gradient_norm(chunk.theta_CSP, chunk.gradient_CSP, self._bounds, self._decay)
             if self._first_norm_S is None:
                 self._first_norm_S = norm_CS[0]
             marks["grad_tol"] = norm_CS <= self._stops.grad_tol * self._first_norm_S.clamp(min=1)
@@ -147,8 +147,13 @@ def join(chunks: Sequence[Chunk]) -> Chunk:
     )
 
 
-def gradient_norm(theta: Tensor, gradient: Tensor, bounds: Bounds | None) -> Tensor:
-    """Norms (...,) of gradients (..., P). At a bound, the part that pushes against it does not count."""
+def gradient_norm(theta: Tensor, gradient: Tensor, bounds: Bounds | None = None, decay: float = 0.0) -> Tensor:
+    """Norms (...,) of gradients (..., P), the pull of weight decay (decay * theta) added: what an optimizer brings to 0.
+
+    At a bound, the part that pushes against it does not count.
+    """
+    if decay:
+        gradient = gradient + decay * theta
     if bounds is not None:
         lower, upper = bounds
         held = ((theta <= lower) & (gradient > 0)) | ((theta >= upper) & (gradient < 0))

@@ -56,6 +56,7 @@ class _Flight:
     """The states of S trials at any epochs."""
 
     def __init__(self, quadratic: Quadratic, sgd: Sgd, theta_SP: Tensor, lr_S1: Tensor) -> None:
+        self.decay = float(torch.as_tensor(sgd.weight_decay).flatten()[0])  # one for all: what stops are judged by
         self.theta_SP, self._lr_S1, self._quadratic = theta_SP, lr_S1, quadratic.to(theta_SP)
         self._reach: Reach | None = None
         if not quadratic.finite:  # it has no modes, and its loss is no number anywhere
@@ -131,7 +132,7 @@ def _first_not_finite(flight: _Flight, epochs: int) -> list[int]:
 
 def _in_chunks(flight: _Flight, epochs: int, record: Collection[int], stops: Stops, watch: Watch | None) -> Descent:
     """Chunk after chunk in order, since where a stop ends a trial depends on every epoch before it."""
-    ends = Ends(len(flight.theta_SP), stops)
+    ends = Ends(len(flight.theta_SP), stops, decay=flight.decay)
     largest = max(1, min(_CHUNK_EPOCHS, _CHUNK_NUMBERS // flight.theta_SP.numel()))
     kept: list[Chunk] = []
     first, size, done = 0, min(64, largest), False

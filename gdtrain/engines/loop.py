@@ -51,6 +51,7 @@ def descend(
     record: Collection[int],
     bounds: Bounds | None = None,
     stops: Stops = NO_STOPS,
+    decay: float = 0.0,
     halving: bool = False,
     watch: Watch | None = None,
 ) -> Descent:
@@ -58,12 +59,13 @@ def descend(
 
     record    which epochs to keep, such as a range; start and end of each trial are kept besides
     bounds    (lower_P, upper_P): every step is projected onto them
+    decay     weight decay that the optimizer adds to the gradient: it counts in `stops`
     halving   a step that raises a trial's loss is taken back and that trial's lr halved
     watch     asked after every chunk whether to go on
     """
     trials = theta_SP.shape[0]
     largest = max(1, min(_CHUNK_EPOCHS, _CHUNK_NUMBERS // max(1, theta_SP.numel())))
-    ends = Ends(trials, stops, bounds)
+    ends = Ends(trials, stops, bounds, decay)
     kept: list[Chunk] = []
     size, done = 1, False
     with torch.inference_mode():

@@ -50,7 +50,7 @@ def load(
     mistakes += rules.check(tree, framed=framed)
     if source == STDIN:
         mistakes += rules.check_stdin(tree)
-    filled, chosen = defaults.fill(tree, name or rules.kind_of(tree))
+    filled, chosen = defaults.fill(tree, name or rules.kind_of(tree) or "experiment")
     experiment, wrong = validate(filled)
     mistakes += [*wrong, *formulas.check(filled)]
     if experiment is None or mistakes:

@@ -19,7 +19,7 @@ ALTERNATIVES: tuple[tuple[str, Sequence[str]], ...] = (
 NEEDED = {
     ("fit", "data"): (
         "fit needs data",
-        "add data: {path: points.csv} or data: {columns: {x: [1, 2], y: [2, 4]}}",
+        "name a file, or --data x=1,2 --data y=2,4; in an experiment data: {path: points.csv}",
     ),
     ("regress", "data"): ("regress needs data", "add data: {path: rows.csv}"),
 }

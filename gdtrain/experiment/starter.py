@@ -114,6 +114,9 @@ def _check_target(columns: Sequence[Column], target: str) -> None:
     if kinds[target][0] != "number":
         what = f"{target} is a column of {kinds[target][0]}, not of numbers"
         raise UserError(what, where="--target", remedy="choose a numeric column")
+    if gaps := kinds[target][1]:
+        what = f"{target} has {gaps} empty {'cell' if gaps == 1 else 'cells'}"
+        raise UserError(what, where="--target", remedy="a target is never filled: fill it in, or delete those rows")
 
 
 def _feature_lines(columns: Iterable[Column]) -> Iterable[str]:

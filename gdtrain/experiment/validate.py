@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -108,10 +109,9 @@ def _remedy(keys: Sequence[Key], kind: str, value: Any, context: Mapping[str, An
 
 def _reads_as_number(text: str) -> bool:
     try:
-        float(text)
+        return math.isfinite(float(text)) and "_" not in text
     except ValueError:
         return False
-    return "_" not in text
 
 
 def _unknown(tree: Node, keys: Sequence[Key]) -> Mistake:

@@ -66,6 +66,12 @@ def _number(value: float) -> str:
     return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(value)
 
 
+def unquoted(name: str) -> str:
+    """A name without the backquotes, and blanks, that it may stand in."""
+    bare = name.strip()
+    return bare[1:-1].replace("``", "`") if len(bare) > 2 and bare[0] == bare[-1] == "`" else bare
+
+
 def _name(name: str) -> str:
     """`name` as a formula writes it: in backquotes where it is no plain name, or a function's."""
     if is_plain_name(name) and name not in _RESERVED:

@@ -35,6 +35,21 @@ def largest_curvature(objective: Objective, theta_SP: Tensor) -> Tensor:
     return _power_iteration(objective, theta_SP)
 
 
+def falls_away(objective: Objective, theta_1P: Tensor) -> bool:
+    """Whether the Hessian at theta has a clearly negative eigenvalue: a point without gradient is then no minimum.
+
+    False where there are too many parameters to form it.
+    """
+    if theta_1P.shape[1] > _DENSE:
+        return False
+    identity = torch.eye(theta_1P.shape[1], dtype=theta_1P.dtype, device=theta_1P.device)
+    hessian_PP = torch.cat(hessian_products(objective, theta_1P, [e[None] for e in identity]))
+    if not bool(hessian_PP.isfinite().all()):
+        return False
+    eigenvalues_P = torch.linalg.eigvalsh((hessian_PP + hessian_PP.mT) / 2)
+    return bool(eigenvalues_P[0] < -1e-6 * eigenvalues_P.abs().max())
+
+
 def _power_iteration(objective: Objective, theta_SP: Tensor) -> Tensor:
     trials, size = theta_SP.shape
     # A fixed start with no symmetry: it is orthogonal to no eigenvector that a table of data would have.

@@ -5,28 +5,27 @@ Shapes: N rows, P parameters.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
-
-from gdtrain.problem.objective import Objective
 
 _FEW = 5  # names in a sentence
 _INVOLVED = 1e-6  # share of a null direction from which a parameter takes part in it
 
 
-def undetermined(objective: Objective, theta_1P: Tensor, names: Sequence[str]) -> list[str]:
-    """One sentence for each way in which `names` could move at theta without moving any residual; [] where none.
+def undetermined(jacobians: Iterable[Tensor], names: Sequence[str]) -> list[str]:
+    """What the names' derivatives (n, P), block by block, say: a sentence for those that could move without moving any
+    residual; [] where none could.
 
     Blocks are gathered by QR, so P + 1 rows at most are held. Columns are compared at their own scale; a singular
     value counts as zero below the rounding error of the whole.
     """
-    upper = theta_1P.new_zeros(0, theta_1P.shape[1])
-    rows = 0
-    for jacobian_NP in objective.jacobians(theta_1P):
-        rows += len(jacobian_NP)
-        upper = torch.linalg.qr(torch.cat([upper, jacobian_NP]), mode="r").R
+    upper = torch.zeros(0, len(names), dtype=torch.float64)
+    rows, eps = 0, torch.finfo(torch.float64).eps
+    for jacobian_NP in jacobians:
+        rows, eps = rows + len(jacobian_NP), torch.finfo(jacobian_NP.dtype).eps
+        upper = torch.linalg.qr(torch.cat([upper, jacobian_NP.double().cpu()]), mode="r").R
     if not rows or not bool(upper.isfinite().all()):
         return []
     size_P = upper.norm(dim=0)
@@ -35,7 +34,7 @@ def undetermined(objective: Objective, theta_1P: Tensor, names: Sequence[str]) -
     felt = [i for i, size in enumerate(size_P.tolist()) if size > 0]
     scaled = upper[:, felt] / size_P[felt]
     _, singular, directions = torch.linalg.svd(scaled, full_matrices=True)
-    tolerance = 10 * max(rows, len(names)) * torch.finfo(theta_1P.dtype).eps
+    tolerance = 10 * max(rows, len(names)) * eps
     rank = int((singular > tolerance * singular[:1]).sum())
     involved = (directions[rank:].abs() > _INVOLVED).any(0) if rank < len(felt) else []
     together = [names[i] for i, part in zip(felt, involved, strict=False) if part]

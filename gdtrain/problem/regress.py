@@ -67,8 +67,7 @@ class _Layout:
 def build_regress(experiment: Experiment, data: Data) -> Problem:
     """The problem of a linear predictor: on gathered rows under a squared loss."""
     like, loss, layout = zero_like(experiment), loss_of(experiment), _Layout.of(experiment, data)
-    assert experiment.data is not None
-    scaled = experiment.data.scale == "standard"
+    scaled = experiment.data is not None and experiment.data.scale == "standard" and bool(layout.features)
     reason, quadratic = obstacle(experiment, data.names), None
     parameters: Parameters | None = None
     if not reason:

@@ -62,6 +62,7 @@ def summary(result: Result) -> list[str]:
         printable(f"{verdict.status} after {verdict.epoch:,} epoch{plural}: {verdict.detail}"),
         "; ".join([loss, ", ".join([*values, *more])]),
         printable(_how(result)),
+        *(printable(line) for line in result.insights),
     ]
 
 

@@ -1,0 +1,161 @@
+"""What the curvature of a loss tells of a descent: its limits, how far it is from the optimum, what is hopeless.
+
+Shapes: P trained parameters, Q reported ones.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from gdtrain.engines.stability import best_lr, epochs_to_near, lr_limit
+from gdtrain.experiment.schema import Experiment
+from gdtrain.plan import Plan, curvatures
+from gdtrain.problem.curvature import falls_away, largest_curvature
+from gdtrain.problem.determined import undetermined
+from gdtrain.problem.quadratic import Quadratic
+
+HOPELESS = 1e6  # condition number from which plain descent takes millions of epochs
+_JACOBIAN_WORK = 1e9  # rows times squared parameters up to which what is not determined is looked for
+_LOCAL_ROWS = 1 << 18  # rows up to which the curvature of a loss that is not quadratic is worth its second derivatives
+
+
+@dataclass(frozen=True)
+class Curvature:
+    """What is known of the loss's Hessian.
+
+    largest, smallest  eigenvalues; of a loss that is not quadratic the largest at the start alone (`local`)
+    condition          largest over smallest of those that are not 0
+    lr_limit, lr_best  for this optimizer; None where it is not sgd
+    epochs             to come within a millionth of the distance to the optimum, at the lr of the run
+    optimum_Q          exact least-squares solution in the units of the data; of several the nearest to the end
+    loss               there
+    excess             how much the loss at the end lies above that
+    """
+
+    local: bool
+    largest: float
+    smallest: float | None = None
+    condition: float | None = None
+    lr_limit: float | None = None
+    lr_best: float | None = None
+    epochs: float | None = None
+    optimum_Q: Tensor | None = None
+    loss: float | None = None
+    excess: float | None = None
+
+    def document(self, names: list[str]) -> dict[str, Any]:
+        """The `curvature` section of a result document."""
+        optimum = None if self.optimum_Q is None else dict(zip(names, self.optimum_Q.tolist(), strict=True))
+        fields = {
+            "local": self.local,
+            "largest": self.largest,
+            "smallest": self.smallest,
+            "condition": self.condition,
+            "lr_limit": self.lr_limit,
+            "lr_best": self.lr_best,
+            "epochs_to_optimum": self.epochs,
+            "optimum": optimum,
+            "loss_at_optimum": self.loss,
+            "excess_loss": self.excess,
+        }
+        return {key: value for key, value in fields.items() if value is not None}
+
+
+def curvature_of(plan: Plan, end_P: Tensor) -> Curvature | None:
+    """What the curvature tells of a plan and its end; None where it would cost too much or is not finite."""
+    if plan.problem.quadratic is not None:
+        return _of_quadratic(plan, plan.problem.quadratic, end_P.double())
+    if plan.problem.rows > _LOCAL_ROWS and not plan.halving:
+        return None
+    largest = float(largest_curvature(plan.problem.objective, plan.theta_1P)[0])
+    if not math.isfinite(largest):
+        return None
+    h_1 = plan.theta_1P.new_tensor([largest]) + plan.sgd.weight_decay
+    return Curvature(local=True, largest=largest, lr_limit=lr_limit(h_1, plan.sgd) if plan.descends else None)
+
+
+def _of_quadratic(plan: Plan, quadratic: Quadratic, end_P: Tensor) -> Curvature:
+    eigenvalues_P, spectrum, sgd = quadratic.eigenvalues_P, quadratic.spectrum, plan.sgd
+    h_P = curvatures(plan.problem, sgd)
+    finite = bool(end_P.isfinite().all())
+    solution_P = quadratic.solution(end_P if finite else None)
+    loss, _ = quadratic.loss_and_gradient(solution_P[None])
+    return Curvature(
+        local=False,
+        largest=float(eigenvalues_P[0]),
+        smallest=float(eigenvalues_P[-1]),
+        condition=spectrum.condition,
+        lr_limit=lr_limit(h_P, sgd) if plan.descends else None,
+        lr_best=best_lr(h_P, sgd) if plan.descends else None,
+        epochs=epochs_to_near(h_P, sgd, plan.lr) if plan.descends else None,
+        optimum_Q=plan.problem.parameters.values(solution_P.to(plan.theta_1P)),
+        loss=float(loss[0]),
+        excess=float(quadratic.excess(end_P)) if finite else None,
+    )
+
+
+def cautions(experiment: Experiment, plan: Plan, curvature: Curvature) -> list[str]:
+    """Sentences about an lr beyond its limit, and about columns that make descent hopeless."""
+    found = []
+    if curvature.lr_limit is not None and plan.lr > curvature.lr_limit * (1 + 1e-9):
+        best = f"; {curvature.lr_best:.3g} is best" if curvature.lr_best else ""
+        where = " at the start" if curvature.local else ""
+        found.append(f"lr {plan.lr:.4g} is beyond {curvature.lr_limit:.4g}, from which descent diverges{where}{best}")
+    if curvature.condition is not None and curvature.condition > HOPELESS and plan.descends:
+        found.append(
+            f"the condition number is {curvature.condition:.2g}: plain descent would take about as many epochs; "
+            + _mend(experiment)
+        )
+    return found
+
+
+def hints(experiment: Experiment, plan: Plan, curvature: Curvature | None, end_P: Tensor, status: str) -> list[str]:
+    """Everything that a reader of the result should be warned of."""
+    if status in ("diverged", "no_root"):
+        return []
+    found = [] if curvature is None else cautions(experiment, plan, curvature)
+    problem = plan.problem
+    if problem.quadratic is not None:
+        return found + undetermined([problem.quadratic.R_MP], problem.parameters.trained)
+    settled = status in ("converged", "stopped")
+    if not settled or problem.rows * len(end_P) ** 2 > _JACOBIAN_WORK:
+        return found
+    found += undetermined(problem.objective.jacobians(end_P[None]), problem.parameters.trained)
+    if problem.kind != "solve" and falls_away(problem.objective, end_P[None]):
+        found.append("the gradient vanishes here, but the loss falls away from it: no minimum; try another start")
+    return found
+
+
+def _mend(experiment: Experiment) -> str:
+    if experiment.regress and experiment.data and experiment.data.scale == "none":
+        return "set data.scale: standard"
+    if experiment.regress:
+        return "some columns nearly depend on one another: leave one out"
+    return "bring the columns to like sizes, and centre them"
+
+
+def sentences(curvature: Curvature, names: list[str], few: int) -> list[str]:
+    """What a reader wants of it, in a line or two."""
+    lines = []
+    limits = [
+        f"largest curvature {curvature.largest:.4g}" + (" at the start" if curvature.local else ""),
+        *_if(curvature.condition, "condition number {:.3g}"),
+        *_if(curvature.lr_limit, "lr limit {:.4g}"),
+        *_if(curvature.lr_best, "best {:.4g}"),
+        *_if(curvature.epochs, "{:,.0f} epochs to come within 1e-6 of the optimum"),
+    ]
+    lines.append(", ".join(limits))
+    if curvature.optimum_Q is not None:
+        values = [f"{n} = {v:.6g}" for n, v in zip(names[:few], curvature.optimum_Q.tolist(), strict=False)]
+        more = [f"{len(names) - few} more"] if len(names) > few else []
+        above = "" if curvature.excess is None else f"; the end lies {curvature.excess:.3g} above it"
+        lines.append(f"optimum (loss {curvature.loss:.6g}): {', '.join([*values, *more])}{above}")
+    return lines
+
+
+def _if(value: float | None, form: str) -> list[str]:
+    return [] if value is None else [form.format(value)]
