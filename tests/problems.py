@@ -112,9 +112,7 @@ KNOWN = [
         },
         {"x": 1.0, "z": -2.0, "intercept": 3.0},
         0.0,
-        lambda v: (
-            ((v["x"] - 1) * _t(X) + (v["z"] + 2) * _t(Z) + v["intercept"] - 3) ** 2
-        ).mean(),
+        lambda v: (((v["x"] - 1) * _t(X) + (v["z"] + 2) * _t(Z) + v["intercept"] - 3) ** 2).mean(),
     ),
     Known(
         "bowl",

@@ -182,6 +182,7 @@ def test_no_epoch_is_the_start() -> None:
 
 # Recording
 
+
 def test_what_is_recorded() -> None:
     """Start and end are kept whatever `record` says, also an end that comes early."""
     every_tenth = walk(epochs=37, record=lambda epoch: epoch % 10 == 0)
@@ -193,6 +194,7 @@ def test_what_is_recorded() -> None:
 
 
 # Bounds, halving, interruption
+
 
 def test_steps_are_projected_onto_the_bounds() -> None:
     """From 1 and -1 towards 0 by halves, held at 0.3 and -0.3."""
@@ -222,9 +224,7 @@ def test_halving_never_raises_the_loss(known: Known, optimizer: dict[str, Any]) 
     posed = problem(known.experiment)
     theta = around(posed, 4)
     lr = column(1e-3, 0.1, 10.0, 1e4)
-    descent = descend(
-        posed.objective, build("sgd", optimizer, like=theta), theta, lr_S1=lr, epochs=300, halving=True
-    )
+    descent = descend(posed.objective, build("sgd", optimizer, like=theta), theta, lr_S1=lr, epochs=300, halving=True)
     loss_KS = descent.recorded.loss_CS
     assert bool((loss_KS[1:] <= loss_KS[:-1] * (1 + loop.RISE)).all())
     assert bool((loss_KS[-1] < loss_KS[0]).all())
@@ -292,10 +292,19 @@ def test_a_trial_beside_others_is_the_trial_alone(name: str, formula: str) -> No
 
 
 @pytest.mark.usefixtures("one_thread")
-@pytest.mark.parametrize("posed", [*map(fitted, ROUNDED), problem({
-    "regress": {"target": ["y", "z"]},
-    "data": {"columns": {"x": X, "w": [math.sin(x) for x in X], "y": Y, "z": [x * x for x in X]}},
-})], ids=[*ROUNDED, "linear"])
+@pytest.mark.parametrize(
+    "posed",
+    [
+        *map(fitted, ROUNDED),
+        problem(
+            {
+                "regress": {"target": ["y", "z"]},
+                "data": {"columns": {"x": X, "w": [math.sin(x) for x in X], "y": Y, "z": [x * x for x in X]}},
+            }
+        ),
+    ],
+    ids=[*ROUNDED, "linear"],
+)
 def test_a_step_beside_others_is_the_step_alone_to_rounding(posed: Problem) -> None:
     theta = around(posed, 7)
     loss_S, gradient_SP = posed.objective.loss_and_gradient(theta)

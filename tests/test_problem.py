@@ -112,13 +112,16 @@ def test_the_answer_is_one(known: Known) -> None:
     assert float(gradient.norm()) < 1e-13
 
 
-@pytest.mark.parametrize(("name", "by_hand"), [
-    ("mse", lambda r: (r**2).mean()),
-    ("half_sse", lambda r: (r**2).sum() / 2),
-    ("sse", lambda r: (r**2).sum()),
-    ("mae", lambda r: abs(r).mean()),
-    ({"name": "huber", "delta": 0.7}, lambda r: np.where(abs(r) < 0.7, r**2 / 2, 0.7 * (abs(r) - 0.35)).mean()),
-])
+@pytest.mark.parametrize(
+    ("name", "by_hand"),
+    [
+        ("mse", lambda r: (r**2).mean()),
+        ("half_sse", lambda r: (r**2).sum() / 2),
+        ("sse", lambda r: (r**2).sum()),
+        ("mae", lambda r: abs(r).mean()),
+        ({"name": "huber", "delta": 0.7}, lambda r: np.where(abs(r) < 0.7, r**2 / 2, 0.7 * (abs(r) - 0.35)).mean()),
+    ],
+)
 def test_each_loss_as_it_is_defined(name: Any, by_hand: Any) -> None:
     """With two targets a mean is over rows and targets: 2N residuals."""
     posed = problem({**EXPERIMENTS["regress two targets"], "loss": name})
@@ -225,12 +228,15 @@ def test_bounds_are_told_in_trained_units() -> None:
     assert parameters.bounded
 
 
-@pytest.mark.parametrize(("column", "mean", "sd"), [
-    ([5.0, 5.0, 5.0], 5.0, 1.0),  # a constant keeps its scale
-    ([0.0, 0.0, 0.0], 0.0, 1.0),
-    ([1e300, -1e300, 1e300], 1e300 / 3, 1e300 * math.sqrt(8 / 9)),  # the squares would overflow
-    ([1e-300, -1e-300, 1e-300], 1e-300 / 3, 1e-300 * math.sqrt(8 / 9)),  # and here vanish
-])
+@pytest.mark.parametrize(
+    ("column", "mean", "sd"),
+    [
+        ([5.0, 5.0, 5.0], 5.0, 1.0),  # a constant keeps its scale
+        ([0.0, 0.0, 0.0], 0.0, 1.0),
+        ([1e300, -1e300, 1e300], 1e300 / 3, 1e300 * math.sqrt(8 / 9)),  # the squares would overflow
+        ([1e-300, -1e-300, 1e-300], 1e-300 / 3, 1e-300 * math.sqrt(8 / 9)),  # and here vanish
+    ],
+)
 def test_extreme_columns_are_scaled(column: list[float], mean: float, sd: float) -> None:
     source = {"regress": {"target": "y"}, "data": {"columns": {"x": column, "y": [1.0, 2.0, 3.0]}}}
     (scaling,) = problem(source).parameters.scalings
@@ -310,7 +316,10 @@ UNDETERMINED: list[tuple[dict[str, Any], list[list[str]]]] = [
     ({"fit": "y = a*x + b*x*1e-9 + c", "data": DATA}, [["a and b", "1 way "]]),  # at its own scale no column is small
     ({"solve": ["x + y = 3", "x - y = 1"]}, []),
     ({"regress": {"target": "y"}, "data": DATA}, []),
-    ({"regress": {"target": "y"}, "data": {"columns": {"x": [1, 2], "z": [3, 5], "y": [1, 2]}}}, [["x and z", "1 way "]]),
+    (
+        {"regress": {"target": "y"}, "data": {"columns": {"x": [1, 2], "z": [3, 5], "y": [1, 2]}}},
+        [["x and z", "1 way "]],
+    ),
 ]
 
 

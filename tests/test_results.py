@@ -191,9 +191,6 @@ def test_params() -> None:
 def test_a_result_prints_well() -> None:
     text = str(outcome({"w": [0.0, 1.23456789], "b": [1.0, -2.0]}))
     assert text == (
-        "fit y = w*x: max_epochs at epoch 1: loss still falling 75 % per epoch\n"
-        "  loss 4 -> 1\n"
-        "  w = 1.23457\n"
-        "  b = -2"
+        "fit y = w*x: max_epochs at epoch 1: loss still falling 75 % per epoch\n  loss 4 -> 1\n  w = 1.23457\n  b = -2"
     )
     assert repr(outcome()) == str(outcome())

@@ -90,9 +90,9 @@ NO_ROOT = [
 
 
 @pytest.mark.parametrize("equation", NO_ROOT)
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_no_root(equation: str, seed: int) -> None:
-    result = run({"solve": equation}, seed=seed, epochs=2000)
+    result = run({"solve": equation}, seed=seed)
     assert result.verdict.status == "no_root"
     assert result.verdict.exit_code == 1
     left_less_right = {"cosh(x) = 0.5": "0.5"}.get(equation, "1")
@@ -109,7 +109,7 @@ FLAT = ["x^2 = 0", "x^3 = 0", "(x - 1)^4 = 0", "(x - 2)^2*(x - 2) = 0"]
 
 
 @pytest.mark.parametrize("equation", FLAT)
-@pytest.mark.parametrize("epochs", [100, 3000])
+@pytest.mark.parametrize("epochs", [100, 1500])
 def test_a_flat_root_is_never_claimed(equation: str, epochs: int) -> None:
     """Both sides agree long before x is right: x^3 is 1e-9 at 1e-3."""
     result = run({"solve": equation}, epochs=epochs)
@@ -208,7 +208,10 @@ def test_a_warm_start_that_ends_a_rounding_error_above_it_has_not_diverged() -> 
 AT_START: list[tuple[dict[str, Any], str]] = [
     ({"solve": "log(x) = 1", "params": {"x": -1.0}}, "log(x) is not finite (x = -1)"),
     ({"fit": "y = w*log(x)", "data": {"columns": {"x": [1, 0], "y": [1, 2]}}}, "log(x) is not finite in row 2 (x = 0)"),
-    ({"fit": "log(y) = w*x", "data": {"columns": {"x": [1, 2], "y": [-1, 2]}}}, "log(y) is not finite in row 1 (y = -1)"),
+    (
+        {"fit": "log(y) = w*x", "data": {"columns": {"x": [1, 2], "y": [-1, 2]}}},
+        "log(y) is not finite in row 1 (y = -1)",
+    ),
     ({"minimize": "1/x", "params": {"x": 0.0}}, "1/x is not finite (x = 0)"),
     ({**LINE, "params": {"w": 1e200}}, "overflows"),
 ]
@@ -304,7 +307,7 @@ def test_weights_are_told_in_the_units_of_the_data() -> None:
 
 
 def test_gradients_are_told_in_the_units_of_the_data() -> None:
-    """At the start y = 0 is predicted: d loss/d w = -2 mean(x y) = -2 * (2 + 8 + 18 + 32)/4, d loss/d b = -2 mean(y)."""
+    """At the start y = 0 is predicted: by w -2 mean(x y) = -2 * (2 + 8 + 18 + 32)/4, by the intercept -2 mean(y)."""
     result = train(load({"regress": {"target": "y"}, "data": POINTS}), gradients=True)
     assert result.recorded.gradient_KQ is not None
     assert result.recorded.gradient_KQ[0].tolist() == pytest.approx([-30.0, -10.0])
@@ -333,12 +336,11 @@ CLOSE = 1e-8
 @pytest.fixture(scope="module")
 def roots() -> list[tuple[dict[str, Any], Result]]:
     """Each equation by rprop with steps small enough for every start: what the command line does with
-    `solve F --start x=X0 --optimizer '{name: rprop, step_sizes: [1e-14, 0.05]}' --lr 1e-3 --epochs 700`.
+    `solve F --start x=X0 --optimizer '{name: rprop, step_sizes: [1e-14, 0.1]}' --lr 1e-3 --epochs 500`.
     """
-    settings = {"optimizer": {"name": "rprop", "step_sizes": [1e-14, 0.05]}, "lr": 1e-3, "epochs": 700}
+    settings = {"optimizer": {"name": "rprop", "step_sizes": [1e-14, 0.1]}, "lr": 1e-3, "epochs": 500}
     return [
-        (case, run({"solve": f"{case['formula']} = 0", "params": {"x": case["x0"]}}, **settings))
-        for case in EQUATIONS
+        (case, run({"solve": f"{case['formula']} = 0", "params": {"x": case["x0"]}}, **settings)) for case in EQUATIONS
     ]
 
 

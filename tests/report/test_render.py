@@ -157,9 +157,6 @@ def test_plain_columns_line_up_by_cells() -> None:
         assert len({cells(line) for line in lines}) == 1
 
 
-UNESCAPED = re.compile(r"(?<!\\)(?:\\\\)*\|")
-
-
 def unescape(text: str) -> str:
     return re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", text)
 

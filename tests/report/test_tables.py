@@ -34,7 +34,7 @@ def shown(result: Result, width: int, *, terminal: bool = False, colour: bool = 
 
 def wide(names: int) -> Result:
     values = {f"a_long_name_{i}": [1 / 3, float(i)] for i in range(names)}
-    inputs = {name: 1 / 3 for name in values}
+    inputs = dict.fromkeys(values, 1 / 3)
     return outcome(values, predictions=[Prediction(inputs, 1 / 3, 2 / 3)] * (PREDICTIONS + 1), gradients=values)
 
 
@@ -94,7 +94,14 @@ def test_words_wrap_on_a_terminal_between_words(width: int) -> None:
     assert " ".join(words.split()) == " ".join(shown(outcome(), 80).split("╯\n")[-1].split())
 
 
-COLOURED = {"converged": "32", "max_epochs": "33", "stopped": "33", "interrupted": "33", "diverged": "31", "no_root": "31"}
+COLOURED = {
+    "converged": "32",
+    "max_epochs": "33",
+    "stopped": "33",
+    "interrupted": "33",
+    "diverged": "31",
+    "no_root": "31",
+}
 
 
 @pytest.mark.parametrize(("status", "colour"), COLOURED.items())
