@@ -23,9 +23,12 @@ COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     "=": operator.eq,
 }
 SHORT_NAMES = ("verdict", "loss", "epochs")
+SCALARS = ("schema", "name", "kind", "statement", "seed", "dtype", "device")
 SECTIONS = ("verdict", "loss", "params", "train", "data", "timing", "curvature")  # of a document, with numbers in them
 _LONG = {"verdict": "verdict.status", "loss": "loss.final", "epochs": "verdict.epoch"}
-_SHAPE = re.compile(r"\s*(?P<name>`(?:[^`]|``)+`|[^<>=!]+?)\s*(?P<sign><=|>=|!=|==|=|<|>)\s*(?P<wanted>[^<>=!]+?)\s*")
+_SHAPE = re.compile(
+    r"\s*(?P<name>`(?:[^`]|``)+`|[^<>=!]+?)\s*(?P<sign><=|>=|!=|==|=|<|>)\s*(?P<wanted>[^<>=!\s][^<>=!]*?)\s*"
+)
 _TOLERANCE = re.compile(r"(?P<number>.+?)\s*(?:\+-|\+/-|±)\s*(?P<tolerance>.+)")
 _REMEDY = "write it like 'w = 2 +- 0.01', 'loss < 1e-3' or 'verdict = converged'"
 
@@ -136,7 +139,8 @@ def _compare(expectation: Expectation, found: float) -> bool:
     if math.isnan(found) or math.isnan(wanted):
         return False
     if expectation.tolerance is not None:
-        return (abs(found - wanted) <= expectation.tolerance) == (expectation.sign != "!=")
+        distance = abs(found - wanted)
+        return not math.isnan(distance) and (distance <= expectation.tolerance) == (expectation.sign != "!=")
     return COMPARISONS[expectation.sign](found, wanted)
 
 

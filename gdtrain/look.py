@@ -9,7 +9,7 @@ from gdtrain.experiment.schema import Experiment
 from gdtrain.insight import cautions, curvature_of, sentences
 from gdtrain.plan import make_plan
 from gdtrain.problem.build import build_problem
-from gdtrain.problem.data import Data, open_data
+from gdtrain.problem.data import Data, open_data, rows_to_predict
 from gdtrain.problem.determined import undetermined
 from gdtrain.train import SHOWN_WEIGHTS
 
@@ -25,6 +25,7 @@ def describe(experiment: Experiment, *, stdin: BinaryIO | None = None) -> list[s
     lines = [f"rows: {data.rows:,}"] if data.rows else []
     lines += [f"{name}: {column}" for name, column in _ranges(data).items()]
     warnings = data.warnings
+    rows_to_predict(experiment, data, stdin)  # says what is wrong with it
     plan = make_plan(experiment, problem)
     loss, gradient = problem.objective.loss_and_gradient(plan.theta_1P)
     lines.append(f"at the start: loss {float(loss[0]):.6g}, gradient norm {float(gradient[0].norm()):.6g}")

@@ -213,7 +213,7 @@ def _newton_step(trial: Trial) -> tuple[Tensor, bool]:
 
 
 def _stuck(trial: Trial, newton_P: Tensor) -> bool:
-    """Whether no step lowers the loss by a thousandth: along the gradient, Newton's direction or an axis, long or short."""
+    """Whether no step, long or short, along the gradient, Newton's direction or an axis lowers the loss by 0.1 %."""
     axes = torch.eye(len(newton_P), dtype=newton_P.dtype, device=newton_P.device)[:_AXES]
     directions = [-trial.end.gradient_P, newton_P, *axes, *-axes]
     lengths = 2.0 ** torch.arange(20, -60, -1, dtype=trial.end.theta_P.dtype)

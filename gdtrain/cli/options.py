@@ -87,16 +87,13 @@ class Options:
     ] = False
 
     def overrides(self) -> list[Override]:
-        """The flags that change the experiment, in the order --start, --set, then the shorthands."""
+        """The flags that change the experiment: the shorthands, --start, then --set, which is the most particular."""
         from gdtrain.cli.starts import start_overrides
         from gdtrain.experiment.overrides import Override
 
-        found = start_overrides(self.start)
-        found += [Override.setting(text) for text in self.set]
-        for name, key in KEYS.items():
-            if (text := getattr(self, name)) is not None:
-                found.append(Override.of(key, text, f"--{name}"))
-        return found
+        given = {name: text for name in KEYS if (text := getattr(self, name)) is not None}
+        found = [Override.of(KEYS[name], text, f"--{name}") for name, text in given.items()]
+        return [*found, *start_overrides(self.start), *(Override.setting(text) for text in self.set)]
 
 
 def check_format(style: str) -> None:

@@ -14,7 +14,15 @@ from typing import Any
 from gdtrain.cli.options import Options, check_format
 from gdtrain.cli.process import say
 from gdtrain.errors import printable
-from gdtrain.expectations import SECTIONS, SHORT_NAMES, Expectation, check, look_up, no_number, parse_expectation
+from gdtrain.expectations import (
+    SECTIONS,
+    SHORT_NAMES,
+    Expectation,
+    check,
+    look_up,
+    no_number,
+    parse_expectation,
+)
 from gdtrain.experiment.schema import Experiment
 from gdtrain.report.render import render
 from gdtrain.results import Result

@@ -49,7 +49,9 @@ def _from_file(text: str) -> list[Override]:
         with open(path, encoding="utf-8") as file:
             document = json.load(file)
         trained = {name: fields for name, fields in document["params"].items() if not fields.get("fixed")}
-        values = {name: float(fields["value"]) for name, fields in trained.items()}
+        values = {name: fields["value"] for name, fields in trained.items()}
+        if not all(isinstance(value, float | int) and not isinstance(value, bool) for value in values.values()):
+            raise TypeError
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}", where="--start") from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):

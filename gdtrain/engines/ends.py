@@ -148,7 +148,7 @@ def join(chunks: Sequence[Chunk]) -> Chunk:
 
 
 def gradient_norm(theta: Tensor, gradient: Tensor, bounds: Bounds | None = None, decay: float = 0.0) -> Tensor:
-    """Norms (...,) of gradients (..., P), the pull of weight decay (decay * theta) added: what an optimizer brings to 0.
+    """Norms (...,) of gradients (..., P) with the pull of weight decay, decay * theta: what an optimizer brings to 0.
 
     At a bound, the part that pushes against it does not count.
     """

@@ -92,8 +92,8 @@ def available(experiment: Experiment, source: Source) -> list[str]:
 
 @dataclass(frozen=True)
 class PredictedRows:
-    """Rows to predict: columns (N,) that hold their inputs, how many they are, and whether they are the data's own, with
-    the target among the columns.
+    """Rows to predict: columns (N,) that hold their inputs, how many they are, and whether they are the data's own,
+    with the target among the columns.
     """
 
     columns: Columns

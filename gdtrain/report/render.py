@@ -57,7 +57,7 @@ def _pipes(section: Section) -> str:
 
 def _escaped(text: str) -> str:
     """Text that Markdown shows as it is."""
-    return "".join("\\" + c if c in r"\|*_`<>[]#" else c for c in text)
+    return "".join("\\" + c if c in r"\|*_`<>[]#~&" else c for c in text)
 
 
 def _history_csv(result: Result) -> str:

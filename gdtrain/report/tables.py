@@ -16,6 +16,7 @@ COLOURS = {"converged": "green", "max_epochs": "yellow", "stopped": "yellow", "i
 
 def show(result: Result, console: Console) -> None:
     """Print the tables and the summary. On a terminal the history fits its width; elsewhere nothing is cut."""
+    console.width = max(console.width, 1)  # COLUMNS may say 0
     for section in sections(result, console.width if console.file.isatty() else None):
         show_section(section, console)
     status, *lines = summary(result)
@@ -25,13 +26,13 @@ def show(result: Result, console: Console) -> None:
 
 
 def show_section(section: Section, console: Console) -> None:
-    """Print one table and its notes, as wide as it is."""
+    """Print one table and its notes, as wide as it is: rich would cut it to the width of the console."""
     _line(Text(section.title, style="bold"), console)
     table = _table(section)
     needed = Measurement.get(console, console.options.update(max_width=10**6), table).maximum
-    if not console.file.isatty():
-        console.width = max(console.width, needed)  # rich would cut the table to the width of a terminal
+    width, console.width = console.width, max(console.width, needed)
     console.print(table, crop=False)
+    console.width = width
     for note in section.notes:
         _line(Text(note, style="dim"), console)
 
