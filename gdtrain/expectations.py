@@ -26,9 +26,8 @@ SHORT_NAMES = ("verdict", "loss", "epochs")
 SCALARS = ("schema", "name", "kind", "statement", "seed", "dtype", "device")
 SECTIONS = ("verdict", "loss", "params", "train", "data", "timing", "curvature")  # of a document, with numbers in them
 _LONG = {"verdict": "verdict.status", "loss": "loss.final", "epochs": "verdict.epoch"}
-_SHAPE = re.compile(
-    r"\s*(?P<name>`(?:[^`]|``)+`|[^<>=!]+?)\s*(?P<sign><=|>=|!=|==|=|<|>)\s*(?P<wanted>[^<>=!\s][^<>=!]*?)\s*"
-)
+_NAME = r"(?P<name>`(?:[^`]|``)+`|[^<>=!]+?)"
+_SHAPE = re.compile(rf"\s*{_NAME}\s*(?P<sign><=|>=|!=|==|=|<|>)\s*(?P<wanted>[^<>=!\s][^<>=!]*?)\s*")
 _TOLERANCE = re.compile(r"(?P<number>.+?)\s*(?:\+-|\+/-|±)\s*(?P<tolerance>.+)")
 _REMEDY = "write it like 'w = 2 +- 0.01', 'loss < 1e-3' or 'verdict = converged'"
 

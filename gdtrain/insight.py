@@ -113,19 +113,26 @@ def cautions(experiment: Experiment, plan: Plan, curvature: Curvature) -> list[s
     return found
 
 
-def hints(experiment: Experiment, plan: Plan, curvature: Curvature | None, end_P: Tensor, status: str) -> list[str]:
-    """Everything that a reader of the result should be warned of."""
+def hints(
+    experiment: Experiment, plan: Plan, curvature: Curvature | None, end_P: Tensor, loss: float, status: str
+) -> list[str]:
+    """Everything that a reader of the result should be warned of.
+
+    Far from a minimum one row may outweigh all others, which says nothing of the data: what they do not determine is
+    looked for where the descent has settled, or is better than predicting nothing at all.
+    """
     if status in ("diverged", "no_root"):
         return []
     found = [] if curvature is None else cautions(experiment, plan, curvature)
     problem = plan.problem
     if problem.quadratic is not None:
         return found + undetermined([problem.quadratic.R_MP], problem.parameters.trained)
+    end_P = end_P.clone()  # what the engine made cannot be differentiated
     settled = status in ("converged", "stopped")
-    if not settled or problem.rows * len(end_P) ** 2 > _JACOBIAN_WORK:
+    if not (settled or loss <= problem.loss_scale) or problem.rows * len(end_P) ** 2 > _JACOBIAN_WORK:
         return found
     found += undetermined(problem.objective.jacobians(end_P[None]), problem.parameters.trained)
-    if problem.kind != "solve" and falls_away(problem.objective, end_P[None]):
+    if settled and problem.kind != "solve" and falls_away(problem.objective, end_P[None]):
         found.append("the gradient vanishes here, but the loss falls away from it: no minimum; try another start")
     return found
 
@@ -138,8 +145,8 @@ def _mend(experiment: Experiment) -> str:
     return "bring the columns to like sizes, and centre them"
 
 
-def sentences(curvature: Curvature, names: list[str], few: int) -> list[str]:
-    """What a reader wants of it, in a line or two."""
+def sentences(curvature: Curvature, names: list[str], few: int, where: str = "end") -> list[str]:
+    """What a reader wants of it, in a line or two; `where` is the point that the optimum is compared to."""
     lines = []
     limits = [
         f"largest curvature {curvature.largest:.4g}" + (" at the start" if curvature.local else ""),
@@ -152,7 +159,7 @@ def sentences(curvature: Curvature, names: list[str], few: int) -> list[str]:
     if curvature.optimum_Q is not None:
         values = [f"{n} = {v:.6g}" for n, v in zip(names[:few], curvature.optimum_Q.tolist(), strict=False)]
         more = [f"{len(names) - few} more"] if len(names) > few else []
-        above = "" if curvature.excess is None else f"; the end lies {curvature.excess:.3g} above it"
+        above = "" if curvature.excess is None else f"; the {where} lies {curvature.excess:.3g} above it"
         lines.append(f"optimum (loss {curvature.loss:.6g}): {', '.join([*values, *more])}{above}")
     return lines
 

@@ -34,7 +34,7 @@ def describe(experiment: Experiment, *, stdin: BinaryIO | None = None) -> list[s
         return [*lines, *(f"warning: {warning}" for warning in [*warnings, *([cause] if cause else [])])]
     curvature = curvature_of(plan, plan.theta_1P[0])
     if curvature is not None:
-        lines += sentences(curvature, problem.parameters.names, SHOWN_WEIGHTS)
+        lines += sentences(curvature, problem.parameters.names, SHOWN_WEIGHTS, "start")
         warnings += cautions(experiment, plan, curvature)
     lines.append(f"engine {plan.engine.name} ({plan.engine.reason}), lr {plan.lr:.6g}")
     if problem.quadratic is not None:

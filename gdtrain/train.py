@@ -106,7 +106,7 @@ def _result(experiment: Experiment, data: Data, plan: Plan, descent: Descent, gr
         versions={"gdtrain": __version__, "torch": str(torch.__version__)},
         timing={},
         equations=_equations(experiment, problem, history),
-        warnings=[*data.warnings, *hints(experiment, plan, curvature, end.theta_P, verdict.status)],
+        warnings=[*data.warnings, *hints(experiment, plan, curvature, end.theta_P, float(end.loss), verdict.status)],
         curvature=None if curvature is None else curvature.document(names),
         insights=[] if curvature is None else sentences(curvature, names, SHOWN_WEIGHTS),
         every=plan.every,

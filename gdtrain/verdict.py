@@ -102,7 +102,8 @@ def _progress(trial: Trial) -> str:
         return f"loss no longer falling, gradient norm {trial.norm:.3g}" + f", above {trial.tolerance:.3g}" * above
     if trial.loss <= 0:
         return f"loss still falling by {(before - trial.loss) / gap:.3g} per epoch"
-    return f"loss still falling {100 * -math.expm1(math.log(trial.loss / before) / gap):.3g} % per epoch"
+    share = -math.expm1(math.log(trial.loss / before) / gap) * (1 - _ROUNDING)  # which must not decide a digit
+    return f"loss still falling {100 * share:.3g} % per epoch"
 
 
 def _above_start(trial: Trial) -> bool:

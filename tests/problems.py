@@ -18,8 +18,9 @@ from torch import Tensor
 
 from gdtrain.experiment.load import load
 from gdtrain.experiment.schema import Experiment
-from gdtrain.problem.build import Problem, build_problem
-from gdtrain.problem.data import load_data
+from gdtrain.problem.build import build_problem
+from gdtrain.problem.data import open_data
+from gdtrain.problem.problem import Problem
 
 Values = Mapping[str, Tensor]
 
@@ -132,10 +133,11 @@ def experiment(source: Mapping[str, Any], **train: Any) -> Experiment:
 
 
 def problem(source: Mapping[str, Any] | Experiment) -> Problem:
-    """The problem that an experiment poses over its own columns."""
+    """The problem that an experiment poses over its own columns, to be walked on the rows."""
     settled = source if isinstance(source, Experiment) else load(source)
-    data = load_data(settled)
-    return build_problem(settled, data.columns, data.names)
+    walked = settled.model_copy(update={"train": settled.train.model_copy(update={"engine": "loop"})})
+    data = open_data(walked)
+    return build_problem(walked.with_starts(data.names.parameters), data)
 
 
 def unscaled(known: Known) -> Problem:

@@ -54,6 +54,7 @@ def walked(
 ) -> Descent:
     """The same by the loop engine, on the compressed rows."""
     optimizer = build("sgd", asdict(sgd), like=start)
+    more["decay"] = float(torch.as_tensor(sgd.weight_decay).flatten()[0])
     return descend(rows.quadratic.to(start), optimizer, start, lr_S1=lr, epochs=epochs, record=record, **more)
 
 

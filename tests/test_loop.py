@@ -14,8 +14,8 @@ from gdtrain.engines import loop
 from gdtrain.engines.ends import Stops
 from gdtrain.engines.loop import Descent, descend
 from gdtrain.optimizers import OPTIMIZERS, build
-from gdtrain.problem.build import Problem
 from gdtrain.problem.curvature import largest_curvature
+from gdtrain.problem.problem import Problem
 from tests.problems import Known, all_known, around, problem, start, unscaled
 
 F64 = torch.float64
@@ -76,7 +76,7 @@ ENDINGS: dict[str, dict[str, Any]] = {
     "patience": {"stops": Stops(patience=3, min_delta=1e-4)},
     "halving": {"halving": True, "lr": column(2.9)},
     "overflow": {"lr": column(1e30)},
-    "thinned": {"record": lambda epoch: epoch % 10 == 0},
+    "thinned": {"record": range(0, 10**6, 10)},
     "apart": {"theta": column(1.0, 3.0, -2.0), "lr": column(0.5, 1e40, 0.1), "stops": Stops(grad_tol=1e-6)},
     "bounded": {"bounds": (column(0.25)[0], column(9.0)[0])},
 }
@@ -185,9 +185,9 @@ def test_no_epoch_is_the_start() -> None:
 
 def test_what_is_recorded() -> None:
     """Start and end are kept whatever `record` says, also an end that comes early."""
-    every_tenth = walk(epochs=37, record=lambda epoch: epoch % 10 == 0)
+    every_tenth = walk(epochs=37, record=range(0, 38, 10))
     assert every_tenth.recorded.epochs == [0, 10, 20, 30, 37]
-    early = walk(epochs=37, record=lambda epoch: False, stops=Stops(grad_tol=2.0**-13))
+    early = walk(epochs=37, record=(), stops=Stops(grad_tol=2.0**-13))
     assert [epoch for epoch in early.recorded.epochs if epoch <= early.ends[0].epoch] == [0, 13]
     assert early.recorded.theta_CSP[:2, 0, 0].tolist() == [1.0, 2.0**-13]
     assert early.first_gradient_SP.tolist() == [[1.0]]

@@ -14,11 +14,11 @@ from torch import Tensor
 
 from gdtrain.errors import UserError
 from gdtrain.experiment.load import load
-from gdtrain.problem import build
-from gdtrain.problem.build import Problem
+from gdtrain.problem import fit, regress
 from gdtrain.problem.curvature import hessian_products, largest_curvature
-from gdtrain.problem.data import load_data, rows_to_predict
+from gdtrain.problem.data import open_data, rows_to_predict
 from gdtrain.problem.determined import undetermined
+from gdtrain.problem.problem import Problem
 from tests.problems import Known, all_known, around, problem, start, unscaled
 
 F64 = torch.float64
@@ -138,7 +138,8 @@ def test_each_loss_as_it_is_defined(name: Any, by_hand: Any) -> None:
 @pytest.mark.parametrize("source", [*EXPERIMENTS.values(), *WITHOUT_LOSS.values()], ids=[*EXPERIMENTS, *WITHOUT_LOSS])
 def test_blocks_of_rows_add_up(source: dict[str, Any], rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = problem(source)
-    monkeypatch.setattr(build, "BLOCK_ROWS", rows)
+    monkeypatch.setattr(fit, "BLOCK_ROWS", rows)
+    monkeypatch.setattr(regress, "BLOCK_ROWS", rows)
     blocks = problem(source)
     theta = around(whole, 3)
     for found, expected in zip(
@@ -305,7 +306,7 @@ def test_largest_curvature(
 
 def sentences(source: dict[str, Any]) -> list[str]:
     posed = problem(source)
-    return undetermined(posed.objective, around(posed, 1), posed.parameters.trained)
+    return undetermined(posed.objective.jacobians(around(posed, 1)), posed.parameters.trained)
 
 
 UNDETERMINED: list[tuple[dict[str, Any], list[list[str]]]] = [
@@ -336,16 +337,16 @@ def test_undetermined(source: dict[str, Any], expected: list[list[str]]) -> None
 
 
 def test_only_named_columns_are_kept() -> None:
-    data = load_data(load(EXPERIMENTS["fit, one held"]))
+    data = open_data(load(EXPERIMENTS["fit, one held"]))
     assert sorted(data.columns) == ["x", "y", "z"]
     assert data.rows == N
 
 
 def test_rows_to_predict() -> None:
     points = {"fit": "y = a*x", "data": DATA, "predict": [{"x": 5, "z": 1}, {"x": 6}]}
-    data = load_data(load(points))
-    rows = rows_to_predict(load(points), data, data.names.inputs)
-    assert {name: column.tolist() for name, column in rows.inputs.items()} == {"x": [5.0, 6.0]}
+    data = open_data(load(points))
+    rows = rows_to_predict(load(points), data)
+    assert {name: column.tolist() for name, column in rows.columns.items()} == {"x": [5.0, 6.0]}
     assert (rows.count, rows.own) == (2, False)
 
 

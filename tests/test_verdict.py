@@ -49,7 +49,7 @@ def test_a_sentence_has_the_numbers(source: dict[str, Any], settings: dict[str, 
 
 
 def test_an_interruption_says_how_far_it_got() -> None:
-    result = train(experiment(LINE, lr=0.01, epochs=10**6), watch=lambda epoch, loss: False)
+    result = train(experiment(LINE, lr=0.01, epochs=10**6, engine="loop"), watch=lambda epoch, loss: False)
     assert result.verdict.detail.startswith(f"stopped at epoch {result.epochs:,} of 1,000,000; loss")
 
 
@@ -108,7 +108,7 @@ def test_rising_is_diverging_where_it_does_not_turn(losses: Sequence[float], exp
 
 def test_the_lr_named_is_below_the_limit_and_not_far_below() -> None:
     """The curvature is 15: 1/15 is tried first, cut to two digits."""
-    assert verdict(LINE, lr=5.0).detail.endswith("with lr 5; lr 0.066 would not")
+    assert verdict(LINE, lr=5.0).detail.endswith("with lr 5 (the limit is 0.1333); lr 0.066 would not")
 
 
 def test_the_lr_named_holds_for_the_optimizer_in_use() -> None:

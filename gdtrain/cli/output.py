@@ -15,6 +15,7 @@ from gdtrain.cli.options import Options, check_format
 from gdtrain.cli.process import say
 from gdtrain.errors import printable
 from gdtrain.expectations import (
+    SCALARS,
     SECTIONS,
     SHORT_NAMES,
     Expectation,
@@ -75,12 +76,10 @@ class Output:
     def _check_get(self, parameters: Sequence[str]) -> None:
         """Refuse a name that the result will not have before any time is spent on it."""
         name = self.options.get
-        if name is None or name in (*parameters, *SHORT_NAMES):
+        if name is None or name in (*parameters, *SHORT_NAMES, *SCALARS):
             return
         section, dot, rest = name.partition(".")
-        known = (
-            any(rest.startswith(parameter) for parameter in parameters) if section == "params" else section in SECTIONS
-        )
+        known = section in SECTIONS if section != "params" else any(rest.startswith(p) for p in parameters)
         if not (dot and known):
             raise no_number(name, parameters, where="--get")
 

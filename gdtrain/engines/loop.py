@@ -48,7 +48,7 @@ def descend(
     *,
     lr_S1: Tensor,
     epochs: int,
-    record: Collection[int],
+    record: Collection[int] | None = None,
     bounds: Bounds | None = None,
     stops: Stops = NO_STOPS,
     decay: float = 0.0,
@@ -57,13 +57,14 @@ def descend(
 ) -> Descent:
     """Walk `epochs` epochs from theta_SP with learning rates lr_S1 (S, 1).
 
-    record    which epochs to keep, such as a range; start and end of each trial are kept besides
+    record    which epochs to keep, such as a range, all unless given; start and end of each trial are kept besides
     bounds    (lower_P, upper_P): every step is projected onto them
     decay     weight decay that the optimizer adds to the gradient: it counts in `stops`
     halving   a step that raises a trial's loss is taken back and that trial's lr halved
     watch     asked after every chunk whether to go on
     """
     trials = theta_SP.shape[0]
+    recorded = range(epochs + 1) if record is None else record
     largest = max(1, min(_CHUNK_EPOCHS, _CHUNK_NUMBERS // max(1, theta_SP.numel())))
     ends = Ends(trials, stops, bounds, decay)
     kept: list[Chunk] = []
@@ -78,7 +79,7 @@ def descend(
             done = ends.all_found or interrupted or walk.epoch > epochs
             closed = ends.close(chunk, "interrupted" if walk.epoch <= epochs else "epochs")
             special = {0, *(end.epoch for end in (closed if done else ends.found) if end)}
-            kept.append(chunk.pick(lambda epoch, s=special: epoch in s or epoch in record))  # type: ignore[misc]
+            kept.append(chunk.pick(lambda epoch, s=special: epoch in s or epoch in recorded))  # type: ignore[misc]
             if time.perf_counter() - began < _CHUNK_SECONDS / 2:
                 size = min(2 * size, largest)
     return Descent(join(kept), closed, kept[0].gradient_CSP[0])

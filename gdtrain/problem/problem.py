@@ -71,6 +71,8 @@ class Problem:
 
     def not_finite(self, values_Q: Tensor) -> str:
         """The innermost expression that is not finite, and where; "" where all are."""
+        if self.gathered:
+            return ""  # what was gathered was finite
         named = self.named(values_Q)
         for tree in (tree for trees in self.sides for tree in trees):
             if found := blame(tree, named):

@@ -145,11 +145,19 @@ def _gathered_moments(triangle_MW: Tensor, x_MF: Tensor, rows: int, *, centre: b
 
     A constant column keeps its scale.
     """
-    size_F = x_MF.norm(dim=0)
-    spread_F = x_MF[1:].norm(dim=0) if centre else size_F
+    size_F = _lengths(x_MF)
+    spread_F = _lengths(x_MF[1:]) if centre else size_F
     constant = spread_F <= 8 * torch.finfo(x_MF.dtype).eps * size_F
     mean_F = x_MF[0] / triangle_MW[0, 0] if centre else torch.zeros_like(size_F)
     return mean_F, torch.where(constant, torch.ones_like(size_F), spread_F / rows**0.5)
+
+
+def _lengths(x_MF: Tensor) -> Tensor:
+    """Lengths of columns, which may hold 1e300: squares of that overflow."""
+    least_1F = x_MF.new_full((1, x_MF.shape[1]), torch.finfo(x_MF.dtype).tiny)
+    largest_F = torch.cat([x_MF, least_1F]).abs().amax(0)
+    lengths_F: Tensor = torch.linalg.vector_norm(x_MF / largest_F, dim=0) * largest_F
+    return lengths_F
 
 
 def _quadratic(

@@ -145,7 +145,7 @@ def test_an_interrupt_prints_the_result_so_far(files: int, gdtrain: Command, lin
     """Ctrl-C half a second in: the run that is on ends, those that would come after do not start."""
     interrupt = threading.Timer(0.5, os.kill, (os.getpid(), 2))
     interrupt.start()
-    outcome = gdtrain("run", *[linear] * files, "--epochs", 10**9, "--lr", 1e-9, "--format", "json")
+    outcome = gdtrain("run", *[linear] * files, "--epochs", 10**9, "--lr", 1e-9, "--engine", "loop", "--format", "json")
     interrupt.join()
     assert outcome.code == 130
     (document,) = [json.loads(line) for line in outcome.out.splitlines()] if files > 1 else [outcome.document]

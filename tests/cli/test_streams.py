@@ -71,7 +71,7 @@ def test_no_stdin_at_all(command: str, code: int, shell: Shell) -> None:
     assert "stdin" in done.stderr and "bug" not in done.stderr
 
 
-LONG = "solve: x + 1 = 3\nparams: {x: 0.0}\ntrain: {lr: 1.0e-9, epochs: 1000000000}\n"
+LONG = "solve: x + 1 = 3\nparams: {x: 0.0}\ntrain: {lr: 1.0e-9, epochs: 1000000000, engine: loop}\n"
 
 
 def test_an_interrupt_prints_the_result_so_far(tmp_path: Path) -> None:

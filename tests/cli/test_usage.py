@@ -76,7 +76,6 @@ WRONG: dict[str, list[tuple[list[str], str]]] = {
         (["fit", "y = w*x", "--data", "x=1", "--data", "x=2", "--data", "y=1"], "x"),
         (["fit", "y = w*x", "points.csv", "--data", "x=1"], "data is either a file or --data"),
         (["fit", "y = w*x", "points.csv", "--predict", "x=5,z=1"], "z"),
-        (["fit", "y = w*x", "points.csv", "--predict", "z=5"], "x"),
         (["regress", "points.csv", "--target", "z"], "--target: there is no column z; the columns are x, y"),
         (["regress", "points.csv", "--target", "y", "--features", "q"], "--features: there is no column q"),
     ],

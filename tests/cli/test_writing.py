@@ -175,14 +175,17 @@ def test_check_of_several_files(gdtrain: Command, linear: Path, tmp_path: Path) 
 
 
 def test_check_with_data_tells_the_curvature(gdtrain: Command, linear: Path) -> None:
-    """2 mean(x^2) = 15; auto is its inverse."""
+    """2 mean(x^2) = 15, the limit 2/15, the best lr 1/15; 0.85^86 is the first power below 1e-6."""
     outcome = gdtrain("check", linear, "--data")
     assert outcome.out == gdtrain("check", linear).out + (
         "# rows: 4\n"
         "# x: 1 to 4, mean 2.5\n"
         "# y: 2 to 8, mean 5\n"
         "# at the start: loss 30, gradient norm 30\n"
-        "# largest curvature there: 15; lr: auto would be 0.0666667\n"
+        "# largest curvature 15, condition number 1, lr limit 0.1333, best 0.06667, "
+        "86 epochs to come within 1e-6 of the optimum\n"
+        "# optimum (loss 0): w = 2; the start lies 30 above it\n"
+        "# engine exact (squared loss, residual affine in the parameters), lr 0.01\n"
     )
     assert yaml.safe_load(outcome.out)["fit"] == "y = w*x"
 

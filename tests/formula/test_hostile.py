@@ -16,9 +16,7 @@ from gdtrain.formula.evaluate import blame, evaluate
 TABLE = json.loads((Path(__file__).parents[1] / "data" / "hostile_formulas.json").read_text(encoding="utf-8"))
 # Well formed: what is wrong, or to be decided, shows only beside the data and the names.
 LATER = {"domain", "names"}
-REFUSED = [
-    c for c in TABLE if c["expect"] == "reject" and (c["category"] not in LATER or c["formula"] == "0/0")
-]
+REFUSED = [c for c in TABLE if c["expect"] == "reject" and (c["category"] not in LATER or c["formula"] == "0/0")]
 DOMAIN = ["log(x)", "sqrt(x)", "1/x", "x**0.5"]
 
 

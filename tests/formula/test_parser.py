@@ -255,9 +255,7 @@ FORMULA_LIKE = st.lists(
 ).map("".join)
 
 
-@given(
-    st.one_of(st.text(max_size=60), st.binary(max_size=60).map(lambda b: b.decode("latin-1")), FORMULA_LIKE)
-)
+@given(st.one_of(st.text(max_size=60), st.binary(max_size=60).map(lambda b: b.decode("latin-1")), FORMULA_LIKE))
 @settings(max_examples=500)
 def test_any_text_parses_or_is_refused_with_a_place(text: str) -> None:
     try:

@@ -235,9 +235,7 @@ def test_random_trees_match_autograd(tree: Node, start: list[float]) -> None:
     gradient = bound.backward(saved, [torch.ones_like(output)])
     expected = by_autograd([tree], theta_SP, X, [torch.ones_like(output)])
     assume(bool(expected.isfinite().all() and (expected.abs() < 1e100).all()))
-    size = 1 + float(
-        sum(evaluate(node, values).double().nan_to_num(0, 0, 0).abs().max() for node in walk(tree))
-    )
+    size = 1 + float(sum(evaluate(node, values).double().nan_to_num(0, 0, 0).abs().max() for node in walk(tree)))
     torch.testing.assert_close(gradient, expected, rtol=1e-9, atol=1e-12 * size)
 
 

@@ -61,9 +61,7 @@ def test_parsing_what_was_printed_gives_the_same_tree(tree: Node) -> None:
     text = to_text(tree)
     try:
         again = parse(text, reductions=True)
-    except (
-        UserError
-    ) as error:  # a constant past a float's range or an exponent's bound, or a hidden character
+    except UserError as error:  # a constant past a float's range or an exponent's bound, or a hidden character
         assume(not any(word in error.what for word in ("finite", "exponent", "hidden")))
         raise
     assert again == tree

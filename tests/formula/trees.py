@@ -22,15 +22,11 @@ def numbers() -> st.SearchStrategy[Node]:
     return st.one_of(st.integers(0, 20), st.floats(0, 1e300)).map(lambda value: Number(abs(float(value))))
 
 
-def trees(
-    operations: dict[str, int], leaves: st.SearchStrategy[Node], max_leaves: int = 12
-) -> st.SearchStrategy[Node]:
+def trees(operations: dict[str, int], leaves: st.SearchStrategy[Node], max_leaves: int = 12) -> st.SearchStrategy[Node]:
     """Trees of these operations over these leaves; `where` gets a comparison as its first operand."""
 
     def grow(children: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
-        return st.sampled_from(sorted(operations)).flatmap(
-            lambda op: _operation(op, operations[op], children)
-        )
+        return st.sampled_from(sorted(operations)).flatmap(lambda op: _operation(op, operations[op], children))
 
     return st.recursive(leaves, grow, max_leaves=max_leaves)
 

@@ -44,13 +44,7 @@ def read(path: Path, content: bytes | str, names: list[str], **options: object) 
         'x,y,u\n1,2,"a,b"\n3,4,\n',
         "x,,y,\n1,a,2,b\n3,c,4,d\n",
         "x,y,y2,\u00e9\n1,2,NA,\n3,4,-,\u00fc\n",
-        "x,y,"
-        + ",".join(f"c{i}" for i in range(5000))
-        + "\n1,2"
-        + ",0" * 5000
-        + "\n3,4"
-        + ",0" * 5000
-        + "\n",
+        "x,y," + ",".join(f"c{i}" for i in range(5000)) + "\n1,2" + ",0" * 5000 + "\n3,4" + ",0" * 5000 + "\n",
     ],
 )
 def test_read_well(tmp_path: Path, text: str) -> None:
@@ -203,9 +197,7 @@ def test_many_rows_after_oddities(tmp_path: Path) -> None:
 CELLS = st.one_of(
     st.floats(allow_nan=False, allow_infinity=False).map(repr),
     st.integers(-(10**25), 10**25).map(str),
-    st.sampled_from(
-        ["", " 1", "2 ", '"3"', '" 4 "', "nan", "inf", "1e400", "5,6", "a", '"a""b"', "+.5", "1e-320"]
-    ),
+    st.sampled_from(["", " 1", "2 ", '"3"', '" 4 "', "nan", "inf", "1e400", "5,6", "a", '"a""b"', "+.5", "1e-320"]),
     st.text(alphabet='0123456789.,-+eE_ "\t;#\n\r', max_size=6),
 )
 ROWS = st.lists(st.lists(CELLS, min_size=1, max_size=4).map(",".join), max_size=8).map("\n".join)
@@ -233,9 +225,7 @@ def test_both_ways_agree(tmp_path_factory: pytest.TempPathFactory, header: str, 
 
 @given(st.binary(max_size=200))
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_random_bytes_raise_nothing_but_user_errors(
-    tmp_path_factory: pytest.TempPathFactory, content: bytes
-) -> None:
+def test_random_bytes_raise_nothing_but_user_errors(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     for name, data in (("r.csv", content), ("r.csv.gz", gzip.compress(content)), ("r", content)):
         path = tmp_path_factory.getbasetemp() / name
         path.write_bytes(data)

@@ -69,9 +69,7 @@ def test_every_format(tmp_path: Path, form: str, packed: str) -> None:
     check("-", stdin=io.BytesIO(data))
 
 
-def test_long_standard_input_goes_to_a_temporary_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_long_standard_input_goes_to_a_temporary_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gdtrain.sources.origin._IN_MEMORY", 10)
     for limit in (-1, 1 << 20):
         monkeypatch.setattr("gdtrain.sources.origin._SMALL", limit)
@@ -230,9 +228,7 @@ def test_text_options_for_other_formats_are_refused(tmp_path: Path) -> None:
 HEADS = [b"", b"PAR1", b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd", b"{", b'{"x":']
 
 
-@given(
-    st.sampled_from(HEADS), st.binary(max_size=100), st.sampled_from(["", ".ndjson", ".parquet", ".csv.zst"])
-)
+@given(st.sampled_from(HEADS), st.binary(max_size=100), st.sampled_from(["", ".ndjson", ".parquet", ".csv.zst"]))
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_random_bytes_of_any_format(
     tmp_path_factory: pytest.TempPathFactory, head: bytes, tail: bytes, ending: str

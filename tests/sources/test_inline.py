@@ -114,8 +114,6 @@ assert not {"numpy", "polars", "torch"} & set(sys.modules)
 open_source(columns={"x": [1, 2]}).read(["x"])
 assert not {"polars", "torch"} & set(sys.modules)
 """
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
     assert done.stderr == ""
     assert done.returncode == 0
