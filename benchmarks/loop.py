@@ -22,7 +22,7 @@ from gdtrain.experiment.load import load
 from gdtrain.experiment.overrides import Override
 from gdtrain.plan import Plan, make_plan
 from gdtrain.problem.build import build_problem
-from gdtrain.problem.data import load_data
+from gdtrain.problem.data import open_data
 
 BOUND = 0.5
 EPOCHS = 1000  # of one timed run; all of them are recorded, as in any run
@@ -107,10 +107,10 @@ def _sides(case: Case) -> dict[str, Side]:
 
 def _plan(case: Case) -> tuple[Plan, Columns]:
     """The plan that gdtrain makes of a case, and the columns that it read for it."""
-    epochs = Override("train.epochs", EPOCHS, "epochs")
-    experiment = load(case.experiment, [epochs], framed=case.frame is not None)
-    data = load_data(experiment, frame=case.frame)
-    plan = make_plan(experiment, build_problem(experiment, data.columns, data.names))
+    settings = [Override("train.epochs", EPOCHS, "epochs"), Override("train.engine", "loop", "engine")]
+    experiment = load(case.experiment, settings, framed=case.frame is not None)
+    data = open_data(experiment, frame=case.frame)
+    plan = make_plan(experiment, build_problem(experiment.with_starts(data.names.parameters), data))
     return plan, {name: torch.as_tensor(column) for name, column in data.columns.items()}
 
 

@@ -165,4 +165,4 @@ def sentences(curvature: Curvature, names: list[str], few: int, where: str = "en
 
 
 def _if(value: float | None, form: str) -> list[str]:
-    return [] if value is None else [form.format(value)]
+    return [] if value is None or not math.isfinite(value) else [form.format(value)]
