@@ -124,12 +124,13 @@ def statement(experiment: Experiment, problem: Problem) -> str:
 def _history(problem: Problem, descent: Descent, gradients: bool) -> History:
     """The recorded epochs of the one trial up to its end, in the units of the data."""
     end, recorded, parameters = descent.ends[0], descent.recorded, problem.parameters
-    rows = [i for i, epoch in enumerate(recorded.epochs) if epoch <= end.epoch]
-    gradient_KP = recorded.gradient_CSP[rows, 0] if gradients else None
+    epochs_K = np.array(recorded.epochs)
+    count = int(np.searchsorted(epochs_K, end.epoch, side="right"))
+    gradient_KP = recorded.gradient_CSP[:count, 0] if gradients else None
     return History(
-        epochs_K=np.array([recorded.epochs[i] for i in rows]),
-        loss_K=_array(recorded.loss_CS[rows, 0]),
-        values_KQ=_array(parameters.values(recorded.theta_CSP[rows, 0])),
+        epochs_K=epochs_K[:count],
+        loss_K=_array(recorded.loss_CS[:count, 0]),
+        values_KQ=_array(parameters.values(recorded.theta_CSP[:count, 0])),
         gradient_KQ=None if gradient_KP is None else _array(parameters.gradient(gradient_KP)),
     )
 
