@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gdtrain.cli.messages import say
 from gdtrain.cli.options import check_format
 from gdtrain.cli.points import name_list, point
 from gdtrain.cli.points import vector as vector_of
-from gdtrain.cli.process import say
 from gdtrain.errors import printable
 
 if TYPE_CHECKING:

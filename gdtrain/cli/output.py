@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
+from gdtrain.cli.messages import say
 from gdtrain.cli.options import Options, check_format
-from gdtrain.cli.process import say
 from gdtrain.errors import printable
 from gdtrain.expectations import (
     SCALARS,

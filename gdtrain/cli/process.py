@@ -8,10 +8,10 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from gdtrain.errors import NOT_WRITTEN, UserError, printable
+from gdtrain.cli.messages import say
+from gdtrain.errors import INTERRUPTED, NOT_WRITTEN, UserError, printable
 
 BUG = 70
-INTERRUPTED = 130
 DEBUG = "GDTRAIN_DEBUG"  # set: a bug of ours prints its traceback
 
 
@@ -46,16 +46,6 @@ def run(arguments: Sequence[str]) -> int:
         return NOT_WRITTEN
     except Exception as error:
         return _bug(error)
-
-
-def say(text: str) -> None:
-    """A line on stderr; a stderr that is gone is no reason to fail."""
-    if sys.stderr is None:
-        return
-    try:
-        print(text, file=sys.stderr, flush=True)
-    except (OSError, ValueError):
-        return
 
 
 def _dispatch(arguments: Sequence[str]) -> int:

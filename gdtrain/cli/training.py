@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gdtrain.cli.messages import say
 from gdtrain.cli.options import Options, takes_options
-from gdtrain.cli.process import INTERRUPTED, say
-from gdtrain.errors import DATA, USAGE, UserError, UserErrors
+from gdtrain.errors import DATA, INTERRUPTED, USAGE, UserError, UserErrors
 from gdtrain.experiment.tree import Node, Place
 from gdtrain.formula.text import unquoted
 

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 import gdtrain
-from gdtrain.cli.process import say
+from gdtrain.cli.messages import say
 from gdtrain.errors import NOT_WRITTEN, UserError, UserErrors, did_you_mean, printable
 
 _DATA_PATH = re.compile(r"\.\./data/([\w.-]+)")

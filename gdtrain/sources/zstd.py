@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from gdtrain.errors import DATA, UserError
-from gdtrain.sources.origin import Origin
+
+if TYPE_CHECKING:
+    from gdtrain.sources.origin import Origin
 
 _LINES = 4096  # lines unpacked at a time
 
