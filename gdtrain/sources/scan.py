@@ -26,7 +26,7 @@ def scan_blocks(origin: Origin, layout: Layout, names: Sequence[str], size: int)
     last = len(layout.names) - 1
     read = places if last in places else [*places, last]
     survey = _LineSurvey(origin, layout)
-    dropped = 0
+    dropped, empty = 0, True
     for batch in batches(_frame(origin, layout, places).select(map(str, read)), size):
         rows = batch
         if any(batch.null_count().row(0)):
@@ -34,7 +34,10 @@ def scan_blocks(origin: Origin, layout: Layout, names: Sequence[str], size: int)
             dropped += batch.height - rows.height
             survey.check(dropped)
         if rows.height:
+            empty = False
             yield block(rows.select(map(str, places)), names)
+    if empty:
+        raise Doubt("no rows, or none that can be told apart")
 
 
 def _frame(origin: Origin, layout: Layout, numeric: Sequence[int]) -> pl.LazyFrame:

@@ -61,8 +61,8 @@ REFUSED = [
         "3:15: seed must be below 9.22337e+18, not 9223372036854775808",
     ),
     (
-        FIT + "train: {engine: exact}\n",
-        "3:17: engine must be auto or loop, not the text 'exact'",
+        FIT + "train: {engine: fast}\n",
+        "3:17: engine must be auto, exact or loop, not the text 'fast'",
     ),
     (
         FIT + "train: {dtype: float23}\n",
@@ -227,7 +227,7 @@ REFUSED = [
     # data
     (
         "fit: y = w*x\n",
-        "1:1: fit needs data; add data: {path: points.csv} or data: {columns: {x: [1, 2], y: [2, 4]}}",
+        "1:1: fit needs data; name a file, or --data x=1,2 --data y=2,4; in an experiment data: {path: points.csv}",
     ),
     (
         "regress: {target: y}\n",

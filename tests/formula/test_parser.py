@@ -86,7 +86,7 @@ REFUSED = [  # text, the characters that the caret marks, and a part of the mess
     ("where(x = 0, 1, 2)", "=", "= inside parentheses; a comparison is written =="),
     ("(x) > (y)", ">", "a comparison stands only as"),
     ("1 + (x != 2)", "!=", "a comparison stands only as"),
-    ("x == 3", "==", "an equation has one ="),
+    ("x == 3", "==", "write one = for an equation"),
     ("x = 3", "=", "an expression has no ="),
     ("y ~ x + z", "~", "write y = b0 + b1*x + b2*z, or regress: {target: y, features: [x, z]}"),
     ("sum(x)", "sum", "sum is known only in minimize and grad"),
@@ -230,7 +230,7 @@ def test_an_equation_has_two_sides() -> None:
     ("text", "marked", "message"),
     [
         ("w*x + b", "w*x + b", "there is no = in the formula; write y = w*x + b"),
-        ("x == 3", "==", "an equation has one ="),
+        ("x == 3", "==", "write one = for an equation"),
         ("x = y = 3", "=", "a second ="),
         ("= 3", "=", "the formula starts with ="),
         ("x =", "=", "the formula breaks off after ="),

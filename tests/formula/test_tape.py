@@ -229,10 +229,12 @@ def test_random_trees_match_autograd(tree: Node, start: list[float]) -> None:
     bound = Tape([tree], ["a", "b"]).bind({"x": X}, like=LIKE)
     (output,), saved = bound.forward(theta_SP)
     values = {"a": theta_SP[:, 0:1], "b": theta_SP[:, 1:2], "x": X}
-    torch.testing.assert_close(
-        output, evaluate(tree, values).reshape(output.shape), rtol=1e-11, atol=1e-11, equal_nan=True
-    )
+    value, shown = torch.broadcast_tensors(evaluate(tree, values), output)  # a tape folds where(1 == 1, 1, a) to 1
+    torch.testing.assert_close(shown, value, rtol=1e-11, atol=1e-11, equal_nan=True)
     gradient = bound.backward(saved, [torch.ones_like(output)])
+    if output.dim() == 1 and value.dim() == 2:
+        assert not gradient.any()
+        return
     expected = by_autograd([tree], theta_SP, X, [torch.ones_like(output)])
     assume(bool(expected.isfinite().all() and (expected.abs() < 1e100).all()))
     size = 1 + float(sum(evaluate(node, values).double().nan_to_num(0, 0, 0).abs().max() for node in walk(tree)))
