@@ -32,14 +32,25 @@ Pointwise = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """A loss. `value_and_derivative(prediction, target)` gives both for each element of the prediction.
+    """A loss of each element of the prediction, and its derivative in it.
 
-    Raises ValueError where the shapes would broadcast. Values may be differentiated by autograd.
+    rule          (prediction, target) -> value and derivative of each element, but for the two factors: what holds for
+                  every element alike is cheaper to multiply by once they are summed
+    value_factor, slope_factor  powers of two, so that they round nothing
+
+    `rule` raises ValueError where the shapes would broadcast. Values may be differentiated by autograd.
     """
 
     name: str
     reduction: Literal["mean", "sum"]
-    value_and_derivative: Pointwise
+    rule: Pointwise
+    value_factor: float = 1.0
+    slope_factor: float = 1.0
+
+    def value_and_derivative(self, prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """Both for each element."""
+        value, slope = self.rule(prediction, target)
+        return value * self.value_factor, slope * self.slope_factor
 
     def value(self, prediction: Tensor, target: Tensor) -> Tensor:
         """The value of each element."""
@@ -79,17 +90,17 @@ def total(loss: Loss, prediction: Tensor, target: Tensor, weight: Tensor | None 
 
 def mse() -> Loss:
     """Mean of r^2: no 1/2, divided by the number of elements. Derivative 2r."""
-    return Loss("mse", "mean", _of_residual(_square))
+    return Loss("mse", "mean", _of_residual(_square), slope_factor=2.0)
 
 
 def half_sse() -> Loss:
     """Sum of r^2 / 2, not divided. Derivative r."""
-    return Loss("half_sse", "sum", _of_residual(_half_square))
+    return Loss("half_sse", "sum", _of_residual(_square), value_factor=0.5)
 
 
 def sse() -> Loss:
     """Sum of r^2: no 1/2, not divided. Derivative 2r."""
-    return Loss("sse", "sum", _of_residual(_square))
+    return Loss("sse", "sum", _of_residual(_square), slope_factor=2.0)
 
 
 def mae() -> Loss:
@@ -124,11 +135,7 @@ LOSSES: dict[str, Callable[..., Loss]] = {
 
 
 def _square(r: Tensor) -> tuple[Tensor, Tensor]:
-    return r * r, r + r
-
-
-def _half_square(r: Tensor) -> tuple[Tensor, Tensor]:
-    return (r * r).mul_(0.5), r
+    return r * r, r
 
 
 def _of_residual(rule: Callable[[Tensor], tuple[Tensor, Tensor]]) -> Pointwise:

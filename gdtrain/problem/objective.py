@@ -48,8 +48,11 @@ class DataLoss:
     def __init__(self, blocks: Sequence[Block], loss: Loss) -> None:
         self._blocks, self.loss = blocks, loss
         self.elements = sum(block.target.numel() for block in blocks)
-        self.divisor = self.elements if loss.reduction == "mean" else 1
-        self._divisor = blocks[0].target.new_tensor(self.divisor)  # torch divides by a tensor in half the time
+        divisor = self.elements if loss.reduction == "mean" else 1
+        like = blocks[0].target  # torch divides by a tensor in half the time that a number takes
+        self._value_divisor = like.new_tensor(divisor / loss.value_factor)
+        self._slope_divisor = like.new_tensor(divisor / loss.slope_factor)
+        self._undivided = divisor == loss.slope_factor
         self._elements = tuple(range(1, blocks[0].target.dim()))
 
     def loss_and_gradient(self, theta_SP: Tensor) -> tuple[Tensor, Tensor]:
@@ -58,19 +61,18 @@ class DataLoss:
         for block in others:
             more_loss, more_gradient = self._block(block, theta_SP)
             loss, gradient = loss + more_loss, gradient + more_gradient
-        if self.divisor == 1:
-            return loss, gradient
-        return loss / self._divisor, gradient / self._divisor
+        return loss / self._value_divisor, gradient if self._undivided else gradient / self._slope_divisor
 
     def _block(self, block: Block, theta_SP: Tensor) -> tuple[Tensor, Tensor]:
         prediction, saved = block.predictor.forward(theta_SP)
-        value, slope = self.loss.value_and_derivative(prediction, block.target)
+        value, slope = self.loss.rule(prediction, block.target)
         return torch.sum(value, self._elements), block.predictor.backward(saved, slope)
 
     def terms(self, theta_SP: Tensor) -> Iterator[Tensor]:
         for block in self._blocks:
             prediction, _ = block.predictor.forward(theta_SP)
-            yield self.loss.value(prediction, block.target).sum(self._elements) / self._divisor
+            value, _ = self.loss.rule(prediction, block.target)
+            yield value.sum(self._elements) / self._value_divisor
 
     def jacobians(self, theta_1P: Tensor) -> Iterator[Tensor]:
         return (block.predictor.jacobian(theta_1P) for block in self._blocks)

@@ -118,4 +118,4 @@ def loss_of(experiment: Experiment) -> Loss:
 
 def loss_factor(loss: Loss, elements: int) -> float:
     """What a squared loss multiplies the sum of squares by: 1/N for mse, 1/2 for half_sse, 1 for sse."""
-    return 1 / elements if loss.reduction == "mean" else {"half_sse": 0.5, "sse": 1.0}[loss.name]
+    return loss.value_factor / (elements if loss.reduction == "mean" else 1)
