@@ -19,6 +19,7 @@ from gdtrain.problem.determined import undetermined
 from gdtrain.problem.quadratic import Quadratic
 
 HOPELESS = 1e6  # condition number from which plain descent takes millions of epochs
+_EXCESS = 1e-6  # share of the loss at theta = 0 that is no rounding error
 _JACOBIAN_WORK = 1e9  # rows times squared parameters up to which what is not determined is looked for
 _LOCAL_ROWS = 1 << 18  # rows up to which the curvature of a loss that is not quadratic is worth its second derivatives
 
@@ -88,7 +89,7 @@ def _of_quadratic(plan: Plan, quadratic: Quadratic, end_P: Tensor) -> Curvature:
         local=False,
         largest=float(eigenvalues_P[0]),
         smallest=float(eigenvalues_P[-1]),
-        condition=spectrum.condition,
+        condition=spectrum.condition if spectrum.rank else None,
         lr_limit=lr_limit(h_P, sgd) if plan.descends else None,
         lr_best=best_lr(h_P, sgd) if plan.descends else None,
         epochs=epochs_to_near(h_P, sgd, plan.lr) if plan.descends else None,
@@ -101,16 +102,29 @@ def _of_quadratic(plan: Plan, quadratic: Quadratic, end_P: Tensor) -> Curvature:
 def cautions(experiment: Experiment, plan: Plan, curvature: Curvature) -> list[str]:
     """Sentences about an lr beyond its limit, and about columns that make descent hopeless."""
     found = []
-    if curvature.lr_limit is not None and plan.lr > curvature.lr_limit * (1 + 1e-9):
+    if curvature.lr_limit == 0:
+        found.append("descent comes to rest at no lr: momentum or dampening is too large")
+    elif curvature.lr_limit is not None and plan.lr > curvature.lr_limit * (1 + 1e-9):
         best = f"; {curvature.lr_best:.3g} is best" if curvature.lr_best else ""
         where = " at the start" if curvature.local else ""
         found.append(f"lr {plan.lr:.4g} is beyond {curvature.lr_limit:.4g}, from which descent diverges{where}{best}")
-    if curvature.condition is not None and curvature.condition > HOPELESS and plan.descends:
-        found.append(
-            f"the condition number is {curvature.condition:.2g}: plain descent would take about as many epochs; "
-            + _mend(experiment)
-        )
+    if plan.descends and plan.problem.quadratic is not None and (condition := _condition(plan)) > HOPELESS:
+        what = f"the condition number is {condition:.2g}: plain descent would take about as many epochs"
+        found.append(f"{what}; {_mend(experiment)}")
     return found
+
+
+def _left_behind(plan: Plan, quadratic: Quadratic, excess: float) -> bool:
+    """Whether the descent ended hardly nearer to its optimum than it began, and not for want of digits."""
+    at_start = float(quadratic.excess(plan.theta_1P[0].double()))
+    return excess > _EXCESS * quadratic.size and excess > at_start / 2
+
+
+def _condition(plan: Plan) -> float:
+    """Of what is descended, weight decay included; 0 where nothing is."""
+    h_P = curvatures(plan.problem, plan.sgd)
+    steep_P = h_P[h_P > 0]
+    return float(steep_P.max() / steep_P.min()) if len(steep_P) else 0.0
 
 
 def hints(
@@ -126,6 +140,9 @@ def hints(
     found = [] if curvature is None else cautions(experiment, plan, curvature)
     problem = plan.problem
     if problem.quadratic is not None:
+        if curvature and status == "converged" and _left_behind(plan, problem.quadratic, curvature.excess or 0.0):
+            what = "the gradient is below its tolerance, but the loss is far above its optimum"
+            found.append(f"{what}: bring the columns to larger units")
         return found + undetermined([problem.quadratic.R_MP], problem.parameters.trained)
     end_P = end_P.clone()  # what the engine made cannot be differentiated
     settled = status in ("converged", "stopped")
@@ -138,6 +155,8 @@ def hints(
 
 
 def _mend(experiment: Experiment) -> str:
+    if experiment.solve:
+        return "bring the unknowns to like sizes"
     if experiment.regress and experiment.data and experiment.data.scale == "none":
         return "set data.scale: standard"
     if experiment.regress:

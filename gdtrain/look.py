@@ -46,10 +46,13 @@ def _ranges(data: Data) -> dict[str, str]:
     """Least, largest and mean value of each column, block by block."""
     least: dict[str, float] = {}
     largest: dict[str, float] = {}
-    total: dict[str, float] = {}
+    mean: dict[str, float] = {}
+    rows = 0
     for block in data.blocks():
+        rows += len(next(iter(block.values())))
         for name, column in block.items():
             least[name] = min(float(column.min()), least.get(name, math.inf))
             largest[name] = max(float(column.max()), largest.get(name, -math.inf))
-            total[name] = total.get(name, 0.0) + float(column.sum())
-    return {n: f"{least[n]:.6g} to {largest[n]:.6g}, mean {total[n] / data.rows:.6g}" for n in least}
+            so_far = mean.get(name, 0.0)
+            mean[name] = so_far + float((column / rows - so_far / rows).sum())  # a sum of 1e308 would overflow
+    return {n: f"{least[n]:.6g} to {largest[n]:.6g}, mean {mean[n]:.6g}" for n in least}

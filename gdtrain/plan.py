@@ -78,6 +78,11 @@ class Plan:
         return lr_limit(curvatures(self.problem, self.sgd), self.sgd)
 
     @property
+    def overflows(self) -> bool:
+        """Whether the loss is quadratic and its curvature too large for a number."""
+        return self.problem.quadratic is not None and not bool(self.problem.quadratic.eigenvalues_P.isfinite().all())
+
+    @property
     def stride(self) -> int:
         """Every so many epochs are recorded: 1 up to ten thousand of them."""
         room = min(FULL_HISTORY, _HISTORY_NUMBERS // max(1, len(self.problem.parameters.names)))
@@ -168,7 +173,8 @@ def make_plan(experiment: Experiment, problem: Problem, every: int | None = None
         decay=decay,
         theta_1P=theta_1P,
         lr=(safe_lr(problem, theta_1P, sgd) or 1.0) if automatic else float(settings.lr),
-        halving=automatic and engine.name == "loop" and decay == 0,  # decay may raise the loss, and rightly
+        # A quadratic needs none, and weight decay may raise the loss, rightly.
+        halving=automatic and problem.quadratic is None and decay == 0,
         bounds=(parameters.lower_P, parameters.upper_P) if parameters.bounded else None,
         stops=Stops(stop.grad_tol, stop.loss_tol, stop.patience, stop.min_delta),
         epochs=settings.epochs,
@@ -213,8 +219,8 @@ def safe_lr(problem: Problem, theta_1P: Tensor, sgd: Sgd) -> float | None:
     """The best lr where the loss is quadratic, else 1/h, h being the largest curvature at theta plus weight decay; None
     where there is none to speak of.
     """
-    if problem.quadratic is not None:
-        return best_lr(curvatures(problem, sgd), sgd)
+    if problem.quadratic is not None and (best := best_lr(curvatures(problem, sgd), sgd)) is not None:
+        return best
     curvature = float(largest_curvature(problem.objective, theta_1P)[0]) + float(sgd.weight_decay)
     return 1 / curvature if math.isfinite(curvature) and curvature > torch.finfo(theta_1P.dtype).tiny else None
 

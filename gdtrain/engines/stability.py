@@ -37,14 +37,21 @@ def lr_limit(h_P: Tensor, sgd: Sgd) -> float:
 
 
 def best_lr(h_P: Tensor, sgd: Sgd) -> float | None:
-    """2 / (largest + smallest h) for plain descent where no h is 0, else 1 / largest; None if all are 0 or not finite.
+    """2 / (largest + smallest h) for plain descent where no h is 0, else 1 / largest.
 
     At the former the slowest modes, the steepest and the flattest, shrink alike; with momentum it may be unstable.
+    Where dampening below 0 brings the limit under 1 / largest it is half of the limit. None where all h are 0 or one is
+    not finite, and where no lr is stable.
     """
     largest, smallest = float(h_P.max()), float(h_P.min())
     if not 0 < largest < math.inf:
         return None
-    return 2 / (largest + smallest) if sgd.plain and smallest > 0 else 1 / largest
+    if sgd.plain and smallest > 0:
+        return 2 / (largest + smallest)
+    limit = lr_limit(h_P, sgd)
+    if 1 / largest < limit:
+        return 1 / largest
+    return limit / 2 if limit > 0 else None
 
 
 def epochs_to_near(h_P: Tensor, sgd: Sgd, lr: float, share: float = NEAR) -> float:
@@ -57,7 +64,7 @@ def epochs_to_near(h_P: Tensor, sgd: Sgd, lr: float, share: float = NEAR) -> flo
     if not len(rate_P):
         return 0.0
     slowest = float(rate_P.min())
-    return math.ceil(-math.log(share) / slowest) if slowest > 0 else math.inf
+    return max(1, math.ceil(-math.log(share) / slowest)) if slowest > 0 else math.inf
 
 
 def shrinking(a_P: Tensor, sgd: Sgd) -> Tensor:
