@@ -32,22 +32,25 @@ Pointwise = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """A loss. `value_and_derivative(prediction, target)` gives both for each element of the prediction.
+    """A loss. `value_and_slope(prediction, target)` gives both for each element of the prediction.
 
     Raises ValueError where the shapes would broadcast. Values may be differentiated by autograd.
+
+    steepness  the derivative is so many times the slope: a factor that is applied to sums, not to every row
     """
 
     name: str
     reduction: Literal["mean", "sum"]
-    value_and_derivative: Pointwise
+    value_and_slope: Pointwise
+    steepness: float = 1.0
 
     def value(self, prediction: Tensor, target: Tensor) -> Tensor:
         """The value of each element."""
-        return self.value_and_derivative(prediction, target)[0]
+        return self.value_and_slope(prediction, target)[0]
 
     def derivative(self, prediction: Tensor, target: Tensor) -> Tensor:
         """The derivative of each element's value in its prediction."""
-        return self.value_and_derivative(prediction, target)[1]
+        return self.value_and_slope(prediction, target)[1] * self.steepness
 
     def reduce(self, sum_S: Tensor, weight_S: Tensor) -> Tensor:
         """The loss (S,) from the sum of its values and their weight; gradients are reduced alike."""
@@ -79,7 +82,7 @@ def total(loss: Loss, prediction: Tensor, target: Tensor, weight: Tensor | None 
 
 def mse() -> Loss:
     """Mean of r^2: no 1/2, divided by the number of elements. Derivative 2r."""
-    return Loss("mse", "mean", _of_residual(_square))
+    return Loss("mse", "mean", _of_residual(_square), steepness=2.0)
 
 
 def half_sse() -> Loss:
@@ -89,7 +92,7 @@ def half_sse() -> Loss:
 
 def sse() -> Loss:
     """Sum of r^2: no 1/2, not divided. Derivative 2r."""
-    return Loss("sse", "sum", _of_residual(_square))
+    return Loss("sse", "sum", _of_residual(_square), steepness=2.0)
 
 
 def mae() -> Loss:
@@ -124,7 +127,7 @@ LOSSES: dict[str, Callable[..., Loss]] = {
 
 
 def _square(r: Tensor) -> tuple[Tensor, Tensor]:
-    return r * r, r + r
+    return r * r, r
 
 
 def _half_square(r: Tensor) -> tuple[Tensor, Tensor]:
@@ -134,12 +137,12 @@ def _half_square(r: Tensor) -> tuple[Tensor, Tensor]:
 def _of_residual(rule: Callable[[Tensor], tuple[Tensor, Tensor]]) -> Pointwise:
     """A loss of r = prediction - target, from the rule for r."""
 
-    def value_and_derivative(prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    def value_and_slope(prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         if prediction.shape != target.shape:
             _refuse_broadcast(prediction, target)
         return rule(prediction - target)
 
-    return value_and_derivative
+    return value_and_slope
 
 
 def _refuse_broadcast(prediction: Tensor, target: Tensor) -> None:

@@ -116,7 +116,7 @@ BROADCASTING = [
 @pytest.mark.parametrize(("prediction", "target"), FITTING)
 def test_shapes_that_fit(name: str, prediction: tuple[int, ...], target: tuple[int, ...]) -> None:
     loss = build(name, {})
-    for part in loss.value_and_derivative(normal(*prediction), normal(*target)):
+    for part in loss.value_and_slope(normal(*prediction), normal(*target)):
         assert part.shape == prediction
 
 
