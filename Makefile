@@ -4,6 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+PEERS := .venv-peers
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint bench clean
@@ -12,7 +13,7 @@ help:
 	@echo "make run     train configs/linear.yaml"
 	@echo "make test    ruff, mypy and pytest"
 	@echo "make lint    ruff and mypy"
-	@echo "make bench   measure the speed"
+	@echo "make bench   measure the speed (a quarter of an hour; benchmarks/README.md tells of parts)"
 	@echo "make clean   remove .venv and caches"
 
 run: $(READY)
@@ -26,11 +27,11 @@ lint: $(READY)
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-bench: $(READY)
+bench: $(READY) $(PEERS)/.ready
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv $(PEERS) .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 # Stamped when all of it is installed: an interrupted set-up starts over, a changed list of packages is installed.
 $(READY): pyproject.toml constraints.txt
@@ -39,3 +40,11 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/pip install --disable-pip-version-check --quiet -c constraints.txt -e '.[dev]'
 	$(BIN)/python -m compileall -q gdtrain
 	@touch $@
+
+# What is measured against. A peer that cannot be installed is left out and tried again next time.
+$(PEERS)/.ready: benchmarks/requirements-peers.txt
+	test -x $(PEERS)/bin/pip || $(PYTHON) -m venv $(PEERS)
+	@if $(PEERS)/bin/pip install --disable-pip-version-check --quiet -r $<; then touch $@; else \
+		grep -v '^#' $< | while read -r peer; do \
+			$(PEERS)/bin/pip install --disable-pip-version-check --quiet -c $< "$$peer" || echo "without $$peer"; \
+		done; fi

@@ -221,6 +221,21 @@ def test_a_momentum_that_never_rests_has_no_best() -> None:
     assert result.warnings == ["descent comes to rest at no lr: momentum or dampening is too large"]
 
 
+def test_a_dampening_that_never_rests_is_no_missing_minimum() -> None:
+    """The optimum is known."""
+    detail = run(LINE, optimizer={"name": "sgd", "momentum": 0.9, "dampening": 1.5}).verdict.detail
+    assert "no minimum" not in detail and "momentum or dampening is too large" in detail
+
+
+def test_a_curvature_that_overflows_is_told_beforehand() -> None:
+    """Nothing else is to blame: neither momentum, nor is 1e-300 x + 1 undetermined."""
+    columns = {"x": [1e300, 2e300, 3e300], "y": [2, 3, 4]}
+    source = {"regress": {"target": "y"}, "data": {"columns": columns, "scale": "none"}}
+    told = [line for line in describe(experiment(source, lr=0.1)) if line.startswith("warning")]
+    assert any("the curvature overflows" in line for line in told)
+    assert not any("momentum" in line or "determined" in line for line in told)
+
+
 def test_nothing_to_descend_has_no_condition() -> None:
     found = curvature(run({"solve": "0*x = 3"}))
     assert found["largest"] == 0 and not {"condition", "lr_best"} & set(found)

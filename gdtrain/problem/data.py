@@ -46,10 +46,10 @@ class Data:
 
     @cached_property
     def columns(self) -> Columns:
-        """The columns, whole. Raises UserError (exit 3) where the data is wrong."""
+        """The columns, whole, to be left as they are. Raises UserError (exit 3) where the data is wrong."""
         if self._source is None or not self.names.columns:
             return {}
-        columns = self._source.read(self.names.columns)
+        columns = self._source.read(self.names.columns, copy=False)
         self.rows = len(next(iter(columns.values())))
         return columns
 

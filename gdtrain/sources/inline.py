@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from numbers import Real
 from typing import TYPE_CHECKING, Any
@@ -71,22 +72,29 @@ class InlineSource(Source):
                     code=DATA,
                 )
 
+    def read(self, names: Sequence[str], *, copy: bool = True) -> Block:
+        if copy:
+            return super().read(names)
+        deque(self.blocks(names), maxlen=0)  # for what it raises and warns of
+        return {name: self._numbers(name) for name in names}
+
     def _blocks(self, names: list[str], size: int) -> Iterator[Block]:
         columns = {name: self._numbers(name) for name in names}
         for start in range(0, len(columns[names[0]]), size):
             yield {name: values[start : start + size] for name, values in columns.items()}
 
     def _numbers(self, name: str) -> NDArray[np.float64]:
-        """The column as a new array. Raises UserError for the first element that is no finite number."""
+        """The column as float64, converted once. Raises UserError for the first element that is no finite number."""
         values = self._columns[name]
         if values.dtype.kind in "iuf":
-            numbers = values.astype(np.float64)
+            numbers = np.ascontiguousarray(values, dtype=np.float64)  # torch takes no negative strides
         else:
             numbers = np.array([_number(value) for value in values.tolist()], dtype=np.float64)
         finite = np.isfinite(numbers)
         if not finite.all():
             row = int(np.argmin(finite))
             raise self._bad(name, row, values[row])
+        self._columns[name] = numbers
         return numbers
 
     def _bad(self, name: str, row: int, value: Any) -> UserError:

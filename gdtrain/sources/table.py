@@ -74,8 +74,11 @@ class Source(ABC):
         if empty:
             raise UserError("there are no rows", where=self.where, remedy="add data", code=DATA)
 
-    def read(self, names: Sequence[str]) -> Block:
-        """The named columns, whole: name -> finite float64 `(N,)`, writable. Raises as `blocks` does."""
+    def read(self, names: Sequence[str], *, copy: bool = True) -> Block:
+        """The named columns, whole: name -> finite float64 `(N,)`, writable. Raises as `blocks` does.
+
+        copy  False where nothing will be written: arrays that were given may then come back themselves
+        """
         import numpy as np
 
         parts: dict[str, list[NDArray[np.float64]]] = {name: [] for name in names}

@@ -132,9 +132,20 @@ def test_several_outputs_add_up_and_may_be_equal() -> None:
 
 def test_equal_subtrees_are_worked_out_once_and_unused_ones_never() -> None:
     program = Tape([parse("exp(-b*x)*a + exp(-b*x)"), parse("where(1 > 0, b*x, log(x))")], ["a", "b"]).program
-    # neg b; times x; exp; times a; plus; and b*x of the second tree
+    # -x, before the first epoch; times b; exp; times a; plus; and b*x of the second tree
     assert len(program.instructions) == 6
-    assert program.live >= set(program.instructions)
+    assert len(program.live & set(program.instructions)) == 5
+
+
+@pytest.mark.parametrize("text", ["-b*x", "x*(-b)", "-b*2", "2*(-b)"])
+def test_a_sign_goes_to_the_factor_that_holds_no_parameter(text: str) -> None:
+    program = Tape([parse(text)], ["a", "b"]).program
+    assert len(program.live & set(program.instructions)) == 1
+    bound = bind(text)
+    (output,), saved = bound.forward(THETA_SP)
+    assert output.tolist() == evaluate(parse(text), {"b": THETA_SP[:, 1:], "x": X}).tolist()
+    seed = torch.full_like(output, 0.5)
+    assert bound.backward(saved, [seed]).tolist() == by_autograd([parse(text)], THETA_SP, X, [seed]).tolist()
 
 
 def test_subtrees_without_parameters_are_worked_out_when_bound() -> None:

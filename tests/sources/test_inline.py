@@ -47,6 +47,17 @@ def test_the_data_given_is_not_shared() -> None:
     assert given[0] == 1.0
 
 
+def test_a_reader_that_will_not_write_gets_the_data_given_without_a_copy() -> None:
+    given = np.array([1.0, 2.0, 3.0])
+    read = open_source(frame={"x": given, "reversed": given[::-1], "whole": [1, 2, 3]}).read
+    shared = read(["x", "reversed", "whole"], copy=False)
+    assert shared["x"] is given
+    assert shared["reversed"].tolist() == [3.0, 2.0, 1.0] and shared["reversed"].strides == (8,)
+    assert shared["whole"].dtype == np.float64
+    with pytest.raises(UserError, match="no column z"):
+        read(["z"], copy=False)
+
+
 @pytest.mark.parametrize(
     ("columns", "message"),
     [

@@ -1,0 +1,56 @@
+"""How much memory training a*exp(-b*x) + c takes beyond its data. `gdtrain|torch ROWS EPOCHS`.
+
+Each trains on a thousand rows first, so that what libraries load counts for neither. Prints the bytes by which the
+process's peak grew after the data was made, and the weights.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn.functional import mse_loss
+
+from benchmarks.byhand import with_update
+from benchmarks.decay import EXPERIMENT, LR, START, decay
+
+Frame = Mapping[str, np.ndarray[Any, Any]]
+UNIT = 1 if sys.platform == "darwin" else 1024
+
+
+def gdtrain(frame: Frame, epochs: int) -> list[float]:
+    from gdtrain.experiment.load import load
+    from gdtrain.experiment.overrides import Override
+    from gdtrain.train import train
+
+    experiment = load(EXPERIMENT, [Override("train.epochs", epochs, "--epochs")], framed=True)
+    return [parameter.value for parameter in train(experiment, frame=frame).parameters]
+
+
+def by_hand(frame: Frame, epochs: int) -> list[float]:
+    x_N, y_N = torch.from_numpy(frame["x"]), torch.from_numpy(frame["y"])
+    leaves = [torch.tensor(start, dtype=torch.float64, requires_grad=True) for start in START.values()]
+    with_update(lambda a, b, c: mse_loss(a * torch.exp(-b * x_N) + c, y_N), leaves, LR, epochs)
+    return [leaf.item() for leaf in leaves]
+
+
+SIDES: dict[str, Callable[[Frame, int], list[float]]] = {"gdtrain": gdtrain, "torch": by_hand}
+
+
+def main(side: str, rows: int, epochs: int) -> None:
+    torch.set_num_threads(1)
+    SIDES[side](decay(1000), epochs)
+    frame = decay(rows)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    weights = SIDES[side](frame, epochs)
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(json.dumps({"bytes": (after - before) * UNIT, "weights": weights}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
