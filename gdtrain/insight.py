@@ -20,6 +20,7 @@ from gdtrain.problem.quadratic import Quadratic
 
 HOPELESS = 1e6  # condition number from which plain descent takes millions of epochs
 _EXCESS = 1e-6  # share of the loss at theta = 0 that is no rounding error
+_MANY = 1e15  # epochs of which all digits are no help
 _JACOBIAN_WORK = 1e9  # rows times squared parameters up to which what is not determined is looked for
 _LOCAL_ROWS = 1 << 18  # rows up to which the curvature of a loss that is not quadratic is worth its second derivatives
 
@@ -83,7 +84,7 @@ def _of_quadratic(plan: Plan, quadratic: Quadratic, end_P: Tensor) -> Curvature:
     eigenvalues_P, spectrum, sgd = quadratic.eigenvalues_P, quadratic.spectrum, plan.sgd
     h_P = curvatures(plan.problem, sgd)
     finite = bool(end_P.isfinite().all())
-    solution_P = quadratic.solution(end_P if finite else None)
+    solution_P = quadratic.solution(end_P if finite else None) + 0.0  # no -0
     loss, _ = quadratic.loss_and_gradient(solution_P[None])
     return Curvature(
         local=False,
@@ -103,7 +104,7 @@ def cautions(experiment: Experiment, plan: Plan, curvature: Curvature) -> list[s
     """Sentences about an lr beyond its limit, and about columns that make descent hopeless."""
     found = []
     if curvature.lr_limit == 0:
-        found.append("descent comes to rest at no lr: momentum or dampening is too large")
+        found.append(f"descent comes to rest at no lr: {plan.unstable or 'momentum or dampening is too large'}")
     elif curvature.lr_limit is not None and plan.lr > curvature.lr_limit * (1 + 1e-9):
         best = f"; {curvature.lr_best:.3g} is best" if curvature.lr_best else ""
         where = " at the start" if curvature.local else ""
@@ -172,7 +173,7 @@ def sentences(curvature: Curvature, names: list[str], few: int, where: str = "en
         *_if(curvature.condition, "condition number {:.3g}"),
         *_if(curvature.lr_limit, "lr limit {:.4g}"),
         *_if(curvature.lr_best, "best {:.4g}"),
-        *_if(curvature.epochs, "{:,.0f} epochs to come within 1e-6 of the optimum"),
+        *_epochs(curvature.epochs),
     ]
     lines.append(", ".join(limits))
     if curvature.optimum_Q is not None:
@@ -181,6 +182,11 @@ def sentences(curvature: Curvature, names: list[str], few: int, where: str = "en
         above = "" if curvature.excess is None else f"; the {where} lies {curvature.excess:.3g} above it"
         lines.append(f"optimum (loss {curvature.loss:.6g}): {', '.join([*values, *more])}{above}")
     return lines
+
+
+def _epochs(count: float | None) -> list[str]:
+    shown = "{:,.0f}" if count is not None and count < _MANY else "{:.3g}"
+    return _if(count, f"{shown} epoch{'s'[: count != 1]} to come within 1e-6 of the optimum")
 
 
 def _if(value: float | None, form: str) -> list[str]:

@@ -78,9 +78,13 @@ class Plan:
         return lr_limit(curvatures(self.problem, self.sgd), self.sgd)
 
     @property
-    def overflows(self) -> bool:
-        """Whether the loss is quadratic and its curvature too large for a number."""
-        return self.problem.quadratic is not None and not bool(self.problem.quadratic.eigenvalues_P.isfinite().all())
+    def unstable(self) -> str:
+        """Why there is no lr at which a quadratic loss is descended, as a clause; "" where there is one."""
+        if self.problem.quadratic is None:
+            return ""
+        if not bool(self.problem.quadratic.eigenvalues_P.isfinite().all()):
+            return "the curvature overflows; bring the columns to smaller units"
+        return "momentum or dampening is too large" if self.lr_limit == 0 else ""
 
     @property
     def stride(self) -> int:

@@ -145,8 +145,8 @@ def _remedy(trial: Trial) -> str:
     if len(trial.history.loss_K) > 1 and trial.history.loss_K[-2] < min(0.0, trial.history.loss_K[0]):
         return f"lr {lr:g}; the loss falls without end: there may be no minimum"
     better = trial.plan.surviving_lr(lr)
-    if better is None and trial.plan.overflows:
-        return f"lr {lr:g}: the curvature overflows; bring the columns to smaller units"
+    if better is None and trial.plan.unstable:
+        return f"lr {lr:g}: {trial.plan.unstable}"
     if better is None:
         return f"lr {lr:g}, and with every smaller lr that was tried: there may be no minimum"
     return f"lr {lr:g}{beyond}; lr {better:g} would not"

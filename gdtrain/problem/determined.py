@@ -28,7 +28,7 @@ def undetermined(jacobians: Iterable[Tensor], names: Sequence[str]) -> list[str]
         upper = torch.linalg.qr(torch.cat([upper, jacobian_NP.double().cpu()]), mode="r").R
     if not rows or not bool(upper.isfinite().all()):
         return []
-    size_P = upper.norm(dim=0)
+    size_P = upper.abs().amax(0)  # not the length: squares of 1e300 overflow
     idle = [name for name, size in zip(names, size_P.tolist(), strict=True) if size == 0]
     sentences = [f"near the values found, nothing depends on {_list(idle)}"] if idle else []
     felt = [i for i, size in enumerate(size_P.tolist()) if size > 0]
