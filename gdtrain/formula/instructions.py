@@ -88,17 +88,7 @@ class Program:
         if op == "pow" and reads[1] in self.numbers:
             exponent = self.numbers[reads[1]]
             return reads[0] if exponent == 1 else self._instruction(op, exponent, power(exponent), reads[:1])
-        return self._instruction(op, None, RULES[op], self._without_sign(reads) if op == "mul" else reads)
-
-    def _without_sign(self, reads: list[int]) -> list[int]:
-        """The factors of `-b*x` as those of `b*(-x)` where x holds no parameter: -x is worked out once."""
-        for signed, other in (reads, reads[::-1]):
-            instruction = self.instructions.get(signed)
-            if instruction and instruction.rule is RULES["neg"] and signed in self.live and other not in self.live:
-                value = self.numbers.get(other)
-                negated = self._number(-value) if value is not None else self._operation("neg", [other])
-                return [instruction.reads[0], negated]
-        return reads
+        return self._instruction(op, None, RULES[op], reads)
 
     def _instruction(self, op: str, exponent: float | None, rule: Rule, reads: list[int]) -> int:
         register, new = self._register((op, exponent, *reads))

@@ -7,6 +7,7 @@ are all known beforehand, so nothing is looked up or compared on the way.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,7 +17,19 @@ from gdtrain.formula.rules import Function
 
 Adjoints = list["Tensor | None"]
 Contribution = Callable[[list[Tensor], Adjoints], Tensor]
-Step = Callable[[list[Tensor], Adjoints], None]
+
+
+class Step(NamedTuple):
+    """What an instruction passes on to one operand.
+
+    first   whether nothing has reached the operand before
+    summed  whether the contribution is summed over the rows
+    """
+
+    operand: int
+    contribution: Contribution
+    first: bool
+    summed: bool
 
 
 class Pullback:
@@ -46,8 +59,11 @@ class Pullback:
         found = self._nothing.copy()
         for i, register, first in self._seeds:
             found[register] = adjoints[i] if first else _plus(found[register], adjoints[i])
-        for step in self._steps:
-            step(values, found)
+        for operand, contribution, first, summed in self._steps:
+            adjoint = contribution(values, found)
+            if summed:  # no product with a matrix: a trial then comes to the same bits alone and among others
+                adjoint = torch.sum(adjoint, -1, True)
+            found[operand] = adjoint if first else _plus(found[operand], adjoint)
         return found[: len(self._program.parameters)]
 
     def _reach(self, register: int) -> bool:
@@ -64,10 +80,8 @@ class Pullback:
         for operand, backward in zip(reads, rule.backward, strict=True):
             if backward is None or operand not in program.live:
                 continue
-            contribution = _contribution(backward, register, reads)
-            if self._summed and register in program.rows and operand not in program.rows:
-                contribution = _over_rows(contribution)
-            steps.append(_store(contribution, operand, self._reach(operand)))
+            summed = self._summed and register in program.rows and operand not in program.rows
+            steps.append(Step(operand, _contribution(backward, register, reads), self._reach(operand), summed))
         return steps
 
 
@@ -81,25 +95,6 @@ def _contribution(backward: Function, register: int, reads: tuple[int, ...]) -> 
         return lambda values, found: backward(found[register], values[register], values[a], values[b])
     a, b, c = reads
     return lambda values, found: backward(found[register], values[register], values[a], values[b], values[c])
-
-
-def _over_rows(contribution: Contribution) -> Contribution:
-    # A sum, no product with a matrix: a trial then comes to the same bits alone and among others.
-    return lambda values, found: torch.sum(contribution(values, found), -1, True)
-
-
-def _store(contribution: Contribution, operand: int, first: bool) -> Step:
-    if first:
-
-        def step(values: list[Tensor], found: Adjoints) -> None:
-            found[operand] = contribution(values, found)
-
-    else:
-
-        def step(values: list[Tensor], found: Adjoints) -> None:
-            found[operand] = _plus(found[operand], contribution(values, found))
-
-    return step
 
 
 def _plus(a: Tensor | None, b: Tensor) -> Tensor:

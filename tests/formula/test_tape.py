@@ -132,20 +132,9 @@ def test_several_outputs_add_up_and_may_be_equal() -> None:
 
 def test_equal_subtrees_are_worked_out_once_and_unused_ones_never() -> None:
     program = Tape([parse("exp(-b*x)*a + exp(-b*x)"), parse("where(1 > 0, b*x, log(x))")], ["a", "b"]).program
-    # -x, before the first epoch; times b; exp; times a; plus; and b*x of the second tree
+    # neg b; times x; exp; times a; plus; and b*x of the second tree
     assert len(program.instructions) == 6
-    assert len(program.live & set(program.instructions)) == 5
-
-
-@pytest.mark.parametrize("text", ["-b*x", "x*(-b)", "-b*2", "2*(-b)"])
-def test_a_sign_goes_to_the_factor_that_holds_no_parameter(text: str) -> None:
-    program = Tape([parse(text)], ["a", "b"]).program
-    assert len(program.live & set(program.instructions)) == 1
-    bound = bind(text)
-    (output,), saved = bound.forward(THETA_SP)
-    assert output.tolist() == evaluate(parse(text), {"b": THETA_SP[:, 1:], "x": X}).tolist()
-    seed = torch.full_like(output, 0.5)
-    assert bound.backward(saved, [seed]).tolist() == by_autograd([parse(text)], THETA_SP, X, [seed]).tolist()
+    assert program.live >= set(program.instructions)
 
 
 def test_subtrees_without_parameters_are_worked_out_when_bound() -> None:
@@ -240,11 +229,12 @@ def test_random_trees_match_autograd(tree: Node, start: list[float]) -> None:
     bound = Tape([tree], ["a", "b"]).bind({"x": X}, like=LIKE)
     (output,), saved = bound.forward(theta_SP)
     values = {"a": theta_SP[:, 0:1], "b": theta_SP[:, 1:2], "x": X}
-    value = evaluate(tree, values)
-    shown = output.expand_as(value) if output.dim() < value.dim() else output  # where(1 == 1, 1, a) is folded to 1
+    value = torch.atleast_1d(evaluate(tree, values))  # type: ignore[no-untyped-call]
+    folded = output.numel() == 1  # as where(1 == 1, 1, x) is to 1: it then stands for every trial and row
+    shown = output.reshape(-1)[:1].expand_as(value) if folded else output
     torch.testing.assert_close(shown, value.reshape(shown.shape), rtol=1e-11, atol=1e-11, equal_nan=True)
     gradient = bound.backward(saved, [torch.ones_like(output)])
-    if output.dim() == 1 and value.dim() == 2:
+    if folded and value.numel() > 1:
         assert not gradient.any()
         return
     expected = by_autograd([tree], theta_SP, X, [torch.ones_like(output)])
