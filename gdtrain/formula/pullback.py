@@ -1,35 +1,29 @@
 """The way back through a program: adjoints of outputs to adjoints of parameters.
 
-The order of the steps, which of them is the first to reach a register, and where a sum over the rows is due
-are all known beforehand, so nothing is looked up or compared on the way.
+All that can be known beforehand is settled when it is made: the order of the steps, where a sum over the rows is due,
+which products are equal and so worked out once. An adjoint is linear in the one that it comes from, so a factor with
+one value per trial need not multiply every row: it waits until rows are summed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from gdtrain.formula.instructions import Program
-from gdtrain.formula.rules import Function
+from gdtrain.formula.rules import Function, Times, through
 
-Adjoints = list["Tensor | None"]
-Contribution = Callable[[list[Tensor], Adjoints], Tensor]
+Step = Callable[[list[Tensor], list[Tensor]], Tensor]  # registers and slots so far -> the next slot
 
 
-class Step(NamedTuple):
-    """What an instruction passes on to one operand.
+class Adjoint(NamedTuple):
+    """The adjoint of a register: what stands in a slot, times what stands in registers with one value per trial."""
 
-    first   whether nothing has reached the operand before
-    summed  whether the contribution is summed over the rows
-    """
-
-    operand: int
-    contribution: Contribution
-    first: bool
-    summed: bool
+    slot: int
+    waiting: tuple[int, ...] = ()
 
 
 class Pullback:
@@ -42,61 +36,99 @@ class Pullback:
     def __init__(self, program: Program, outputs: Sequence[int], *, summed: bool) -> None:
         self._program = program
         self._summed = summed
-        self._reached: set[int] = set()
-        self._seeds = [(i, r, self._reach(r)) for i, r in enumerate(outputs) if r in program.live]
         self._steps: list[Step] = []
+        self._size = len(outputs)  # slots: the outputs' adjoints, then what each step gives
+        self._known: dict[Hashable, int] = {}
+        self._adjoints: dict[int, Adjoint] = {}
+        for slot, register in enumerate(outputs):
+            if register in program.live:
+                self._reach(register, Adjoint(slot))
         for register in reversed(program.instructions):
-            if register in self._reached:
-                self._steps += self._steps_from(register)
-        self._nothing: Adjoints = [None] * program.size
+            if register in self._adjoints:
+                self._pass_on(register)
+        settled = {p: self._settled(self._adjoints[p]) for p in range(len(program.parameters)) if p in self._adjoints}
+        self._found = [settled.get(p) for p in range(len(program.parameters))]
 
-    def __call__(self, values: list[Tensor], adjoints: Sequence[Tensor]) -> Adjoints:
+    def __call__(self, values: list[Tensor], adjoints: Sequence[Tensor]) -> list[Tensor | None]:
         """Each parameter's adjoint, in order; None for one that is not reached.
 
         values    every register's, from the way forward
         adjoints  one per output, of its shape
         """
-        found = self._nothing.copy()
-        for i, register, first in self._seeds:
-            found[register] = adjoints[i] if first else _plus(found[register], adjoints[i])
-        for operand, contribution, first, summed in self._steps:
-            adjoint = contribution(values, found)
-            if summed:  # no product with a matrix: a trial then comes to the same bits alone and among others
-                adjoint = torch.sum(adjoint, -1, True)
-            found[operand] = adjoint if first else _plus(found[operand], adjoint)
-        return found[: len(self._program.parameters)]
+        slots = list(adjoints)
+        for step in self._steps:
+            slots.append(step(values, slots))
+        return [None if slot is None else slots[slot] for slot in self._found]
 
-    def _reach(self, register: int) -> bool:
-        """Note that `register` gets an adjoint; True the first time."""
-        first = register not in self._reached
-        self._reached.add(register)
-        return first
-
-    def _steps_from(self, register: int) -> list[Step]:
-        """The steps that pass the adjoint of `register` on to its operands."""
+    def _pass_on(self, register: int) -> None:
+        """Pass the adjoint of `register` on to its operands."""
         program = self._program
         rule, reads, _ = program.instructions[register]
-        steps = []
         for operand, backward in zip(reads, rule.backward, strict=True):
             if backward is None or operand not in program.live:
                 continue
-            summed = self._summed and register in program.rows and operand not in program.rows
-            steps.append(Step(operand, _contribution(backward, register, reads), self._reach(operand), summed))
-        return steps
+            adjoint = self._contribution(backward, register, reads)
+            if self._summed and register in program.rows and operand not in program.rows:
+                adjoint = Adjoint(self._settled(Adjoint(self._sum(adjoint.slot), adjoint.waiting)))
+            self._reach(operand, adjoint)
+
+    def _reach(self, register: int, adjoint: Adjoint) -> None:
+        """Add to the adjoint of `register`."""
+        if (before := self._adjoints.get(register)) is None:
+            self._adjoints[register] = adjoint
+            return
+        if before.waiting != adjoint.waiting:
+            before, adjoint = Adjoint(self._settled(before)), Adjoint(self._settled(adjoint))
+        self._adjoints[register] = Adjoint(self._plus(before.slot, adjoint.slot), before.waiting)
+
+    def _contribution(self, backward: Function, register: int, reads: tuple[int, ...]) -> Adjoint:
+        """What an instruction passes on to one operand."""
+        slot, waiting = self._adjoints[register]
+        if backward is through:
+            return Adjoint(slot, waiting)
+        if not isinstance(backward, Times):
+            return Adjoint(self._new(_general(backward, slot, register, reads)), waiting)
+        factor = (register, *reads)[backward.which]
+        if register in self._program.rows and factor not in self._program.rows:
+            return Adjoint(slot, (*waiting, factor))
+        return Adjoint(self._times(slot, factor), waiting)
+
+    def _settled(self, adjoint: Adjoint) -> int:
+        """The slot of the adjoint with nothing left waiting."""
+        slot = adjoint.slot
+        for register in adjoint.waiting:
+            slot = self._times(slot, register)
+        return slot
+
+    def _new(self, step: Step) -> int:
+        self._steps.append(step)
+        self._size += 1
+        return self._size - 1
+
+    def _once(self, key: Hashable, step: Step) -> int:
+        """The slot of what `key` describes, worked out the first time."""
+        if key not in self._known:
+            self._known[key] = self._new(step)
+        return self._known[key]
+
+    def _times(self, slot: int, register: int) -> int:
+        return self._once(("times", slot, register), lambda values, slots: slots[slot] * values[register])
+
+    def _sum(self, slot: int) -> int:
+        # No product with a matrix: a trial then comes to the same bits alone and among others.
+        return self._once(("sum", slot), lambda values, slots: torch.sum(slots[slot], -1, True))
+
+    def _plus(self, a: int, b: int) -> int:
+        return self._new(lambda values, slots: slots[a] + slots[b])
 
 
-def _contribution(backward: Function, register: int, reads: tuple[int, ...]) -> Contribution:
-    """What an instruction passes on to one operand. A closure per number of operands, as forward."""
+def _general(backward: Function, slot: int, register: int, reads: tuple[int, ...]) -> Step:
+    """A rule's step. A closure per number of operands, as forward."""
     if len(reads) == 1:
         (a,) = reads
-        return lambda values, found: backward(found[register], values[register], values[a])
+        return lambda values, slots: backward(slots[slot], values[register], values[a])
     if len(reads) == 2:
         a, b = reads
-        return lambda values, found: backward(found[register], values[register], values[a], values[b])
+        return lambda values, slots: backward(slots[slot], values[register], values[a], values[b])
     a, b, c = reads
-    return lambda values, found: backward(found[register], values[register], values[a], values[b], values[c])
-
-
-def _plus(a: Tensor | None, b: Tensor) -> Tensor:
-    assert a is not None
-    return torch.add(a, b)
+    return lambda values, slots: backward(slots[slot], values[register], values[a], values[b], values[c])

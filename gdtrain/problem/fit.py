@@ -23,7 +23,7 @@ from gdtrain.problem.predictors import Formula
 from gdtrain.problem.problem import Columns, Problem, by_name, fixed_columns, loss_factor, loss_of, tensors, zero_like
 from gdtrain.problem.quadratic import Quadratic
 
-BLOCK_ROWS = 1 << 16  # rows that are worked on at once: fewer cost more calls, more fall out of the cache
+BLOCK_ROWS = 1 << 15  # rows that are worked on at once: fewer cost more calls, more fall out of the cache
 
 
 def build_fit(experiment: Experiment, data: Data) -> Problem:
