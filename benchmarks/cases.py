@@ -22,6 +22,7 @@ from benchmarks.measure import Rounds, Run, Side, typical
 from gdtrain.experiment.load import load
 from gdtrain.experiment.overrides import Override
 from gdtrain.experiment.schema import Experiment
+from gdtrain.experiment.trials import Trials
 from gdtrain.plan import Plan, make_plan
 from gdtrain.problem.build import build_problem
 from gdtrain.problem.data import open_data
@@ -55,7 +56,7 @@ class Case:
         experiment = self.load(epochs, engine)
         data = open_data(experiment, frame=self.frame)
         experiment = experiment.with_starts(data.names.parameters)
-        return make_plan(experiment, build_problem(experiment, data))
+        return make_plan(Trials(experiment), build_problem(experiment, data))
 
 
 def equation(columns: Columns) -> Loss:
@@ -130,7 +131,7 @@ def by_hand(case: Case, hand: Loop, plan: Plan, columns: Columns) -> Side:
     loss = case.loss(columns)
 
     def side() -> Run:
-        parameters = case.parameters(plan.theta_1P[0])
+        parameters = case.parameters(plan.theta_SP[0])
         began = time.perf_counter()
         hand(loss, parameters, plan.lr, plan.epochs)
         seconds = time.perf_counter() - began

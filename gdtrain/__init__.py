@@ -8,15 +8,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gdtrain.api import fit, minimize, regress, run, solve
+    from gdtrain.api import fit, minimize, regress, run, solve, sweep
     from gdtrain.errors import UserError
     from gdtrain.gradient import grad
-    from gdtrain.results import Result
+    from gdtrain.results import Result, SweepResult
 
 __version__ = "0.1.0"
-__all__ = ["Result", "UserError", "fit", "grad", "minimize", "regress", "run", "solve"]
+__all__ = ["Result", "SweepResult", "UserError", "fit", "grad", "minimize", "regress", "run", "solve", "sweep"]
 
-_HOMES = {"Result": "gdtrain.results", "UserError": "gdtrain.errors", "grad": "gdtrain.gradient"}
+_HOMES = {
+    "Result": "gdtrain.results",
+    "SweepResult": "gdtrain.results",
+    "UserError": "gdtrain.errors",
+    "grad": "gdtrain.gradient",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gdtrain.errors import UserError
 from gdtrain.experiment.load import load
-from gdtrain.experiment.overrides import Override
-from gdtrain.results import Result
+from gdtrain.experiment.overrides import AxisFlag, Override
+from gdtrain.results import Result, SweepResult
 
 # Keywords that are shorthand for one key of the experiment; every other is a dotted key itself.
 SHORT = {
@@ -23,8 +24,11 @@ SHORT = {
 }
 
 
+Source = str | Path | Mapping[str, Any]
+
+
 def run(
-    experiment: str | Path | Mapping[str, Any],
+    experiment: Source,
     *,
     data: object | None = None,
     every: int | None = None,
@@ -43,10 +47,67 @@ def run(
     """
     from gdtrain.train import train
 
-    if isinstance(data, str | Path):
-        overrides, data = {"data.path": str(Path(data).absolute()), **overrides}, None
-    settings = [Override(SHORT.get(key, key), value, key) for key, value in overrides.items() if value is not None]
-    return train(load(experiment, settings, framed=data is not None), frame=data, every=every, gradients=gradients)
+    frame, overrides = _framed(data, overrides)
+    return train(
+        load(experiment, _settings(overrides), framed=frame is not None), frame=frame, every=every, gradients=gradients
+    )
+
+
+def sweep(
+    experiment: Source | None = None,
+    *,
+    data: object | None = None,
+    starts: int | None = None,
+    zip: bool = False,
+    random: int | None = None,
+    rank_by: str = "loss",
+    top: int | None = None,
+    memory: int | None = None,
+    out: str | Path | None = None,
+    every: int | None = None,
+    gradients: bool = False,
+    **axes: Any,
+) -> SweepResult:
+    """Train an experiment with many values of its keys at once: `sweep("linear.yaml", lr=[1e-3, 1e-2])`.
+
+    experiment  as for `run`; gdtrain.yaml here, else a built-in example, unless given
+    data        as for `run`
+    starts      in place of axes: so many random starts; `found` are the distinct roots or minima
+    zip         pair the values of the axes, in place of every combination
+    random      draw so many points: axes are `{"loguniform": [a, b]}`, `{"uniform": ...}` or lists to choose from
+    rank_by     what ranks the trials: "epochs", a parameter, a dotted path of the result document; "-w" largest first
+    top         list so many of the best in the document
+    memory      bytes that trials side by side may take; a quarter of the machine's unless given
+    out         a folder that keeps finished trials, and from which they are taken when it is swept again
+    every, gradients  of each trial's history, as for `run`
+    axes        keys of the experiment as for `run`; one that is a list, an array or a range is an axis, and so is
+                `{"geomspace": [1e-4, 1, 13]}` or "geomspace:1e-4:1:13"
+
+    Raises gdtrain.errors.UserError where experiment, axes or data are wrong. A trial that diverges is one that says so.
+    """
+    from gdtrain.experiment.sweep import load_sweep, usual_source
+    from gdtrain.results.ranking import check_metric
+    from gdtrain.starts import train_starts
+    from gdtrain.sweep import Request
+    from gdtrain.sweep import sweep as train_sweep
+    from gdtrain.tables import Tables
+
+    source, called = usual_source() if experiment is None else (experiment, _called(experiment))
+    frame, axes = _framed(data, axes)
+    flags = [AxisFlag.of_values(SHORT.get(key, key), values, key) for key, values in axes.items() if values is not None]
+    spec = load_sweep(source, (), flags, zipped=zip, random=random, framed=frame is not None)
+    request = Request(called, every, gradients, rank_by=rank_by, top=top, memory=memory, out=out)
+
+    def ready(parameters: Sequence[str]) -> None:
+        check_metric(rank_by, parameters)
+
+    if starts is not None and spec.axes:
+        raise UserError(f"{spec.axes[0]} is swept too", where="starts", remedy="give it one value")
+    if starts is not None:
+        return train_starts(spec.experiment, starts, request, Tables(frame), ready=ready)
+    if not spec.axes:
+        raise UserError("there is nothing to sweep", where="sweep", remedy="give a key several values: lr=[1e-3, 1e-2]")
+    return train_sweep(spec, request, Tables(frame), ready=ready)
 
 
 def solve(equations: str | Sequence[str], **overrides: Any) -> Result:
@@ -79,3 +140,18 @@ def regress(
 def minimize(expression: str, *, data: object | None = None, **overrides: Any) -> Result:
     """Find numbers that make an expression small: `minimize("(1 - x)^2 + (y - 2)^2")`. `data` as for `run`."""
     return run({"minimize": expression}, data=data, **overrides)
+
+
+def _framed(data: object | None, overrides: Mapping[str, Any]) -> tuple[object | None, dict[str, Any]]:
+    """Rows that stand in for the experiment's, and the overrides; a path is one of them."""
+    if isinstance(data, str | Path):
+        return None, {"data.path": str(Path(data).absolute()), **overrides}
+    return data, dict(overrides)
+
+
+def _settings(overrides: Mapping[str, Any]) -> list[Override]:
+    return [Override(SHORT.get(key, key), value, key) for key, value in overrides.items() if value is not None]
+
+
+def _called(experiment: Source) -> str:
+    return "a mapping" if isinstance(experiment, Mapping) else str(experiment)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import operator
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from gdtrain.errors import UserError, did_you_mean
 from gdtrain.formula.text import unquoted
-from gdtrain.results import STATUSES, Result
+from gdtrain.results import STATUSES, Result, Trial
+from gdtrain.results.lookup import look_up
 
 COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     "<=": operator.le,
@@ -22,10 +22,6 @@ COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
     "=": operator.eq,
 }
-SHORT_NAMES = ("verdict", "loss", "epochs")
-SCALARS = ("schema", "name", "kind", "statement", "seed", "dtype", "device")
-SECTIONS = ("verdict", "loss", "params", "train", "data", "timing", "curvature")  # of a document, with numbers in them
-_LONG = {"verdict": "verdict.status", "loss": "loss.final", "epochs": "verdict.epoch"}
 _NAME = r"(?P<name>`(?:[^`]|``)+`|[^<>=!]+?)"
 _SHAPE = re.compile(rf"\s*{_NAME}\s*(?P<sign><=|>=|!=|==|=|<|>)\s*(?P<wanted>[^<>=!\s][^<>=!]*?)\s*")
 _TOLERANCE = re.compile(r"(?P<number>.+?)\s*(?:\+-|\+/-|±)\s*(?P<tolerance>.+)")
@@ -79,7 +75,7 @@ def parse_expectation(text: str) -> Expectation:
     return Expectation(text, name, sign, _number(around["number"], text), tolerance)
 
 
-def check(expectation: Expectation, result: Result) -> Outcome:
+def check(expectation: Expectation, result: Result | Trial) -> Outcome:
     """Hold `result` against one expectation."""
     try:
         found = look_up(result, expectation.name)
@@ -91,46 +87,6 @@ def check(expectation: Expectation, result: Result) -> Outcome:
     if isinstance(found, str):
         return Outcome(expectation, False, f"{expectation.name} = {found}, which is no number")
     return Outcome(expectation, _compare(expectation, float(found)), f"{expectation.name} = {found:.10g}")
-
-
-def look_up(result: Result, name: str) -> float | str:
-    """The number (or the verdict) called `name`: a parameter, `loss`, `epochs`, `verdict`, or a dotted path of the
-    result document such as `params.w.gradient`. Raises UserError where there is none.
-    """
-    short: dict[str, float | str] = dict(
-        zip(SHORT_NAMES, (result.verdict.status, result.loss["final"], result.epochs), strict=True)
-    )
-    if name in short and name in result.params:
-        remedy = f"write params.{name}.value, or {_LONG[name]}"
-        raise UserError(f"{name} is a parameter and the result's own {name}", remedy=remedy)
-    if name in short:
-        return short[name]
-    if name in result.params:
-        return result.params[name]
-    found = _follow(result.to_dict(), name)
-    if isinstance(found, int | float | str) and not isinstance(found, bool):
-        return float(found) if found in ("inf", "-inf", "nan") else found
-    raise no_number(name, [*result.params])
-
-
-def no_number(name: str, parameters: Sequence[str], where: str = "") -> UserError:
-    """The error that a result with these parameters has no number of that name."""
-    known = [*parameters, *SHORT_NAMES]
-    remedy = did_you_mean(name, known) or f"there is {', '.join(known)}"
-    return UserError(f"there is no number called {name}", where=where, remedy=remedy)
-
-
-def _follow(document: Any, path: str) -> Any:
-    """The value at a dotted path; names that hold dots themselves are found too."""
-    if not isinstance(document, dict):
-        return None
-    if path in document:
-        value = document[path]
-        return value.get("value", value.get("final")) if isinstance(value, dict) else value
-    for name, inner in document.items():
-        if path.startswith(f"{name}.") and (found := _follow(inner, path[len(name) + 1 :])) is not None:
-            return found
-    return None
 
 
 def _compare(expectation: Expectation, found: float) -> bool:

@@ -13,10 +13,11 @@ from torch import Tensor
 
 from gdtrain.engines.stability import best_lr, epochs_to_near, lr_limit
 from gdtrain.experiment.schema import Experiment
-from gdtrain.plan import Plan, curvatures
+from gdtrain.plan import Plan
 from gdtrain.problem.curvature import falls_away, largest_curvature
 from gdtrain.problem.determined import undetermined
 from gdtrain.problem.quadratic import Quadratic
+from gdtrain.rates import curvatures
 
 HOPELESS = 1e6  # condition number from which plain descent takes millions of epochs
 _EXCESS = 1e-6  # share of the loss at theta = 0 that is no rounding error
@@ -67,16 +68,26 @@ class Curvature:
         return {key: value for key, value in fields.items() if value is not None}
 
 
-def curvature_of(plan: Plan, end_P: Tensor) -> Curvature | None:
-    """What the curvature tells of a plan and its end; None where it would cost too much or is not finite."""
+def steepest(plan: Plan) -> list[float] | None:
+    """The largest curvature at each trial's start, of a loss that is not quadratic; None where it costs too much."""
+    if plan.problem.quadratic is not None:
+        return None
+    if plan.problem.rows > _LOCAL_ROWS and not bool(plan.halving_S.any()):
+        return None
+    largest: list[float] = largest_curvature(plan.problem.objective, plan.theta_SP).tolist()
+    return largest
+
+
+def curvature_of(plan: Plan, end_P: Tensor, largest: float | None) -> Curvature | None:
+    """What the curvature tells of a plan of one trial and its end; None where nothing is known or it is not finite.
+
+    largest  what `steepest` found at its start
+    """
     if plan.problem.quadratic is not None:
         return _of_quadratic(plan, plan.problem.quadratic, end_P.double())
-    if plan.problem.rows > _LOCAL_ROWS and not plan.halving:
+    if largest is None or not math.isfinite(largest):
         return None
-    largest = float(largest_curvature(plan.problem.objective, plan.theta_1P)[0])
-    if not math.isfinite(largest):
-        return None
-    h_1 = plan.theta_1P.new_tensor([largest]) + plan.sgd.weight_decay
+    h_1 = plan.theta_SP.new_tensor([largest]) + plan.sgd.weight_decay
     return Curvature(local=True, largest=largest, lr_limit=lr_limit(h_1, plan.sgd) if plan.descends else None)
 
 
@@ -94,7 +105,7 @@ def _of_quadratic(plan: Plan, quadratic: Quadratic, end_P: Tensor) -> Curvature:
         lr_limit=lr_limit(h_P, sgd) if plan.descends else None,
         lr_best=best_lr(h_P, sgd) if plan.descends else None,
         epochs=epochs_to_near(h_P, sgd, plan.lr) if plan.descends else None,
-        optimum_Q=plan.problem.parameters.values(solution_P.to(plan.theta_1P)),
+        optimum_Q=plan.problem.parameters.values(solution_P.to(plan.theta_SP)),
         loss=float(loss[0]),
         excess=float(quadratic.excess(end_P)) if finite else None,
     )
@@ -117,7 +128,7 @@ def cautions(experiment: Experiment, plan: Plan, curvature: Curvature) -> list[s
 
 def _left_behind(plan: Plan, quadratic: Quadratic, excess: float) -> bool:
     """Whether the descent ended hardly nearer to its optimum than it began, and not for want of digits."""
-    at_start = float(quadratic.excess(plan.theta_1P[0].double()))
+    at_start = float(quadratic.excess(plan.theta_SP[0].double()))
     return excess > _EXCESS * quadratic.size and excess > at_start / 2
 
 

@@ -6,12 +6,13 @@ import math
 from typing import BinaryIO
 
 from gdtrain.experiment.schema import Experiment
-from gdtrain.insight import cautions, curvature_of, sentences
+from gdtrain.experiment.trials import Trials
+from gdtrain.insight import cautions, curvature_of, sentences, steepest
+from gdtrain.outcome import SHOWN_WEIGHTS
 from gdtrain.plan import make_plan
 from gdtrain.problem.build import build_problem
 from gdtrain.problem.data import Data, open_data, rows_to_predict
 from gdtrain.problem.determined import undetermined
-from gdtrain.train import SHOWN_WEIGHTS
 
 
 def describe(experiment: Experiment, *, stdin: BinaryIO | None = None) -> list[str]:
@@ -26,13 +27,14 @@ def describe(experiment: Experiment, *, stdin: BinaryIO | None = None) -> list[s
     lines += [f"{name}: {column}" for name, column in _ranges(data).items()]
     warnings = data.warnings
     rows_to_predict(experiment, data, stdin)  # says what is wrong with it
-    plan = make_plan(experiment, problem)
-    loss, gradient = problem.objective.loss_and_gradient(plan.theta_1P)
+    plan = make_plan(Trials(experiment), problem)
+    loss, gradient = problem.objective.loss_and_gradient(plan.theta_SP)
     lines.append(f"at the start: loss {float(loss[0]):.6g}, gradient norm {float(gradient[0].norm()):.6g}")
     if not bool(loss.isfinite().all()):
-        cause = problem.not_finite(problem.parameters.values(plan.theta_1P[0]))
+        cause = problem.not_finite(problem.parameters.values(plan.theta_SP[0]))
         return [*lines, *(f"warning: {warning}" for warning in [*warnings, *([cause] if cause else [])])]
-    curvature = curvature_of(plan, plan.theta_1P[0])
+    largest = steepest(plan)
+    curvature = curvature_of(plan, plan.theta_SP[0], largest[0] if largest else None)
     if curvature is not None:
         lines += sentences(curvature, problem.parameters.names, SHOWN_WEIGHTS, "start")
         warnings += cautions(experiment, plan, curvature)

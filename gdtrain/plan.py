@@ -1,37 +1,36 @@
 """What will be descended and how: the choices that an experiment leaves open are made here, once.
 
-Shapes: S trials, P trained parameters.
+Shapes: S trials, P trained parameters, Q reported ones.
 """
 
 from __future__ import annotations
 
 import math
-import sys
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from gdtrain.engines.ends import Bounds, Stops
+from gdtrain.engines.ends import Bounds, Number, Stops
 from gdtrain.engines.exact import descend_exactly
 from gdtrain.engines.loop import Descent, Watch, descend
 from gdtrain.engines.modes import Sgd
-from gdtrain.engines.stability import best_lr, lr_limit
+from gdtrain.engines.stability import lr_limit
 from gdtrain.errors import UserError
 from gdtrain.experiment.schema import Experiment
+from gdtrain.experiment.trials import Trials
 from gdtrain.optimizers import Optimizer
 from gdtrain.optimizers import build as build_optimizer
-from gdtrain.problem.curvature import largest_curvature
+from gdtrain.problem.parameters import start_values
 from gdtrain.problem.problem import Problem
+from gdtrain.rates import curvatures, safe_lr
 from gdtrain.results import shown_epochs
 
-FULL_HISTORY = 10_000  # epochs up to which every one is recorded
+FULL_HISTORY = 10_000  # epochs up to which every one of a run is recorded
 _HISTORY_NUMBERS = 1 << 23  # numbers that a history may hold
-_RETRIES = 12  # learning rates that are tried when one diverged
-_RETRY_EPOCHS = 2000
-_RETRY_WORK = 1e9  # rows times parameters times epochs that trying may cost
 
 CLOSED_FORM = "squared loss, residual affine in the parameters"
 
@@ -47,13 +46,15 @@ class Engine:
 
 @dataclass(frozen=True)
 class Plan:
-    """The descent that was chosen.
+    """The descents that were chosen, one for each of S trials. What looks at a single one takes it by `trial`.
 
     sgd       the optimizer's options where it is sgd; `descends` says that it is
     decay     weight decay that it adds to the gradient
-    theta_1P  the start
-    lr        learning rate; `halving` says that it was chosen for the user and is halved where the loss rises
+    theta_SP  the starts
+    lr_S      learning rates; `halving_S` says which were chosen for the user and are halved where the loss rises
+    reads     epochs at which trials end, ascending: one unless the same walk is read at several
     every     show each so many epochs, in place of all or about twenty
+    brief     record about so many epochs, since there are many trials; None for those of a run
     """
 
     problem: Problem
@@ -61,18 +62,29 @@ class Plan:
     optimizer: Optimizer
     sgd: Sgd
     descends: bool
-    decay: float
-    theta_1P: Tensor
-    lr: float
-    halving: bool
+    decay: Number
+    theta_SP: Tensor
+    lr_S: Tensor
+    halving_S: Tensor
     bounds: Bounds | None
     stops: Stops
-    epochs: int
-    every: int | None
+    reads: tuple[int, ...]
+    every: int | None = None
+    brief: int | None = None
+
+    @property
+    def epochs(self) -> int:
+        """The last that is read."""
+        return self.reads[-1]
+
+    @property
+    def lr(self) -> float:
+        """The first trial's."""
+        return float(self.lr_S[0])
 
     @property
     def lr_limit(self) -> float | None:
-        """The lr from which descent diverges, where the loss is quadratic and the optimizer sgd."""
+        """The lr from which the one trial diverges, where the loss is quadratic and the optimizer sgd."""
         if self.problem.quadratic is None or not self.descends:
             return None
         return lr_limit(curvatures(self.problem, self.sgd), self.sgd)
@@ -95,94 +107,107 @@ class Plan:
     @property
     def recorded(self) -> Collection[int]:
         """Which epochs are kept: all, or some ten thousand of a long run beside those that will be shown."""
+        shown = {epoch for read in self.reads for epoch in shown_epochs(read, self.every)}
+        if self.brief is not None:
+            return _few(shown, self.epochs, self.brief)
         if self.stride > 1 and self.every is not None:
             return range(0, self.epochs + 1, self.every)
         every = range(0, self.epochs + 1, self.stride)
-        return every if self.stride == 1 else frozenset(every) | frozenset(shown_epochs(self.epochs, None))
+        return every if self.stride == 1 else frozenset(every) | shown
+
+    def take(self, rows: Sequence[int]) -> Plan:
+        """The plan of some trials, by their numbers; one may stand several times."""
+        index = torch.as_tensor(rows, device=self.theta_SP.device)
+        decay = self.decay
+        return replace(
+            self,
+            optimizer=self.optimizer.take(index) if self.optimizer.take else self.optimizer,
+            sgd=self.sgd.take(index),
+            decay=decay[index] if isinstance(decay, Tensor) and len(decay) > 1 else decay,
+            theta_SP=self.theta_SP[index],
+            lr_S=self.lr_S[index],
+            halving_S=self.halving_S[index],
+        )
+
+    def trial(self, s: int, epochs: int | None = None) -> Plan:
+        """The plan of one trial alone, its options as plain numbers, to end at `epochs`."""
+        if len(self.theta_SP) == 1 and not isinstance(self.decay, Tensor) and epochs in (None, self.epochs):
+            return self
+        plan = self.take([s])
+        decay = float(plan.decay) if isinstance(plan.decay, Tensor) else plan.decay
+        reads = (self.epochs if epochs is None else epochs,)
+        return replace(plan, sgd=plan.sgd.each(1)[0], decay=decay, reads=reads)
 
     def run(self, watch: Watch | None = None) -> Descent:
         """Descend as planned."""
-        return self._descend(self.theta_1P, [self.lr], self.epochs, self.recorded, watch)
+        return self.descend(self.recorded, watch)
 
-    def surviving_lr(self, lr: float) -> float | None:
-        """A learning rate below `lr` that does not diverge; None where none was found.
-
-        In closed form the best. Else tried within the epochs: 1/h first, h being the curvature at the start; then a
-        quarter of it, and so on to the twelfth, side by side in one batch.
-        """
+    def descend(self, record: Collection[int], watch: Watch | None = None) -> Descent:
+        """Descend, and keep the epochs of `record`."""
+        shared: dict[str, Any] = {
+            "lr_S1": self.lr_S[:, None],
+            "epochs": self.epochs,
+            "reads": self.reads,
+            "record": record,
+            "stops": self.stops,
+            "watch": watch,
+        }
         if self.engine.name == "exact" and self.problem.quadratic is not None:
-            best = best_lr(curvatures(self.problem, self.sgd), self.sgd)
-            return None if best is None or best >= lr else _two_digits(best)
-        first = min(lr / 2, safe_lr(self.problem, self.theta_1P, self.sgd) or lr / 2)
-        rates = [_two_digits(first / 4**i) for i in range(_RETRIES) if first / 4**i > sys.float_info.min]
-        work = max(1, self.problem.rows) * len(rates) * max(1, self.theta_1P.shape[1])
-        epochs = max(1, min(self.epochs, _RETRY_EPOCHS, int(_RETRY_WORK / work)))
-        tried = replace(self, halving=False)
-        descent = tried._descend(self.theta_1P.expand(len(rates), -1), rates, epochs, (), None)
-        first_loss_S = descent.recorded.loss_CS[0].tolist()
-        for rate, end, before in zip(rates, descent.ends, first_loss_S, strict=True):
-            if end.reason != "nonfinite" and float(end.loss) <= before:
-                return rate
-        return None
-
-    def _descend(
-        self, theta_SP: Tensor, rates: list[float], epochs: int, record: Collection[int], watch: Watch | None
-    ) -> Descent:
-        lr_S1 = theta_SP.new_tensor(rates)[:, None]
-        if self.engine.name == "exact" and self.problem.quadratic is not None:
-            return descend_exactly(
-                self.problem.quadratic,
-                self.sgd,
-                theta_SP,
-                lr_S1=lr_S1,
-                epochs=epochs,
-                record=record,
-                stops=self.stops,
-                watch=watch,
-            )
+            return descend_exactly(self.problem.quadratic, self.sgd, self.theta_SP, **shared)
         return descend(
             self.problem.objective,
             self.optimizer,
-            theta_SP,
-            lr_S1=lr_S1,
-            epochs=epochs,
-            record=record,
+            self.theta_SP,
             bounds=self.bounds,
-            stops=self.stops,
             decay=self.decay,
-            halving=self.halving,
-            watch=watch,
+            halving_S=self.halving_S,
+            **shared,
         )
 
 
-def make_plan(experiment: Experiment, problem: Problem, every: int | None = None) -> Plan:
-    """Engine, optimizer, lr and stops as the experiment has them; `lr: auto` is worked out from the curvature.
+def make_plan(
+    trials: Trials, problem: Problem, every: int | None = None, *, reads: Collection[int] = (), brief: int | None = None
+) -> Plan:
+    """Engine, optimizer, lr and stops as the trials have them; `lr: auto` is worked out from the curvature.
+
+    reads  epochs at which trials end, in place of the experiment's
+    brief  record about so many epochs of each trial; None for as many as of a run
 
     Raises UserError where engine `exact` was asked for and cannot be, and where too much is to be shown.
     """
+    experiment = trials.experiment
     settings, stop, parameters = experiment.train, experiment.stop, problem.parameters
-    _refuse_long_history(settings.epochs, every, len(parameters.names))
-    theta_1P = parameters.theta(parameters.start_SQ)
-    options = settings.optimizer.options
+    reads = tuple(sorted(reads)) or (settings.epochs,)
+    _refuse_long_history(reads[-1], every, len(parameters.names))
+    theta_SP = parameters.theta(start_values(trials, parameters))
+    options = _options(trials, theta_SP)
     sgd = Sgd(**options) if settings.optimizer.name == "sgd" else Sgd()
     decay = 0.0 if _decoupled(settings.optimizer.name, options) else options.get("weight_decay", 0.0)
     engine = choose_engine(experiment, problem)
     automatic = settings.lr == "auto"
+    rates: Sequence[float | None] = [None if settings.lr == "auto" else settings.lr] * trials.count
+    if (own := trials.of("train.lr")) is not None:
+        rates = own
+    elif automatic:
+        rates = safe_lr(problem, theta_SP, sgd)
+    # A quadratic needs no halving, and weight decay may raise the loss, rightly.
+    pulled_S1 = torch.as_tensor(decay, device=theta_SP.device).expand(trials.count, 1) != 0
+    halving_S = ~pulled_S1[:, 0] & (automatic and problem.quadratic is None)
     return Plan(
         problem=problem,
         engine=engine,
-        optimizer=build_optimizer(settings.optimizer.name, options, like=theta_1P),
+        optimizer=build_optimizer(settings.optimizer.name, options, like=theta_SP),
         sgd=sgd,
         descends=settings.optimizer.name == "sgd",
         decay=decay,
-        theta_1P=theta_1P,
-        lr=(safe_lr(problem, theta_1P, sgd) or 1.0) if automatic else float(settings.lr),
-        # A quadratic needs none, and weight decay may raise the loss, rightly.
-        halving=automatic and problem.quadratic is None and decay == 0,
+        theta_SP=theta_SP,
+        lr_S=theta_SP.new_tensor([1.0 if lr is None else float(lr) for lr in rates]),
+        halving_S=halving_S,
         bounds=(parameters.lower_P, parameters.upper_P) if parameters.bounded else None,
         stops=Stops(stop.grad_tol, stop.loss_tol, stop.patience, stop.min_delta),
-        epochs=settings.epochs,
+        reads=reads,
         every=every,
+        brief=brief,
     )
 
 
@@ -202,6 +227,15 @@ def choose_engine(experiment: Experiment, problem: Problem) -> Engine:
     return Engine("loop", data, obstacle)
 
 
+def _options(trials: Trials, like: Tensor) -> dict[str, Any]:
+    """The optimizer's options: numbers that differ from trial to trial as (S, 1), float64."""
+    options = dict(trials.experiment.train.optimizer.options)
+    for name in options:
+        if (own := trials.of(f"train.optimizer.{name}")) is not None:
+            options[name] = torch.tensor(own, dtype=torch.float64, device=like.device)[:, None]
+    return options
+
+
 def _decoupled(optimizer: str, options: dict[str, Any]) -> bool:
     """Whether weight decay shrinks the weights directly, beside the gradient."""
     return optimizer == "adamw" or bool(options.get("decoupled_weight_decay"))
@@ -213,22 +247,6 @@ def _no_closed_form(optimizer: str, options: dict[str, Any]) -> str:
     return "momentum of 1 or more has no closed form" if options["momentum"] >= 1 else ""
 
 
-def curvatures(problem: Problem, sgd: Sgd) -> Tensor:
-    """Eigenvalues h (P,) of the quadratic loss's Hessian, weight decay added."""
-    assert problem.quadratic is not None
-    return problem.quadratic.eigenvalues_P + sgd.weight_decay
-
-
-def safe_lr(problem: Problem, theta_1P: Tensor, sgd: Sgd) -> float | None:
-    """The best lr where the loss is quadratic, else 1/h, h being the largest curvature at theta plus weight decay; None
-    where there is none to speak of.
-    """
-    if problem.quadratic is not None and (best := best_lr(curvatures(problem, sgd), sgd)) is not None:
-        return best
-    curvature = float(largest_curvature(problem.objective, theta_1P)[0]) + float(sgd.weight_decay)
-    return 1 / curvature if math.isfinite(curvature) and curvature > torch.finfo(theta_1P.dtype).tiny else None
-
-
 def _refuse_long_history(epochs: int, every: int | None, parameters: int) -> None:
     if every is None or epochs // every * parameters <= _HISTORY_NUMBERS:
         return
@@ -237,7 +255,14 @@ def _refuse_long_history(epochs: int, every: int | None, parameters: int) -> Non
     raise UserError(what, where="--every", remedy=f"show every {sparser:,}th")
 
 
-def _two_digits(number: float) -> float:
-    """`number` cut (not rounded: that could pass a limit) to two significant digits."""
-    exponent = math.floor(math.log10(number)) - 1
-    return float(f"{math.floor(number / 10.0**exponent)}e{exponent}")
+def _few(shown: Collection[int], epochs: int, few: int) -> Collection[int]:
+    """All epochs where they are few; else those that are shown, and as many as there is room for: the first hundred,
+    then log-spaced ones.
+    """
+    if epochs <= few:
+        return range(epochs + 1)
+    if len(shown) > few:
+        return frozenset({0, epochs})
+    room = few - len(shown)
+    spread = [*range(min(101, room)), *np.geomspace(100, epochs, max(0, room - 101)).round().astype(int).tolist()]
+    return frozenset(shown) | frozenset(spread)

@@ -6,16 +6,18 @@ Shapes: P trained parameters, E equations.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
-from gdtrain.engines.ends import End, gradient_norm
+from gdtrain.engines.ends import End, Stops
 from gdtrain.formula import walk
 from gdtrain.formula.evaluate import evaluate
 from gdtrain.plan import Plan
-from gdtrain.results import History, Verdict
+from gdtrain.problem.problem import Problem
 
 GRAD_TOL = 1e-8  # converged: gradient norm at most this, times the norm at the start where that is above 1
 ROOT_TOL = 1e-6  # a root: sides equal to this share of their size, and the next Newton step this small
@@ -24,106 +26,121 @@ _FAR = 1e3  # a Newton step that is so many times theta explains nothing
 _FEW, _AXES = 4, 16
 
 
+Detail = Callable[[], str]  # a sentence, made when it is asked for: what would help may take some trying
+
+
 @dataclass(frozen=True)
 class Trial:
-    """What is judged: what was planned, what was recorded, and the end. `first_norm`: gradient norm at the start."""
+    """What is judged: a trial of a plan, and its end.
 
-    plan: Plan
-    history: History
+    epochs  what was to be its last
+    remedy  gives a learning rate that would not diverge, None where none was found
+    """
+
+    batch: Plan
+    s: int
     end: End
-    first_norm: float
+    epochs: int
+    remedy: Callable[[], float | None]
+
+    @cached_property
+    def plan(self) -> Plan:
+        """Of this trial alone."""
+        return self.batch.trial(self.s, self.epochs)
+
+    @property
+    def problem(self) -> Problem:
+        return self.batch.problem
+
+    @property
+    def stops(self) -> Stops:
+        return self.batch.stops
 
     @property
     def loss(self) -> float:
-        return float(self.history.loss_K[-1])
+        return self.end.loss
 
     @property
     def norm(self) -> float:
-        return float(gradient_norm(self.end.theta_P, self.end.gradient_P, self.plan.bounds, self.plan.decay))
+        return self.end.norm
 
     @property
     def tolerance(self) -> float:
-        return (self.plan.stops.grad_tol or GRAD_TOL) * max(1.0, self.first_norm)
+        return (self.stops.grad_tol or GRAD_TOL) * max(1.0, self.end.first_norm)
 
     @property
     def loss_reached(self) -> bool:
-        return self.plan.stops.loss_tol is not None and self.loss <= self.plan.stops.loss_tol
+        return self.stops.loss_tol is not None and self.loss <= self.stops.loss_tol
 
     @property
     def sides(self) -> list[tuple[float, ...]]:
         """Left and right side of every equation at the end."""
-        return self.plan.problem.side_values(self.plan.problem.parameters.values(self.end.theta_P))
+        return self.problem.side_values(self.problem.parameters.values(self.end.theta_P))
 
 
-def judge(trial: Trial) -> Verdict:
-    """The verdict on a trial that has ended."""
-    status, detail = _judge(trial)
-    return Verdict(status, trial.end.epoch, detail)
-
-
-def _judge(trial: Trial) -> tuple[str, str]:
-    if trial.end.reason == "nonfinite":
-        if trial.plan.problem.kind == "solve" and trial.loss == 0 and _computable(trial):
-            return "converged", "left and right are equal"
-        return "diverged", _not_finite(trial)
-    if trial.end.reason == "interrupted":
-        return "interrupted", f"stopped at epoch {trial.end.epoch:,} of {trial.plan.epochs:,}; {_progress(trial)}"
+def judge(trial: Trial) -> tuple[str, Detail]:
+    """The status of a trial that has ended, and the sentence that goes with it."""
+    end, kind = trial.end, trial.problem.kind
+    if end.reason == "nonfinite":
+        if kind == "solve" and trial.loss == 0 and _computable(trial):
+            return "converged", lambda: "left and right are equal"
+        return "diverged", lambda: _not_finite(trial)
+    if end.reason == "interrupted":
+        of = f"stopped at epoch {end.epoch:,} of {trial.epochs:,}"
+        return "interrupted", lambda: f"{of}; {_progress(trial)}"
     if _rising(trial):
-        return "diverged", _risen(trial)
-    if trial.plan.problem.kind == "solve":
+        return "diverged", lambda: _risen(trial)
+    if kind == "solve":
         return _judge_root(trial)
     if trial.norm <= trial.tolerance:
         if _above_start(trial):
-            return "diverged", f"the gradient vanished at a loss above the start's, with {_remedy(trial)}"
-        return "converged", f"gradient norm {trial.norm:.3g} is at most {trial.tolerance:.3g}"
+            return "diverged", lambda: f"the gradient vanished at a loss above the start's, with {_remedy(trial)}"
+        return "converged", lambda: f"gradient norm {trial.norm:.3g} is at most {trial.tolerance:.3g}"
     if trial.loss_reached:
-        return "converged", f"loss {trial.loss:.6g} is at most {trial.plan.stops.loss_tol:g}"
+        return "converged", lambda: f"loss {trial.loss:.6g} is at most {trial.stops.loss_tol:g}"
     return _unfinished(trial)
 
 
-def _unfinished(trial: Trial) -> tuple[str, str]:
-    if trial.end.reason == "patience":
-        stops = trial.plan.stops
-        more = f" by more than {stops.min_delta:g}" if stops.min_delta else ""
-        return "stopped", f"no loss lower{more} for {stops.patience:,} epochs; {_progress(trial)}"
-    return "max_epochs", _progress(trial)
+def _unfinished(trial: Trial) -> tuple[str, Detail]:
+    if trial.end.reason != "patience":
+        return "max_epochs", lambda: _progress(trial)
+    stops = trial.stops
+    more = f" by more than {stops.min_delta:g}" if stops.min_delta else ""
+    return "stopped", lambda: f"no loss lower{more} for {stops.patience:,} epochs; {_progress(trial)}"
 
 
 def _progress(trial: Trial) -> str:
     """How fast the loss was falling in the end."""
-    if len(trial.history.loss_K) < 2:
+    if trial.end.epoch == 0:
         return f"loss {trial.loss:.6g}, gradient norm {trial.norm:.3g}"
-    before = float(trial.history.loss_K[-2])
-    gap = int(trial.history.epochs_K[-1] - trial.history.epochs_K[-2])
-    if trial.end.lr < 1e-6 * trial.plan.lr and trial.norm > 1e3 * max(1.0, trial.first_norm):
+    before = trial.end.before
+    if trial.end.lr < 1e-6 * trial.plan.lr and trial.norm > 1e3 * max(1.0, trial.end.first_norm):
         return f"the loss falls without end (gradient norm {trial.norm:.3g}): there may be no minimum"
     if not trial.loss < before:
         above = trial.norm > trial.tolerance
         return f"loss no longer falling, gradient norm {trial.norm:.3g}" + f", above {trial.tolerance:.3g}" * above
     if trial.loss <= 0:
-        return f"loss still falling by {(before - trial.loss) / gap:.3g} per epoch"
-    share = -math.expm1(math.log(trial.loss / before) / gap) * (1 - _ROUNDING)  # which must not decide a digit
+        return f"loss still falling by {before - trial.loss:.3g} per epoch"
+    share = (before - trial.loss) / before * (1 - _ROUNDING)  # which must not decide a digit
     return f"loss still falling {100 * share:.3g} % per epoch"
 
 
 def _above_start(trial: Trial) -> bool:
     """Whether the loss ended above its start by more than rounding; with weight decay it may, and rightly."""
-    first, scale = float(trial.history.loss_K[0]), trial.plan.problem.loss_scale
+    first, scale = trial.end.first_loss, trial.problem.loss_scale
     return not trial.plan.decay and trial.loss - first > ROOT_TOL * abs(first) + _ROUNDING * scale
 
 
 def _rising(trial: Trial) -> bool:
-    first, last = float(trial.history.loss_K[0]), trial.loss
-    if not last - first > abs(first) + _ROUNDING * trial.plan.problem.loss_scale:
-        return False
-    tenth = trial.end.epoch - max(1, trial.end.epoch // 10)
-    return bool(last > trial.history.loss_K[trial.history.epochs_K <= tenth][-1])
+    first = trial.end.first_loss
+    far = trial.loss - first > abs(first) + _ROUNDING * trial.problem.loss_scale
+    return far and trial.loss > trial.end.earlier
 
 
 def _not_finite(trial: Trial) -> str:
-    values_Q = trial.plan.problem.parameters.values(trial.end.theta_P)
+    values_Q = trial.problem.parameters.values(trial.end.theta_P)
     if trial.end.epoch == 0:
-        cause = trial.plan.problem.not_finite(values_Q) or "loss or gradient overflows"
+        cause = trial.problem.not_finite(values_Q) or "loss or gradient overflows"
         return f"not finite at the start: {cause}; no learning rate mends that, but another start or other data may"
     if bool(trial.end.theta_P.isfinite().all()) and math.isfinite(trial.loss):
         return f"the gradient is not finite at epoch {trial.end.epoch}, where {_values(trial)}, with {_remedy(trial)}"
@@ -131,7 +148,7 @@ def _not_finite(trial: Trial) -> str:
 
 
 def _risen(trial: Trial) -> str:
-    first = float(trial.history.loss_K[0])
+    first = trial.end.first_loss
     times = trial.loss / first if first > 0 else math.inf
     risen = f"rose {times:.3g} times" if math.isfinite(times) else f"rose to {trial.loss:.6g}"
     return f"{_culprit(trial)} is blowing up: by epoch {trial.end.epoch} the loss {risen} with {_remedy(trial)}"
@@ -142,9 +159,9 @@ def _remedy(trial: Trial) -> str:
     lr = trial.end.lr
     limit = trial.plan.lr_limit
     beyond = f" (the limit is {limit:.4g})" if limit is not None and lr > limit else ""
-    if len(trial.history.loss_K) > 1 and trial.history.loss_K[-2] < min(0.0, trial.history.loss_K[0]):
+    if trial.end.before < min(0.0, trial.end.first_loss):
         return f"lr {lr:g}; the loss falls without end: there may be no minimum"
-    better = trial.plan.surviving_lr(lr)
+    better = trial.remedy()
     if better is None and trial.plan.unstable:
         return f"lr {lr:g}: {trial.plan.unstable}"
     if better is None:
@@ -157,46 +174,49 @@ def _culprit(trial: Trial) -> str:
     for tensor in (trial.end.theta_P, trial.end.gradient_P):
         bad = ~tensor.isfinite()
         if bool(bad.any()):
-            return trial.plan.problem.parameters.trained[int(bad.int().argmax())]
-    return trial.plan.problem.parameters.trained[int(trial.end.theta_P.abs().argmax())]
+            return trial.problem.parameters.trained[int(bad.int().argmax())]
+    return trial.problem.parameters.trained[int(trial.end.theta_P.abs().argmax())]
 
 
 def _computable(trial: Trial) -> bool:
     """Whether every part of the equations is finite at the end: x/exp(1/x^2) is 0 near 0 only by overflow."""
-    named = trial.plan.problem.named(trial.plan.problem.parameters.values(trial.end.theta_P))
-    parts = (part for trees in trial.plan.problem.sides for tree in trees for part in walk(tree))
+    named = trial.problem.named(trial.problem.parameters.values(trial.end.theta_P))
+    parts = (part for trees in trial.problem.sides for tree in trees for part in walk(tree))
     return all(math.isfinite(float(evaluate(part, named))) for part in parts)
 
 
-def _judge_root(trial: Trial) -> tuple[str, str]:
+def _judge_root(trial: Trial) -> tuple[str, Detail]:
     """`solve` has converged when every equation holds and Newton's method would stay where it is."""
     sides = trial.sides
     worst = max(abs(left - right) for left, right in sides)
     holds = all(abs(left - right) <= ROOT_TOL * max(1.0, abs(left), abs(right)) for left, right in sides)
     small = trial.norm <= trial.tolerance
     step_P, explained = _newton_step(trial)
-    near = float(step_P.norm()) / max(1.0, float(trial.end.theta_P.norm()))
+    step = float(step_P.norm())
+    near = step / max(1.0, float(trial.end.theta_P.norm()))
     explained = explained and near < _FAR
+    equal = f"|left - right| is at most {worst:.3g}"
     if holds and explained and near <= _ROUNDING:
-        return "converged", f"|left - right| is at most {worst:.3g}"
+        return "converged", lambda: equal
     if holds and explained and (small or trial.loss_reached):
-        step = float(step_P.norm())
         if trial.loss_reached or near <= ROOT_TOL:
-            return "converged", f"|left - right| is at most {worst:.3g}"
-        return "max_epochs", f"|left - right| is {worst:.3g}, but so flat that Newton would still move {step:.2g}"
+            return "converged", lambda: equal
+        flat = f"|left - right| is {worst:.3g}, but so flat that Newton would still move {step:.2g}"
+        return "max_epochs", lambda: flat
     if not (holds and explained):
         if _stuck(trial, step_P):
-            here = f"near {_values(trial)}; another start may find one"
-            return "no_root", f"no real root found: |left - right| is at least {worst:.6g} {here}"
+            apart = f"no real root found: |left - right| is at least {worst:.6g}"
+            return "no_root", lambda: f"{apart} near {_values(trial)}; another start may find one"
         if small:
-            return "max_epochs", f"the gradient vanishes at {_values(trial)}, which is no root: try another start"
+            where = f"the gradient vanishes at {_values(trial)}, which is no root: try another start"
+            return "max_epochs", lambda: where
     return _unfinished(trial)
 
 
 def _values(trial: Trial) -> str:
     """The first few parameters at the end."""
-    values_Q = trial.plan.problem.parameters.values(trial.end.theta_P)
-    shown = [f"{n} = {v:.6g}" for n, v in zip(trial.plan.problem.parameters.names[:_FEW], values_Q, strict=False)]
+    values_Q = trial.problem.parameters.values(trial.end.theta_P)
+    shown = [f"{n} = {v:.6g}" for n, v in zip(trial.problem.parameters.names[:_FEW], values_Q, strict=False)]
     return ", ".join(shown)
 
 
@@ -205,7 +225,7 @@ def _newton_step(trial: Trial) -> tuple[Tensor, bool]:
     whether it explains the residuals: halves them, or finds them rounding errors. At a minimum that is no root it
     does not.
     """
-    (jacobian_EP,) = trial.plan.problem.objective.jacobians(trial.end.theta_P[None])
+    (jacobian_EP,) = trial.problem.objective.jacobians(trial.end.theta_P[None])
     if not bool(jacobian_EP.isfinite().all()):
         return torch.full_like(trial.end.theta_P, math.inf), False
     residual_E = trial.end.theta_P.new_tensor([left - right for left, right in trial.sides])
@@ -224,5 +244,5 @@ def _stuck(trial: Trial, newton_P: Tensor) -> bool:
     tried = trial.end.theta_P + torch.cat(steps)
     if trial.plan.bounds is not None:
         tried = tried.clamp(*trial.plan.bounds)
-    loss_S, _ = trial.plan.problem.objective.loss_and_gradient(tried)
+    loss_S, _ = trial.problem.objective.loss_and_gradient(tried)
     return not bool((loss_S < 0.999 * trial.loss).any())

@@ -147,7 +147,7 @@ def unscaled(known: Known) -> Problem:
 
 def start(posed: Problem) -> Tensor:
     """Where the problem's descent starts, (1, P)."""
-    return posed.parameters.theta(posed.parameters.start_SQ)
+    return posed.parameters.theta(posed.parameters.start_Q[None])
 
 
 def around(posed: Problem, trials: int, seed: int = 0) -> Tensor:

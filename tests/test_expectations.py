@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gdtrain.errors import UserError
-from gdtrain.expectations import check, look_up, parse_expectation
+from gdtrain.expectations import check, parse_expectation
 from gdtrain.results import Result
+from gdtrain.results.lookup import look_up
 from tests.outcomes import outcome
 
 # w ends at 2.25 exactly, the loss at 0.5; gradients are -0.5.

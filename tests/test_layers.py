@@ -18,15 +18,20 @@ PACKAGE = Path(package_file).parent
 LAYERS = [
     {"errors"},
     {"draws", "formula", "results", "sources"},
-    {"experiment"},
-    {"losses", "optimizers"},
+    {"experiment", "report"},
+    {"keep", "losses", "optimizers"},
     {"problem"},
     {"engines"},
+    {"rates"},
     {"plan"},
-    {"insight", "verdict"},
+    {"insight", "survivors", "verdict"},
+    {"outcome"},
     {"gradient", "train"},
+    {"batches", "tables", "kept"},
+    {"sweep"},
+    {"finder", "starts"},
     {"look"},
-    {"expectations", "report"},
+    {"expectations"},
     {"api"},
     {"cli"},
     {"__main__", "__init__"},
@@ -37,7 +42,7 @@ RANK = {module: rank for rank, row in enumerate(LAYERS) for module in row}
 KNOWS_ONLY = {"losses": set(), "optimizers": set(), "report": {"errors", "results"}}
 
 # Importing these loads neither torch nor polars; `experiment` stands for every module in it.
-LIGHT = ["gdtrain", "cli", "errors", "experiment", "formula", "report", "results", "sources"]
+LIGHT = ["gdtrain", "cli", "errors", "experiment", "formula", "keep", "report", "results", "sources"]
 HEAVY = {"torch", "polars", "pandas", "scipy"}
 
 FILES = sorted(PACKAGE.rglob("*.py"))

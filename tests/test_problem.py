@@ -183,7 +183,7 @@ def test_values_of_theta_of_values(name: str) -> None:
     torch.testing.assert_close(parameters.values(parameters.theta(values)), values, rtol=1e-12, atol=1e-12)
     held = [i for i in range(len(parameters.names)) if i not in parameters.free]
     for i in held:
-        torch.testing.assert_close(values[:, i], parameters.start_SQ[:, i].expand(4), rtol=1e-13, atol=0)
+        torch.testing.assert_close(values[:, i], parameters.start_Q[i].expand(4), rtol=1e-13, atol=0)
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids=str)
@@ -249,10 +249,10 @@ def test_extreme_columns_are_scaled(column: list[float], mean: float, sd: float)
 
 
 def test_a_start_depends_on_seed_and_name_alone() -> None:
-    one = problem({"minimize": "(a - 1)^2", "train": {"seed": 4}}).parameters.start_SQ
+    one = problem({"minimize": "(a - 1)^2", "train": {"seed": 4}}).parameters.start_Q
     two = problem({"minimize": "(b - 1)^2 + (a - 1)^2", "train": {"seed": 4}}).parameters
-    other = problem({"minimize": "(a - 1)^2", "train": {"seed": 5}}).parameters.start_SQ
-    assert float(two.start_SQ[0, two.names.index("a")]) == float(one)
+    other = problem({"minimize": "(a - 1)^2", "train": {"seed": 5}}).parameters.start_Q
+    assert float(two.start_Q[two.names.index("a")]) == float(one)
     assert float(one) != float(other)
 
 
@@ -270,11 +270,11 @@ STARTS: list[tuple[dict[str, Any], float, float]] = [
 def test_where_starts_are_drawn(param: dict[str, Any], low: float, high: float) -> None:
     for seed in range(20):
         source = {"minimize": "(a - 1)^2", "params": {"a": param}, "train": {"seed": seed}}
-        assert low <= float(problem(source).parameters.start_SQ) <= high
+        assert low <= float(problem(source).parameters.start_Q) <= high
 
 
 def test_regress_starts_at_0() -> None:
-    assert problem(EXPERIMENTS["regress"]).parameters.start_SQ.tolist() == [[0.0] * 4]
+    assert problem(EXPERIMENTS["regress"]).parameters.start_Q.tolist() == [0.0] * 4
 
 
 # Curvature
@@ -356,8 +356,8 @@ def test_predictions_are_the_formula(xs: list[float], seed: int) -> None:
     """predict is evaluated row by row: y = a*x^2 + b."""
     posed = problem({"fit": "y = a*x^2 + b", "data": {"columns": {"x": xs, "y": xs}}, "train": {"seed": seed}})
     assert posed.predict is not None
-    a, b = posed.parameters.start_SQ[0].tolist()
-    found = posed.predict(posed.parameters.start_SQ[0], {"x": torch.tensor(xs, dtype=F64)}, len(xs))
+    a, b = posed.parameters.start_Q.tolist()
+    found = posed.predict(posed.parameters.start_Q, {"x": torch.tensor(xs, dtype=F64)}, len(xs))
     assert found.tolist() == [a * (x * x) + b for x in xs]
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
-from gdtrain.engines.ends import End
+from gdtrain.engines.ends import Chunk, Ends
+from gdtrain.experiment.trials import Trials
 from gdtrain.plan import make_plan
-from gdtrain.results import History, Verdict
+from gdtrain.results import Verdict
+from gdtrain.survivors import surviving_lr
 from gdtrain.train import train
 from gdtrain.verdict import Trial, judge
 from tests.problems import experiment, problem
@@ -71,12 +72,14 @@ def test_from_a_loss_of_none_no_multiple_is_told() -> None:
 def status(losses: Sequence[float]) -> str:
     """The verdict on a line through points whose loss went this way; nothing else about it is special."""
     settled = experiment(LINE, lr=0.01, epochs=len(losses) - 1)
-    plan = make_plan(settled, problem(settled))
-    history = History(np.arange(len(losses)), np.array(losses, dtype=float), np.zeros((len(losses), 1)))
-    theta, gradient = torch.ones(1, dtype=torch.float64), torch.full((1,), 7.0, dtype=torch.float64)
-    last = torch.tensor(losses[-1], dtype=torch.float64)
-    end = End(epoch=len(losses) - 1, reason="epochs", loss=last, theta_P=theta, gradient_P=gradient, lr=0.01)
-    return judge(Trial(plan, history, end, first_norm=30.0)).status
+    plan = make_plan(Trials(settled), problem(settled))
+    ends = Ends(1, [len(losses) - 1])
+    loss_CS = torch.tensor(losses, dtype=torch.float64)[:, None]
+    one = torch.ones(len(losses), 1, dtype=torch.float64)
+    chunk = Chunk(range(len(losses)), loss_CS, one[:, None], 7 * one[:, None], 0.01 * one)
+    ends.judge(chunk)
+    ((end,),) = ends.close(chunk).values()
+    return judge(Trial(plan, 0, end, plan.epochs, lambda: None))[0]
 
 
 RISING: list[tuple[Sequence[float], str]] = [
@@ -129,7 +132,7 @@ def test_without_a_minimum_no_lr_is_named() -> None:
 def test_trying_out_takes_no_part_in_the_result() -> None:
     """The plan that was judged runs as before."""
     settled = experiment(LINE, lr=5.0, epochs=10)
-    plan = make_plan(settled, problem(settled))
+    plan = make_plan(Trials(settled), problem(settled))
     before = plan.run().recorded.loss_CS
-    assert plan.surviving_lr(5.0) is not None
+    assert surviving_lr(plan, [5.0]) == [0.066]
     assert torch.equal(plan.run().recorded.loss_CS, before)

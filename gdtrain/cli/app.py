@@ -8,6 +8,7 @@ import typer
 
 import gdtrain
 from gdtrain.cli.looking import grad
+from gdtrain.cli.sweeping import sweep
 from gdtrain.cli.training import fit, minimize, regress, run, solve
 from gdtrain.cli.writing import check, init, schema
 
@@ -23,7 +24,7 @@ Examples:
 """
 
 PANELS = {
-    "Train": (run, solve, fit, regress, minimize),
+    "Train": (run, sweep, solve, fit, regress, minimize),
     "Look": (grad,),
     "Write": (init, check, schema),
 }

@@ -6,6 +6,7 @@ A verb takes them as one `options` argument; `takes_options` spreads them over i
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field, fields
 from functools import wraps
@@ -16,7 +17,10 @@ import typer
 from gdtrain.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
-    from gdtrain.experiment.overrides import Override  # with pydantic behind it, which --help need not wait for
+    from gdtrain.experiment.overrides import (
+        AxisFlag,
+        Override,
+    )  # with pydantic behind it, which --help need not wait for
 
 TRAINING, OUTPUT = "Training", "Output"
 
@@ -37,54 +41,62 @@ def _key(flag: str, what: str, metavar: str) -> Any:
     return typer.Option(f"--{flag}", metavar=metavar, help=what, rich_help_panel=TRAINING, show_default=False)
 
 
+def _training(flag: str, what: str, **more: Any) -> Any:
+    return typer.Option(flag, help=what, rich_help_panel=TRAINING, show_default=False, **more)
+
+
 def _output(flag: str, what: str, **more: Any) -> Any:
     return typer.Option(flag, help=what, rich_help_panel=OUTPUT, show_default=False, **more)
 
 
+_START = "Where a parameter starts: w=0, or all of them from a result: @result.json."
+_SET = "Any key of the experiment: train.optimizer.momentum=0.9."
+_EXPECT = "Fail (exit 1) unless this holds: 'w = 2 +- 0.01', 'loss < 1e-3'."
+
+
 @dataclass(frozen=True)
-class Options:
-    """What the flags said."""
+class Common:
+    """What the flags said that all verbs that train have. `words` is the whole command line after `gdtrain`."""
+
+    lr: Any = None
+    epochs: Any = None
+    optimizer: Any = None
+    loss: Any = None
+    seed: Any = None
+    start: Annotated[list[str], _training("--start", _START, metavar="NAME=NUMBER|@FILE")] = field(default_factory=list)
+    set: Annotated[list[str], _training("--set", _SET, metavar="KEY=VALUE")] = field(default_factory=list)
+    engine: Any = None
+    dtype: Any = None
+    device: Any = None
+    every: Annotated[int | None, _output("--every", "Show every Nth epoch.", metavar="N", min=1)] = None
+    gradients: Annotated[bool, _output("--gradients", "Show gradients beside the weights.")] = False
+    get: Annotated[str | None, _output("--get", "Print this value alone: w, loss, ...", metavar="NAME")] = None
+    expect: Annotated[list[str], _output("--expect", _EXPECT, metavar="EXPR")] = field(default_factory=list)
+    format: Annotated[str, _output("--format", "table, plain, json, csv or md.", metavar="FORMAT")] = "table"
+    quiet: Annotated[bool, _output("--quiet", "No progress, no warnings on stderr.")] = False
+    print_config: Annotated[
+        bool, _output("--print-config", "Print the experiment file that says the same, and do not train.")
+    ] = False
+    top: Annotated[int | None, _output("--top", "Of many trials show the N best.", metavar="N", min=1)] = None
+    words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Options(Common):
+    """What the flags of a verb that trains one experiment said."""
 
     lr: Annotated[str | None, _key("lr", "Learning rate, or auto.", "NUMBER")] = None
     epochs: Annotated[str | None, _key("epochs", "Passes over the data (1,000).", "N")] = None
     optimizer: Annotated[str | None, _key("optimizer", "sgd, adam, ..., or {name: sgd, momentum: 0.9}.", "NAME")] = None
     loss: Annotated[str | None, _key("loss", "mse, half_sse, sse, mae, huber.", "NAME")] = None
     seed: Annotated[str | None, _key("seed", "Seed of every random draw (0).", "N")] = None
-    start: Annotated[
-        list[str],
-        typer.Option(
-            "--start",
-            metavar="NAME=NUMBER|@FILE",
-            help="Where a parameter starts: w=0, or all of them from a result: @result.json.",
-            rich_help_panel=TRAINING,
-            show_default=False,
-        ),
-    ] = field(default_factory=list)
-    set: Annotated[
-        list[str],
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="Any key of the experiment: train.optimizer.momentum=0.9.",
-            rich_help_panel=TRAINING,
-            show_default=False,
-        ),
-    ] = field(default_factory=list)
-    engine: Annotated[str | None, _key("engine", "auto or loop.", "NAME")] = None
+    engine: Annotated[str | None, _key("engine", "auto, exact or loop.", "NAME")] = None
     dtype: Annotated[str | None, _key("dtype", "float64 or float32.", "NAME")] = None
     device: Annotated[str | None, _key("device", "cpu, cuda, mps, ...", "NAME")] = None
-    every: Annotated[int | None, _output("--every", "Show every Nth epoch.", metavar="N", min=1)] = None
-    gradients: Annotated[bool, _output("--gradients", "Show gradients beside the weights.")] = False
-    get: Annotated[str | None, _output("--get", "Print this value alone: w, loss, ...", metavar="NAME")] = None
-    expect: Annotated[
-        list[str],
-        _output("--expect", "Fail (exit 1) unless this holds: 'w = 2 +- 0.01', 'loss < 1e-3'.", metavar="EXPR"),
-    ] = field(default_factory=list)
-    format: Annotated[str, _output("--format", "table, plain, json, csv or md.", metavar="FORMAT")] = "table"
-    quiet: Annotated[bool, _output("--quiet", "No progress, no warnings on stderr.")] = False
-    print_config: Annotated[
-        bool, _output("--print-config", "Print the experiment file that says the same, and do not train.")
-    ] = False
+    starts: Annotated[
+        int | None,
+        _training("--starts", "Train from N random starts at once; shows what they found.", metavar="N", min=1),
+    ] = None
 
     def overrides(self) -> list[Override]:
         """The flags that change the experiment: the shorthands, --start, then --set, which is the most particular."""
@@ -96,6 +108,70 @@ class Options:
         return [*found, *start_overrides(self.start), *(Override.setting(text) for text in self.set)]
 
 
+def _axis(flag: str, what: str) -> Any:
+    return _key(flag, what, "VALUES")
+
+
+@dataclass(frozen=True)
+class SweepOptions(Common):
+    """What the flags of `sweep` said: those of an experiment's keys may have several values."""
+
+    lr: Annotated[list[str], _axis("lr", "Learning rates: 1e-3,1e-2 or geomspace:1e-4:1:13.")] = field(
+        default_factory=list
+    )
+    epochs: Annotated[list[str], _axis("epochs", "Epochs at which to read: 10,100,1000.")] = field(default_factory=list)
+    optimizer: Annotated[list[str], _axis("optimizer", "sgd,adam or '{name: sgd, momentum: 0.9},adam'.")] = field(
+        default_factory=list
+    )
+    loss: Annotated[list[str], _axis("loss", "mse,mae,huber.")] = field(default_factory=list)
+    seed: Annotated[list[str], _axis("seed", "Seeds: 0..9.")] = field(default_factory=list)
+    engine: Annotated[list[str], _axis("engine", "auto, exact or loop.")] = field(default_factory=list)
+    dtype: Annotated[list[str], _axis("dtype", "float64,float32.")] = field(default_factory=list)
+    device: Annotated[list[str], _axis("device", "cpu, cuda, mps, ...")] = field(default_factory=list)
+    zip: Annotated[bool, _training("--zip", "Pair the values of the axes; without it every combination.")] = False
+    random: Annotated[
+        int | None, _training("--random", "Draw N points from axes such as lr=loguniform:1e-4:1.", metavar="N", min=1)
+    ] = None
+    lr_find: Annotated[
+        bool, _training("--lr-find", "Look for a learning rate: where descent is fastest, where it breaks.")
+    ] = False
+    memory: Annotated[
+        str | None,
+        _training("--memory", "What trials side by side may take: 2G (a quarter of it all).", metavar="SIZE"),
+    ] = None
+    rank_by: Annotated[
+        str | None, _output("--rank-by", "Rank by this in place of the loss: epochs, w, -w, ...", metavar="NAME")
+    ] = None
+    out: Annotated[
+        str | None, _output("--out", "Keep finished trials here, and go on from what is there.", metavar="DIR")
+    ] = None
+
+    def overrides(self) -> list[Override]:
+        """The flags that have one value by their kind."""
+        from gdtrain.cli.starts import start_overrides
+
+        return start_overrides(self.start)
+
+    def axes(self) -> list[AxisFlag]:
+        """The flags that may have several values, in the order of the table of keys; --set comes last."""
+        from gdtrain.experiment.overrides import AxisFlag
+
+        given = {name: texts for name in KEYS if (texts := getattr(self, name))}
+        return [*(AxisFlag.of(KEYS[n], texts, f"--{n}") for n, texts in given.items()), *AxisFlag.settings(self.set)]
+
+    def bytes(self) -> int | None:
+        """--memory as a number of bytes. Raises UserError."""
+        if self.memory is None:
+            return None
+        found = _SIZE.fullmatch(self.memory.strip())
+        if found is None or not float(found[1]) > 0:
+            raise UserError(f"{self.memory} is no size", where="--memory", remedy="write it like 512M or 2G")
+        return int(float(found[1]) * 1024 ** (" KMGT".index(found[2].upper() or " ")))
+
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kKmMgGtT]?)(?:i?[bB])?")
+
+
 def check_format(style: str) -> None:
     """Refuse a format that there is not."""
     from gdtrain.report.render import FORMATS
@@ -105,9 +181,9 @@ def check_format(style: str) -> None:
         raise UserError(f"there is no format {style}", where="--format", remedy=remedy)
 
 
-def takes_options(verb: Callable[..., int]) -> Callable[..., int]:
-    """Give `verb`, which takes `options: Options`, one command-line option for each field of Options."""
-    hints = get_type_hints(Options, include_extras=True)
+def takes_options(kind: type[Common]) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Give a verb that takes `options` of this kind one command-line option for each of its fields."""
+    hints = get_type_hints(kind, include_extras=True)
     shared = [
         inspect.Parameter(
             f.name,
@@ -115,16 +191,22 @@ def takes_options(verb: Callable[..., int]) -> Callable[..., int]:
             default=f.default if f.default is not MISSING else [],
             annotation=hints[f.name],
         )
-        for f in fields(Options)
+        for f in fields(kind)
+        if f.name != "words"
     ]
-    own = [p for p in inspect.signature(verb, eval_str=True).parameters.values() if p.name != "options"]
+    context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
 
-    @wraps(verb)
-    def command(**given: Any) -> int:
-        options = Options(**{p.name: given.pop(p.name) for p in shared})
-        return verb(**given, options=options)
+    def spread(verb: Callable[..., int]) -> Callable[..., int]:
+        own = [p for p in inspect.signature(verb, eval_str=True).parameters.values() if p.name != "options"]
 
-    del command.__wrapped__  # typer must read the signature below, not the verb's own
-    command.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]
-    command.__annotations__ = {p.name: p.annotation for p in [*own, *shared]}
-    return command
+        @wraps(verb)
+        def command(*, context: typer.Context, **given: Any) -> int:
+            options = kind(**{p.name: given.pop(p.name) for p in shared}, words=tuple(context.obj or ()))
+            return verb(**given, options=options)
+
+        del command.__wrapped__  # typer must read the signature below, not the verb's own
+        command.__signature__ = inspect.Signature([*own, *shared, context])  # type: ignore[attr-defined]
+        command.__annotations__ = {p.name: p.annotation for p in [*own, *shared, context]}
+        return command
+
+    return spread

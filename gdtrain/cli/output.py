@@ -3,44 +3,38 @@
 from __future__ import annotations
 
 import gc
-import signal
 import sys
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import FrameType
+from functools import partial
 from typing import Any
 
 from gdtrain.cli.messages import say
-from gdtrain.cli.options import Options, check_format
-from gdtrain.errors import printable
-from gdtrain.expectations import (
-    SCALARS,
-    SECTIONS,
-    SHORT_NAMES,
-    Expectation,
-    check,
-    look_up,
-    no_number,
-    parse_expectation,
-)
+from gdtrain.cli.options import Common, check_format
+from gdtrain.cli.rerun import alone
+from gdtrain.cli.watched import Watched
+from gdtrain.errors import UserError, printable
+from gdtrain.expectations import Expectation, check, parse_expectation
+from gdtrain.experiment.overrides import AxisFlag, Override
 from gdtrain.experiment.schema import Experiment
-from gdtrain.report.render import render
-from gdtrain.results import Result
-
-_QUIET_SECONDS = 1.0  # a shorter run shows no progress
+from gdtrain.experiment.sweep import Sweep, load_sweep
+from gdtrain.report.parts import Outcome
+from gdtrain.report.render import pieces
+from gdtrain.results import Result, SweepResult, Trial
+from gdtrain.results.lookup import check_name, look_up
+from gdtrain.results.ranking import check_metric
 
 
 @dataclass(frozen=True)
 class Output:
     """How results are shown. `many`: several in a row, so that JSON is a document a line."""
 
-    options: Options
+    options: Common
     expectations: list[Expectation]
     many: bool
 
     @classmethod
-    def checked(cls, options: Options, *, many: bool) -> Output:
+    def checked(cls, options: Common, *, many: bool = False) -> Output:
         """Refuse before anything trains what could not be shown after."""
         check_format(options.format)
         return cls(options, [parse_expectation(text) for text in options.expect], many)
@@ -55,9 +49,8 @@ class Output:
         """Train one experiment and show what came of it. Returns the exit code."""
         from gdtrain.train import train
 
-        gc.freeze()  # what was imported stays
-        gc.enable()
-        with _Watch(experiment.train.epochs, quiet=self.options.quiet) as watch:
+        _collect()
+        with Watched(experiment.train.epochs, quiet=self.options.quiet) as watch:
             result = train(
                 experiment,
                 stdin=sys.stdin.buffer if sys.stdin else None,
@@ -69,95 +62,126 @@ class Output:
         if experiment.regress and experiment.regress.features == ["*"] and not self.options.quiet:
             features = [name for name in result.data["columns"] if name not in experiment.regress.target]
             say(printable(f"features: {', '.join(features)}"))
-        self._show(result)
-        met = [self._expect(expectation, result) for expectation in self.expectations]
-        return max(result.verdict.exit_code, 0 if all(met) else 1)
+        return self._show(result, result, result.verdict.exit_code)
+
+    def starts(self, experiment: Experiment, count: int) -> int:
+        """Train one experiment from many starts and show what they found. Returns the exit code."""
+        from gdtrain.starts import train_starts
+        from gdtrain.sweep import Request
+
+        request = Request(
+            every=self.options.every,
+            gradients=self.options.gradients,
+            top=self.options.top,
+            rerun=partial(alone, self.options.words),
+        )
+        _collect()
+        with Watched(count, quiet=self.options.quiet, unit="starts") as watch:
+            result = train_starts(experiment, count, request, _tables(), watch=watch, ready=self._check_get)
+        return self._show_sweep(result)
+
+    def sweep(self, spec: Sweep, request: Mapping[str, Any]) -> int:
+        """Train a sweep and show it, ranked. Returns the exit code."""
+        from gdtrain.sweep import Request, sweep
+
+        _collect()
+        with Watched(len(spec.points), quiet=self.options.quiet, unit="trials") as watch:
+            ready = partial(self._check_sweep, request["rank_by"])
+            result = sweep(spec, Request(**request), _tables(), watch=watch, tell=self._note, ready=ready)
+        return self._show_sweep(result)
+
+    def find_lr(
+        self,
+        source: str | Mapping[str, Any],
+        overrides: Sequence[Override],
+        flags: Sequence[AxisFlag],
+        request: Mapping[str, Any],
+    ) -> int:
+        """Look for a learning rate and show where descent is fastest. Returns the exit code."""
+        from gdtrain.finder import find_lr, learning_rates
+        from gdtrain.sweep import Request
+
+        swept = [flag for flag in flags if flag.plain is None or flag.key == "train.lr"]
+        if swept:
+            remedy = "leave it out" if swept[0].key == "train.lr" else "give it one value"
+            raise UserError(f"{swept[0].key} is swept too", where="--lr-find", remedy=remedy)
+        tables, plain = _tables(), [*overrides, *(flag.plain for flag in flags if flag.plain is not None)]
+        some_lr = load_sweep(source, [*plain, Override("train.lr", 1.0, "--lr-find")], stdin=sys.stdin)
+        _collect()
+        rates, limit = learning_rates(some_lr.groups[0].trials.experiment, tables)
+        spec = load_sweep(source, plain, [AxisFlag.of_values("train.lr", rates, "--lr-find")], stdin=sys.stdin)
+        with Watched(len(spec.points), quiet=self.options.quiet, unit="trials") as watch:
+            result = find_lr(spec, limit, Request(**request), tables, watch=watch, tell=self._note)
+        return self._show_sweep(result)
 
     def _check_get(self, parameters: Sequence[str]) -> None:
         """Refuse a name that the result will not have before any time is spent on it."""
-        name = self.options.get
-        if name is None or name in (*parameters, *SHORT_NAMES, *SCALARS):
-            return
-        section, dot, rest = name.partition(".")
-        known = section in SECTIONS if section != "params" else any(rest.startswith(p) for p in parameters)
-        if not (dot and known):
-            raise no_number(name, parameters, where="--get")
-
-    def _show(self, result: Result) -> None:
-        if not self.options.quiet:
-            for warning in result.warnings:
-                say(printable(f"warning: {warning}"))
         if self.options.get is not None:
-            print(_plain(look_up(result, self.options.get)))
+            check_name(self.options.get, parameters, where="--get")
+
+    def _check_sweep(self, rank_by: str, parameters: Sequence[str]) -> None:
+        self._check_get(parameters)
+        check_metric(rank_by, parameters)
+
+    def _note(self, note: str) -> None:
+        if not self.options.quiet:
+            say(printable(f"note: {note}"))
+
+    def _show_sweep(self, result: SweepResult) -> int:
+        """Show a sweep; what is asked of one result is asked of the best trial."""
+        first = result.best if result.best is not None or not result.trials else result.order[0]
+        return self._show(result, None if first is None else result.trials[first], result.exit_code)
+
+    def _show(self, outcome: Outcome, best: Result | Trial | None, code: int) -> int:
+        """Show an outcome and hold it against the expectations. Returns the exit code."""
+        for warning in outcome.warnings if not self.options.quiet else ():
+            say(printable(f"warning: {warning}"))
+        if self.options.get is not None:
+            if best is not None:
+                print(_plain(look_up(best, self.options.get)))
         elif self.options.format == "table":
-            _tables(result)
+            _print_tables(outcome)
         else:
-            if self.options.format == "csv" and result.thinned and not self.options.quiet:
-                say(f"note: {len(result.recorded.epochs_K):,} of {result.epochs + 1:,} epochs; --every N shows others")
-            sys.stdout.write(render(result, self.options.format, compact=self.many))
+            if isinstance(outcome, Result) and outcome.thinned and self.options.format == "csv":
+                self._note(
+                    f"{len(outcome.recorded.epochs_K):,} of {outcome.epochs + 1:,} epochs; --every N shows others"
+                )
+            for piece in pieces(outcome, self.options.format, compact=self.many):
+                sys.stdout.write(piece)
         if self.many and self.options.format in ("table", "plain", "md") and self.options.get is None:
             print()
         sys.stdout.flush()
+        met = [self._expect(expectation, best) for expectation in self.expectations if best is not None]
+        return max(code, 0 if all(met) else 1)
 
-    def _expect(self, expectation: Expectation, result: Result) -> bool:
+    def _expect(self, expectation: Expectation, result: Result | Trial) -> bool:
         outcome = check(expectation, result)
         say(printable(str(outcome)))
         return outcome.met
+
+
+def _collect() -> None:
+    """From here on there may be garbage to collect; what was imported stays."""
+    gc.freeze()
+    gc.enable()
+
+
+def _tables() -> Any:
+    from gdtrain.tables import Tables
+
+    return Tables(stdin=sys.stdin.buffer if sys.stdin else None)
 
 
 def _plain(value: float | str) -> str:
     return value if isinstance(value, str) else repr(float(value) if isinstance(value, float) else value)
 
 
-def _tables(result: Result) -> None:
+def _print_tables(outcome: Outcome) -> None:
     from rich.console import Console
 
     from gdtrain.report.tables import show
 
     console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
     with console.capture() as shown:  # rich would turn a closed pipe into an exit of its own
-        show(result, console)
+        show(outcome, console)
     sys.stdout.write(shown.get())
-
-
-class _Watch:
-    """Asked by the engine whether to go on. Ctrl-C says no; a second one kills. After a second, shows progress."""
-
-    def __init__(self, epochs: int, *, quiet: bool) -> None:
-        self._epochs = epochs
-        self._interrupted = False
-        self._began = time.monotonic()
-        self._live = not quiet and sys.stderr is not None and sys.stderr.isatty()
-        self._progress: Any = None
-
-    def __call__(self, epoch: int, loss: float) -> bool:
-        if self._live and time.monotonic() - self._began > _QUIET_SECONDS:
-            self._show(epoch, loss)
-        return not self._interrupted
-
-    def __enter__(self) -> _Watch:
-        self._before = signal.getsignal(signal.SIGINT)
-        signal.signal(signal.SIGINT, self._interrupt)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        signal.signal(signal.SIGINT, self._before)
-        if self._progress is not None:
-            self._progress.stop()
-
-    def _interrupt(self, number: int, frame: FrameType | None) -> None:
-        if self._interrupted:
-            raise KeyboardInterrupt
-        self._interrupted = True
-
-    def _show(self, epoch: int, loss: float) -> None:
-        if self._progress is None:
-            from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-            columns = (MofNCompleteColumn(), TextColumn("epochs"), BarColumn(), TextColumn("{task.description}"))
-            console = Console(file=sys.stderr)
-            self._progress = Progress(*columns, TimeRemainingColumn(), console=console, transient=True)
-            self._task = self._progress.add_task("", total=self._epochs)
-            self._progress.start()
-        self._progress.update(self._task, completed=epoch, description=f"loss {loss:.6g}")

@@ -55,7 +55,7 @@ def _dispatch(arguments: Sequence[str]) -> int:
     from gdtrain.cli.usage import expressions_apart, translate
 
     try:
-        code = app(expressions_apart(arguments), prog_name="gdtrain", standalone_mode=False)
+        code = app(expressions_apart(arguments), prog_name="gdtrain", standalone_mode=False, obj=list(arguments))
     except TyperException as error:
         raise translate(error, arguments) from None
     return code if isinstance(code, int) else 0

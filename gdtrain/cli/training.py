@@ -33,7 +33,7 @@ Points = Annotated[
 ]
 
 
-@takes_options
+@takes_options(Options)
 def run(
     files: Annotated[
         list[str], typer.Argument(metavar="FILE...", help="Experiment files; - is stdin.", show_default=False)
@@ -52,7 +52,7 @@ def run(
     return _train(list(files), options)
 
 
-@takes_options
+@takes_options(Options)
 def solve(
     equations: Annotated[
         list[str], typer.Argument(metavar="EQUATION...", help="'x + 1 = 3'; several make a system.", show_default=False)
@@ -66,7 +66,7 @@ def solve(
     return _train([{"solve": [_written("EQUATION", text) for text in equations]}], options)
 
 
-@takes_options
+@takes_options(Options)
 def fit(
     formula: Formula,
     options: Options,
@@ -82,7 +82,7 @@ def fit(
     return _train([experiment], options)
 
 
-@takes_options
+@takes_options(Options)
 def regress(
     table: Annotated[
         str, typer.Argument(metavar="DATA", help="CSV, TSV, Parquet or NDJSON; - is stdin.", show_default=False)
@@ -109,7 +109,7 @@ def regress(
     return _train([experiment], options)
 
 
-@takes_options
+@takes_options(Options)
 def minimize(
     expression: Annotated[str, typer.Argument(metavar="EXPRESSION", help="What to make small.", show_default=False)],
     options: Options,
@@ -207,7 +207,7 @@ def _train(sources: Sequence[str | Mapping[str, Any]], options: Options) -> int:
     codes = []
     for experiment in experiments:
         try:
-            codes.append(output.train(experiment))
+            codes.append(output.starts(experiment, options.starts) if options.starts else output.train(experiment))
         except UserError as error:
             if len(experiments) == 1:
                 raise

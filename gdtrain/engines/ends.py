@@ -1,18 +1,23 @@
 """When trials end: judged a chunk of epochs at a time, so that the walk itself stays bare.
 
-Shapes: S trials, P parameters, C epochs of a chunk.
+Shapes: S trials, L of them that a chunk holds, P parameters, C epochs of a chunk, R epochs that are read.
 """
 
 from __future__ import annotations
 
+import bisect
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 Bounds = tuple[Tensor, Tensor]  # lower_P, upper_P
+Number = float | Tensor  # one for all trials, or (S, 1): one for each
+
+_TRACED = 10_000  # losses that are kept to tell whether a trial that stopped was rising
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,9 @@ class Stops:
     loss_tol: float | None = None
     patience: int | None = None
     min_delta: float = 0.0
+
+
+NO_STOPS = Stops()
 
 
 @dataclass(frozen=True)
@@ -52,107 +60,258 @@ class Chunk:
         picked = (t[rows] for t in (self.loss_CS, self.theta_CSP, self.gradient_CSP, self.lr_CS))
         return Chunk([self.epochs[i] for i in rows], *picked)
 
+    def spread(self, live_L: Sequence[int], trials: int) -> Chunk:
+        """The same with a row for each of S trials; those that had ended before are no numbers."""
+        if len(live_L) == trials:
+            return self
+        return Chunk(
+            self.epochs,
+            *(
+                t.new_full((t.shape[0], trials, *t.shape[2:]), math.nan).index_copy(1, _index(live_L, t), t)
+                for t in (self.loss_CS, self.theta_CSP, self.gradient_CSP, self.lr_CS)
+            ),
+        )
+
 
 @dataclass(frozen=True)
 class End:
-    """The last state of one trial and why it is the last."""
+    """The last state of one trial, why it is the last, and what to compare it with.
+
+    before   the loss an epoch earlier; nan at the start
+    earlier  the loss a tenth of its epochs earlier, and at least one; nan where nobody asks
+    norm     of the gradient, as `gradient_norm` counts it; first_norm is that of the start, first_loss its loss
+    """
 
     epoch: int
     reason: str  # "epochs", "nonfinite", "grad_tol", "loss_tol", "patience" or "interrupted"
-    loss: Tensor  # ()
+    loss: float
     theta_P: Tensor
     gradient_P: Tensor
     lr: float
+    norm: float
+    first_loss: float
+    first_norm: float
+    before: float = math.nan
+    earlier: float = math.nan
+
+
+@dataclass(frozen=True)
+class States:
+    """One state of each of some trials: epoch_S and numbers as arrays, theta_SP, gradient_SP; else as `End`."""
+
+    epoch_S: np.ndarray
+    loss_S: Tensor
+    theta_SP: Tensor
+    gradient_SP: Tensor
+    lr_S: Tensor
+    before_S: Tensor
+    earlier_S: Tensor
+
+    def ends(self, reasons: Sequence[str], first: First, bounds: Bounds | None, decay: Number) -> list[End]:
+        """One end a trial. `first` and `decay` are those of these trials."""
+        norm_S = gradient_norm(self.theta_SP, self.gradient_SP, bounds, decay)
+        numbers = (self.loss_S, self.lr_S, norm_S, first.loss_S, first.norm_S, self.before_S, self.earlier_S)
+        columns = [column.tolist() for column in numbers]
+        states = zip(self.theta_SP.unbind(), self.gradient_SP.unbind(), strict=True)
+        return [
+            End(epoch, reason, loss, theta_P, gradient_P, lr, norm, first_loss, first_norm, before, earlier)
+            for epoch, reason, (theta_P, gradient_P), loss, lr, norm, first_loss, first_norm, before, earlier in zip(
+                self.epoch_S.tolist(), reasons, states, *columns, strict=True
+            )
+        ]
+
+
+@dataclass(frozen=True)
+class First:
+    """Loss and gradient norm (S,) at the start."""
+
+    loss_S: Tensor
+    norm_S: Tensor
+
+    def take(self, rows: Sequence[int]) -> First:
+        index = _index(rows, self.loss_S)
+        return First(self.loss_S[index], self.norm_S[index])
 
 
 class Ends:
-    """Finds the end of each of S trials as chunks come in."""
+    """Finds the end of each of S trials as chunks come in, at each of the epochs that are read.
 
-    def __init__(self, trials: int, stops: Stops, bounds: Bounds | None = None, decay: float = 0.0) -> None:
-        self.found: list[End | None] = [None] * trials
+    rows  the trials, by number, whose states a chunk holds: all, but for those that were dropped
+    """
+
+    def __init__(
+        self,
+        trials: int,
+        reads: Collection[int],
+        stops: Stops = NO_STOPS,
+        bounds: Bounds | None = None,
+        decay: Number = 0.0,
+    ) -> None:
+        self.rows = list(range(trials))
+        self._trials, self._reads = trials, sorted(reads)
+        self._found: list[End | None] = [None] * trials
+        self._read: dict[int, list[End]] = {}
         self._stops, self._bounds, self._decay = stops, bounds, decay
-        self._first_norm_S: Tensor | None = None
+        self._first: First | None = None
         self._best = [math.inf] * trials
         self._waited = [0] * trials
+        self._losses = _Losses(trials, self._reads, traced=stops.grad_tol is not None or stops.patience is not None)
 
     @property
     def all_found(self) -> bool:
-        return None not in self.found
+        return all(self._found)
 
     def judge(self, chunk: Chunk) -> None:
         """Look for the first epoch of the chunk at which a trial that goes on must end."""
-        marks = self._marks(chunk)
-        for s, end in enumerate(self.found):
-            if end is not None:
-                continue
-            firsts = {
-                reason: first for reason, mark_CS in marks.items() if (first := _first(mark_CS[:, s])) is not None
-            }
-            if self._stops.patience is not None and (late := self._patience(chunk, s)) is not None:
-                firsts.setdefault("patience", late)
-            if firsts:
-                reason = min(firsts, key=lambda name: firsts[name])  # ties go to the first listed
-                self.found[s] = _end(chunk, s, firsts[reason], reason)
+        if self._first is None:
+            norm_S = gradient_norm(chunk.theta_CSP[0], chunk.gradient_CSP[0], self._bounds, self._decay)
+            self._first = First(chunk.loss_CS[0], norm_S)
+        self._losses.add(chunk, self.rows)
+        over = {s for s in self.rows if self._found[s] is not None}
+        index_L, reasons = self._firsts(chunk)
+        ended = np.flatnonzero(index_L < len(chunk.epochs)).tolist()
+        found = self._ends(chunk, ended, index_L[ended], [reasons[j] for j in ended])
+        for j, end in zip(ended, found, strict=True):
+            self._found[self.rows[j]] = end
+        for epoch in self._reads:
+            if epoch in chunk.epochs:
+                at = epoch - chunk.epochs[0]
+                on = [j for j, s in enumerate(self.rows) if index_L[j] > at and s not in over]
+                self._read[epoch] = self._all(chunk, on, at, "epochs")
 
-    def close(self, chunk: Chunk, reason: str) -> list[End]:
-        """Every trial's end; those that went on end with the chunk."""
-        return [end or _end(chunk, s, len(chunk.epochs) - 1, reason) for s, end in enumerate(self.found)]
+    @property
+    def _going(self) -> list[int]:
+        """Rows of the chunk whose trials have not ended."""
+        return [j for j, s in enumerate(self.rows) if self._found[s] is None]
+
+    def drop(self) -> list[int]:
+        """Leave the trials that have ended out of the chunks to come. Returns which rows of a chunk go on."""
+        going = self._going
+        self.rows = [self.rows[j] for j in going]
+        return going
+
+    def close(self, chunk: Chunk) -> dict[int, list[End]]:
+        """Every trial's end at each epoch that is read. Where a read was not come to, the trials that go on end with
+        the last chunk, interrupted.
+        """
+        left = [epoch for epoch in self._reads if epoch not in self._read]
+        ends = self._all(chunk, self._going, len(chunk.epochs) - 1, "interrupted") if left else []
+        return self._read | dict.fromkeys(left, ends)
+
+    def _all(self, chunk: Chunk, on: Sequence[int], at: int, reason: str) -> list[End]:
+        """Every trial's end where those in the rows `on` of the chunk are taken to end at its epoch `at`."""
+        whole = list(self._found)
+        for j, end in zip(on, self._ends(chunk, on, np.full(len(on), at), [reason] * len(on)), strict=True):
+            whole[self.rows[j]] = end
+        return [end for end in whole if end is not None]
+
+    def _firsts(self, chunk: Chunk) -> tuple[np.ndarray, list[str]]:
+        """For each row's trial the epoch of the chunk at which it must end, the chunk's length where it need not or has
+        ended before, and why.
+        """
+        firsts = {reason: _first(mark_CL.cpu().numpy()) for reason, mark_CL in self._marks(chunk).items()}
+        if self._stops.patience is not None:
+            firsts["patience"] = np.array([self._patience(chunk, j, s) for j, s in enumerate(self.rows)])
+        names, index = list(firsts), np.stack(list(firsts.values()))
+        ended = [j for j, s in enumerate(self.rows) if self._found[s] is not None]
+        index[:, ended] = len(chunk.epochs)
+        return index.min(0), [names[i] for i in index.argmin(0)]  # ties go to the first listed
 
     def _marks(self, chunk: Chunk) -> dict[str, Tensor]:
-        finite_CS = chunk.loss_CS.isfinite() & (chunk.theta_CSP.isfinite() & chunk.gradient_CSP.isfinite()).all(-1)
-        marks = {"nonfinite": ~finite_CS}
-        if self._stops.grad_tol is not None:
-            norm_CS = gradient_norm(chunk.theta_CSP, chunk.gradient_CSP, self._bounds, self._decay)
-            if self._first_norm_S is None:
-                self._first_norm_S = norm_CS[0]
-            marks["grad_tol"] = norm_CS <= self._stops.grad_tol * self._first_norm_S.clamp(min=1)
+        finite_CL = chunk.loss_CS.isfinite() & (chunk.theta_CSP.isfinite() & chunk.gradient_CSP.isfinite()).all(-1)
+        marks = {"nonfinite": ~finite_CL}
+        if self._stops.grad_tol is not None and self._first is not None:
+            norm_CL = gradient_norm(
+                chunk.theta_CSP, chunk.gradient_CSP, self._bounds, taken(self._decay, self.rows, self._trials)
+            )
+            first_L = self._first.norm_S[_index(self.rows, norm_CL)]
+            marks["grad_tol"] = norm_CL <= self._stops.grad_tol * first_L.clamp(min=1)
         if self._stops.loss_tol is not None:
             marks["loss_tol"] = chunk.loss_CS <= self._stops.loss_tol
         return marks
 
-    def _patience(self, chunk: Chunk, s: int) -> int | None:
-        for i, loss in enumerate(chunk.loss_CS[:, s].tolist()):
+    def _patience(self, chunk: Chunk, j: int, s: int) -> int:
+        for i, loss in enumerate(chunk.loss_CS[:, j].tolist()):
             if loss < self._best[s] - self._stops.min_delta:
                 self._best[s], self._waited[s] = loss, 0
             else:
                 self._waited[s] += 1
             if self._waited[s] >= (self._stops.patience or math.inf):
                 return i
-        return None
+        return len(chunk.epochs)
+
+    def _ends(self, chunk: Chunk, rows: Sequence[int], index: np.ndarray, reasons: Sequence[str]) -> list[End]:
+        """Ends of the chunk's trials `rows`, each at the chunk's epoch `index`."""
+        if not rows or self._first is None:
+            return []
+        i, j = _index(index, chunk.loss_CS), _index(rows, chunk.loss_CS)
+        trials = [self.rows[row] for row in rows]
+        epoch_S = np.asarray(chunk.epochs)[index]
+        before_S, earlier_S = self._losses.around(epoch_S, trials)
+        states = States(
+            epoch_S=epoch_S,
+            loss_S=chunk.loss_CS[i, j],
+            theta_SP=chunk.theta_CSP[i, j],
+            gradient_SP=chunk.gradient_CSP[i, j],
+            lr_S=chunk.lr_CS[i, j],
+            before_S=before_S,
+            earlier_S=earlier_S,
+        )
+        return states.ends(reasons, self._first.take(trials), self._bounds, taken(self._decay, trials, self._trials))
 
 
-def _first(mark_C: Tensor) -> int | None:
-    return int(mark_C.int().argmax()) if bool(mark_C.any()) else None
+class _Losses:
+    """The losses that an end is compared with: of this chunk, of the epoch before it, and of those a tenth earlier."""
+
+    def __init__(self, trials: int, reads: Sequence[int], *, traced: bool) -> None:
+        self._trials, self._traced = trials, traced
+        self._wanted = {tenth_before(epoch) for epoch in reads}
+        self._stride = max(1, math.ceil(reads[-1] / _TRACED))
+        self._kept: dict[int, Tensor] = {}
+        self._now = range(0)
+        self._chunk: Tensor | None = None  # (C, S) with the epoch before it, where there is one
+
+    def add(self, chunk: Chunk, live: Sequence[int]) -> None:
+        loss_CS = _spread(chunk.loss_CS, live, self._trials)
+        before = [] if self._chunk is None else [self._chunk[-1:]]
+        self._chunk = torch.cat([*before, loss_CS])
+        self._now = range(chunk.epochs[0] - len(before), chunk.last + 1)
+        first = chunk.epochs[0]
+        traced = range(-(-first // self._stride) * self._stride, chunk.last + 1, self._stride) if self._traced else ()
+        for epoch in (*(epoch for epoch in self._wanted if epoch in chunk.epochs), *traced):
+            self._kept[epoch] = loss_CS[epoch - first]
+
+    def around(self, epoch_S: np.ndarray, trials: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """The losses (S,) an epoch before, and a tenth before, of these trials."""
+        assert self._chunk is not None
+        s = _index(trials, self._chunk)
+        before_S = self._chunk[_index((epoch_S - 1 - self._now.start).clip(min=0), s), s]
+        before_S = before_S.masked_fill(_mask(epoch_S == 0, s), math.nan)
+        earlier_S = torch.full_like(before_S, math.nan)
+        kept = sorted(self._kept)
+        for epoch in np.unique(epoch_S[epoch_S > 0]).tolist():
+            if at := bisect.bisect_right(kept, tenth_before(epoch)):
+                mask_S = _mask(epoch_S == epoch, s)
+                earlier_S[mask_S] = self._kept[kept[at - 1]][s[mask_S]]
+        return before_S, earlier_S
 
 
-def _end(chunk: Chunk, s: int, i: int, reason: str) -> End:
-    return End(
-        epoch=chunk.epochs[i],
-        reason=reason,
-        loss=chunk.loss_CS[i, s],
-        theta_P=chunk.theta_CSP[i, s],
-        gradient_P=chunk.gradient_CSP[i, s],
-        lr=float(chunk.lr_CS[i, s]),
-    )
+def tenth_before(epoch: int) -> int:
+    """The epoch from which the last tenth of `epoch` epochs is counted."""
+    return max(0, epoch - max(1, epoch // 10))
 
 
-def join(chunks: Sequence[Chunk]) -> Chunk:
-    """Chunks one after another as one."""
-    return Chunk(
-        [epoch for chunk in chunks for epoch in chunk.epochs],
-        torch.cat([chunk.loss_CS for chunk in chunks]),
-        torch.cat([chunk.theta_CSP for chunk in chunks]),
-        torch.cat([chunk.gradient_CSP for chunk in chunks]),
-        torch.cat([chunk.lr_CS for chunk in chunks]),
-    )
+def taken(number: Number, rows: Sequence[int], trials: int) -> Number:
+    """A number of some of the trials."""
+    return number[_index(rows, number)] if isinstance(number, Tensor) and len(number) == trials > 1 else number
 
 
-def gradient_norm(theta: Tensor, gradient: Tensor, bounds: Bounds | None = None, decay: float = 0.0) -> Tensor:
+def gradient_norm(theta: Tensor, gradient: Tensor, bounds: Bounds | None = None, decay: Number = 0.0) -> Tensor:
     """Norms (...,) of gradients (..., P) with the pull of weight decay, decay * theta: what an optimizer brings to 0.
 
     At a bound, the part that pushes against it does not count.
     """
-    if decay:
+    if isinstance(decay, Tensor) or decay:
         gradient = gradient + decay * theta
     if bounds is not None:
         lower, upper = bounds
@@ -160,3 +319,22 @@ def gradient_norm(theta: Tensor, gradient: Tensor, bounds: Bounds | None = None,
         gradient = gradient.masked_fill(held, 0.0)
     norm: Tensor = torch.linalg.vector_norm(gradient, dim=-1)
     return norm
+
+
+def _first(mark_CL: np.ndarray) -> np.ndarray:
+    """The first row that is marked in each column, the number of rows where none is."""
+    return np.where(mark_CL.any(0), mark_CL.argmax(0), len(mark_CL))
+
+
+def _index(rows: Sequence[int] | np.ndarray, like: Tensor) -> Tensor:
+    return torch.as_tensor(rows, dtype=torch.int64, device=like.device)
+
+
+def _mask(mask: np.ndarray, like: Tensor) -> Tensor:
+    return torch.as_tensor(mask, device=like.device)
+
+
+def _spread(loss_CL: Tensor, live: Sequence[int], trials: int) -> Tensor:
+    if len(live) == trials:
+        return loss_CL
+    return loss_CL.new_full((len(loss_CL), trials), math.nan).index_copy(1, _index(live, loss_CL), loss_CL)

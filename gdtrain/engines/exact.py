@@ -18,8 +18,8 @@ from collections.abc import Collection, Sequence
 import torch
 from torch import Tensor
 
-from gdtrain.engines.ends import Chunk, Ends, Stops, join
-from gdtrain.engines.loop import NO_STOPS, Descent, Watch
+from gdtrain.engines.ends import NO_STOPS, Chunk, End, Ends, First, States, Stops, gradient_norm, tenth_before
+from gdtrain.engines.loop import Descent, Watch, join
 from gdtrain.engines.modes import Reach, Sgd, reach
 from gdtrain.problem.quadratic import Quadratic
 
@@ -34,30 +34,33 @@ def descend_exactly(
     *,
     lr_S1: Tensor,
     epochs: int,
+    reads: Collection[int] = (),
     record: Collection[int],
     stops: Stops = NO_STOPS,
     watch: Watch | None = None,
 ) -> Descent:
     """What `loop.descend` would come to with these options of sgd, from theta_SP with learning rates lr_S1 (S, 1).
 
-    record  which epochs to keep, such as a range; start and end of each trial are kept besides
+    reads   epochs at which ends are read besides the last
+    record  which epochs to keep, such as a range; start and last are kept besides
     watch   asked after every chunk whether to go on; without stops there is but one chunk
 
     Modes are reckoned in float64; states have theta's dtype, and so has what counts as finite.
     """
     with torch.inference_mode():
         flight = _Flight(quadratic, sgd, theta_SP, lr_S1)
+        every_read = sorted({*reads, epochs})
         if stops == NO_STOPS:
-            return _at_once(flight, epochs, record, watch)
-        return _in_chunks(flight, epochs, record, stops, watch)
+            return _at_once(flight, every_read, record, watch)
+        return _in_chunks(flight, every_read, record, stops, watch)
 
 
 class _Flight:
     """The states of S trials at any epochs."""
 
     def __init__(self, quadratic: Quadratic, sgd: Sgd, theta_SP: Tensor, lr_S1: Tensor) -> None:
-        self.decay = float(torch.as_tensor(sgd.weight_decay).flatten()[0])  # one for all: what stops are judged by
-        self.theta_SP, self._lr_S1, self._quadratic = theta_SP, lr_S1, quadratic.to(theta_SP)
+        self.sgd, self.theta_SP, self.lr_S1 = sgd, theta_SP, lr_S1
+        self._given, self._quadratic = quadratic, quadratic.to(theta_SP)
         self._reach: Reach | None = None
         if not quadratic.finite:  # it has no modes, and its loss is no number anywhere
             return
@@ -76,14 +79,24 @@ class _Flight:
         epochs_K = _whole(epochs, self.theta_SP)
         theta_KSP = self._theta(epochs_K[:, None, None])
         loss_KS, gradient_KSP = self._quadratic.loss_and_gradient(theta_KSP)
-        lr_KS = self._lr_S1[:, 0].expand(len(epochs_K), -1)
+        lr_KS = self.lr_S1[:, 0].expand(len(epochs_K), -1)
         return Chunk(epochs, loss_KS, theta_KSP, gradient_KSP, lr_KS)
+
+    def at(self, epochs_S: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Loss (S,), theta and gradient (S, P) of each trial at an epoch of its own."""
+        theta_1SP = self._theta(epochs_S[None, :, None])
+        loss_1S, gradient_1SP = self._quadratic.loss_and_gradient(theta_1SP)
+        return loss_1S[0], theta_1SP[0], gradient_1SP[0]
 
     def finite_at(self, epochs_S: Tensor) -> Tensor:
         """Whether each trial's state is finite at an epoch of its own (S,)."""
-        theta_1SP = self._theta(epochs_S[None, :, None])
-        loss_1S, gradient_1SP = self._quadratic.loss_and_gradient(theta_1SP)
-        return (loss_1S.isfinite() & (theta_1SP.isfinite() & gradient_1SP.isfinite()).all(-1))[0]
+        loss_S, theta_SP, gradient_SP = self.at(epochs_S)
+        return loss_S.isfinite() & (theta_SP.isfinite() & gradient_SP.isfinite()).all(-1)
+
+    def take(self, rows: Sequence[int]) -> _Flight:
+        """The same of these trials alone."""
+        index = torch.as_tensor(rows, device=self.theta_SP.device)
+        return _Flight(self._given, self.sgd.take(index), self.theta_SP[index], self.lr_S1[index])
 
     def _theta(self, epochs: Tensor) -> Tensor:
         if self._reach is None:
@@ -96,27 +109,47 @@ class _Flight:
         return (self._start_SP - moved_KSP @ self._back_PP).to(self.theta_SP.dtype)
 
 
-def _at_once(flight: _Flight, epochs: int, record: Collection[int], watch: Watch | None) -> Descent:
+def _at_once(flight: _Flight, reads: Sequence[int], record: Collection[int], watch: Watch | None) -> Descent:
     """All states that are kept, as one chunk."""
-    first_S = _first_not_finite(flight, epochs)
-    ends = Ends(len(flight.theta_SP), NO_STOPS)
-    chunk = flight.chunk(_kept(record, {0, *first_S}))
-    ends.judge(chunk)
+    trials, last = len(flight.theta_SP), reads[-1]
+    lost_S = _first_not_finite(flight, last)
+    chunk = flight.chunk(_kept(record, int(lost_S.clamp(max=last).max())))
     if watch is not None:
         watch(chunk.last, float(chunk.loss_CS[-1].min()))
-    return Descent(chunk, ends.close(chunk, "epochs"), chunk.gradient_CSP[0])
+    first_gradient_SP = chunk.gradient_CSP[0]
+    norm_S = gradient_norm(flight.theta_SP, first_gradient_SP, decay=flight.sgd.weight_decay)
+    first = First(chunk.loss_CS[0], norm_S)
+    return Descent(chunk, {read: _ends_at(flight, read, lost_S, first, trials) for read in reads})
 
 
-def _kept(record: Collection[int], ends: set[int]) -> Sequence[int]:
-    """The epochs of `record` up to the last end, the ends among them, in order. A range stays one: that saves a third
+def _ends_at(flight: _Flight, read: int, lost_S: Tensor, first: First, trials: int) -> list[End]:
+    """Each trial's end where `read` is the last epoch; at `lost_S` it is not finite."""
+    epoch_S = lost_S.clamp(max=read)
+    tenth_S = torch.as_tensor([tenth_before(epoch) for epoch in epoch_S.tolist()], device=epoch_S.device)
+    loss_S, theta_SP, gradient_SP = flight.at(epoch_S)
+    before_S, earlier_S = (flight.at(at_S.clamp(min=0))[0] for at_S in (epoch_S - 1, tenth_S))
+    states = States(
+        epoch_S=epoch_S.cpu().numpy(),
+        loss_S=loss_S,
+        theta_SP=theta_SP,
+        gradient_SP=gradient_SP,
+        lr_S=flight.lr_S1[:, 0],
+        before_S=before_S,
+        earlier_S=earlier_S,
+    )
+    reasons = ["nonfinite" if lost else "epochs" for lost in (lost_S <= read).tolist()]
+    return states.ends(reasons, first, None, flight.sgd.weight_decay)
+
+
+def _kept(record: Collection[int], last: int) -> Sequence[int]:
+    """The epochs of `record` up to `last`, start and last among them, in order. A range stays one: that saves a third
     of a run.
     """
-    last = max(ends)
     if isinstance(record, range):
         record = range(record.start, min(record.stop, last + 1), record.step)
-        if all(end in record for end in ends):
+        if 0 in record and last in record:
             return record
-    return sorted({epoch for epoch in record if epoch <= last} | ends)
+    return sorted({epoch for epoch in record if epoch <= last} | {0, last})
 
 
 def _whole(epochs: Sequence[int], like: Tensor) -> Tensor:
@@ -126,35 +159,42 @@ def _whole(epochs: Sequence[int], like: Tensor) -> Tensor:
     return torch.tensor(epochs, dtype=torch.int64, device=like.device)
 
 
-def _first_not_finite(flight: _Flight, epochs: int) -> list[int]:
-    """The first epoch at which each trial is not finite, `epochs` where there is none, by bisection.
+def _first_not_finite(flight: _Flight, epochs: int) -> Tensor:
+    """The first epoch (S,) at which each trial is not finite, epochs + 1 where there is none, by bisection.
 
-    Below a momentum of 1 what diverges grows by a factor, and what is not finite once is so ever after. The start is
-    taken to be finite: it is judged besides.
+    Below a momentum of 1 what diverges grows by a factor, and what is not finite once is so ever after.
     """
-    infinite_S = torch.full((len(flight.theta_SP),), epochs, device=flight.theta_SP.device)
-    finite_S = torch.where(flight.finite_at(infinite_S), infinite_S, 0)
+    last_S = torch.full((len(flight.theta_SP),), epochs, device=flight.theta_SP.device)
+    begins_S = flight.finite_at(torch.zeros_like(last_S))  # what is not finite at first may be so later
+    lasts_S = begins_S & flight.finite_at(last_S)
+    finite_S = torch.where(lasts_S, last_S, torch.where(begins_S, 0, -1))
+    infinite_S = torch.where(lasts_S, epochs + 1, torch.where(begins_S, last_S, 0))
     while bool((infinite_S - finite_S > 1).any()):
         middle_S = (finite_S + infinite_S) // 2
         is_finite_S = flight.finite_at(middle_S)
         finite_S = torch.where(is_finite_S, middle_S, finite_S)
         infinite_S = torch.where(is_finite_S, infinite_S, middle_S)
-    return [int(epoch) for epoch in infinite_S]
+    return infinite_S
 
 
-def _in_chunks(flight: _Flight, epochs: int, record: Collection[int], stops: Stops, watch: Watch | None) -> Descent:
+def _in_chunks(
+    flight: _Flight, reads: Sequence[int], record: Collection[int], stops: Stops, watch: Watch | None
+) -> Descent:
     """Chunk after chunk in order, since where a stop ends a trial depends on every epoch before it."""
-    ends = Ends(len(flight.theta_SP), stops, decay=flight.decay)
+    trials, epochs = len(flight.theta_SP), reads[-1]
+    ends = Ends(trials, reads, stops, decay=flight.sgd.weight_decay)
     largest = max(1, min(_CHUNK_EPOCHS, _CHUNK_NUMBERS // flight.theta_SP.numel()))
     kept: list[Chunk] = []
     first, size, done = 0, min(64, largest), False
     while not done:
+        rows = ends.rows
         chunk = flight.chunk(range(first, min(first + size, epochs + 1)))
         ends.judge(chunk)
         interrupted = watch is not None and not watch(chunk.last, float(chunk.loss_CS[-1].min()))
         done = ends.all_found or interrupted or chunk.last == epochs
-        closed = ends.close(chunk, "epochs" if chunk.last == epochs else "interrupted")
-        special = {0, *(end.epoch for end in (closed if done else ends.found) if end)}
-        kept.append(chunk.pick(lambda epoch, s=special: epoch in s or epoch in record))  # type: ignore[misc]
+        last = {0, chunk.last if done else 0}
+        kept.append(chunk.pick(lambda epoch, s=last: epoch in s or epoch in record).spread(rows, trials))  # type: ignore[misc]
+        if not done and len(going := ends.drop()) < len(rows):
+            flight = flight.take(going)
         first, size = chunk.last + 1, min(2 * size, largest)
-    return Descent(join(kept), closed, kept[0].gradient_CSP[0])
+    return Descent(join(kept), ends.close(chunk))

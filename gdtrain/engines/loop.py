@@ -1,8 +1,8 @@
 """Engine `loop`: walk the epochs one by one, all trials side by side.
 
 The walk itself checks nothing. Epochs are walked in chunks, and after each chunk its states are judged at once; a
-trial that ended inside the chunk is cut there and what was walked beyond its end is dropped. So the size of a chunk,
-which follows the clock, never changes a result.
+trial that ended inside the chunk is cut there, what was walked beyond its end is dropped, and so is the trial, which
+costs no more. So the size of a chunk, which follows the clock, never changes a result, and neither does a neighbour.
 
 Shapes: S trials, P parameters, K recorded epochs.
 """
@@ -10,35 +10,40 @@ Shapes: S trials, P parameters, K recorded epochs.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from gdtrain.engines.ends import Bounds, Chunk, End, Ends, Stops, join
+from gdtrain.engines.ends import NO_STOPS, Bounds, Chunk, End, Ends, Number, Stops
 from gdtrain.optimizers import Optimizer
 from gdtrain.problem.objective import Objective
 
 Watch = Callable[[int, float], bool]  # (epoch, least loss of the trials) -> go on?
 
-NO_STOPS = Stops()
 RISE = 1e-12  # a loss that is higher by no more than this share is a rounding error higher
 _CHUNK_EPOCHS = 1024
 _CHUNK_NUMBERS = 1 << 22
 _CHUNK_SECONDS = 0.05
+_DROP_EPOCHS = 256
 
 
 @dataclass(frozen=True)
 class Descent:
-    """What a walk came to: the recorded epochs (with those past a trial's own end), and each trial's end.
+    """What a walk came to.
 
-    first_gradient_SP is the gradient at the start.
+    recorded  the epochs that were kept; a trial's states past its own end are no part of it
+    reads     each trial's end at each epoch that was read: where it had got to by then
     """
 
     recorded: Chunk
-    ends: list[End]
-    first_gradient_SP: Tensor
+    reads: dict[int, list[End]]
+
+    @property
+    def ends(self) -> list[End]:
+        """Each trial's end."""
+        return self.reads[max(self.reads)]
 
 
 def descend(
@@ -48,41 +53,55 @@ def descend(
     *,
     lr_S1: Tensor,
     epochs: int,
+    reads: Collection[int] = (),
     record: Collection[int] | None = None,
     bounds: Bounds | None = None,
     stops: Stops = NO_STOPS,
-    decay: float = 0.0,
-    halving: bool = False,
+    decay: Number = 0.0,
+    halving_S: Tensor | None = None,
     watch: Watch | None = None,
 ) -> Descent:
     """Walk `epochs` epochs from theta_SP with learning rates lr_S1 (S, 1).
 
-    record    which epochs to keep, such as a range, all unless given; start and end of each trial are kept besides
-    bounds    (lower_P, upper_P): every step is projected onto them
-    decay     weight decay that the optimizer adds to the gradient: it counts in `stops`
-    halving   a step that raises a trial's loss is taken back and that trial's lr halved
-    watch     asked after every chunk whether to go on
+    reads      epochs at which ends are read besides the last, as if it had been the last
+    record     which epochs to keep, such as a range, all unless given; start and last are kept besides
+    bounds     (lower_P, upper_P): every step is projected onto them
+    decay      weight decay that the optimizer adds to the gradient: it counts in `stops`
+    halving_S  which trials take back a step that raises their loss, and halve their lr; none unless given
+    watch      asked after every chunk whether to go on
     """
     trials = theta_SP.shape[0]
     recorded = range(epochs + 1) if record is None else record
     largest = max(1, min(_CHUNK_EPOCHS, _CHUNK_NUMBERS // max(1, theta_SP.numel())))
-    ends = Ends(trials, stops, bounds, decay)
+    ends = Ends(trials, {*reads, epochs}, stops, bounds, decay)
     kept: list[Chunk] = []
     size, done = 1, False
     with torch.inference_mode():
-        walk = _Walk(objective, optimizer, theta_SP, lr_S1, bounds, halving)
+        walk = _Walk(objective, optimizer, theta_SP, lr_S1, bounds, halving_S)
         while not done:
             began = time.perf_counter()
-            chunk = walk.chunk(min(size, epochs + 1 - walk.epoch))
+            rows = ends.rows
+            chunk = walk.chunk(min(size, epochs + 1 - walk.epoch, _until_drop(walk.epoch) if trials > 1 else size))
             ends.judge(chunk)
             interrupted = watch is not None and not watch(chunk.last, float(chunk.loss_CS[-1].min()))
             done = ends.all_found or interrupted or walk.epoch > epochs
-            closed = ends.close(chunk, "interrupted" if walk.epoch <= epochs else "epochs")
-            special = {0, *(end.epoch for end in (closed if done else ends.found) if end)}
-            kept.append(chunk.pick(lambda epoch, s=special: epoch in s or epoch in recorded))  # type: ignore[misc]
+            last = {0, chunk.last if done else 0}
+            kept.append(chunk.pick(lambda epoch, s=last: epoch in s or epoch in recorded).spread(rows, trials))  # type: ignore[misc]
+            if not done and _until_drop(walk.epoch - 1) == 1 and len(going := ends.drop()) < len(rows):
+                walk.take(going)
             if time.perf_counter() - began < _CHUNK_SECONDS / 2:
                 size = min(2 * size, largest)
-    return Descent(join(kept), closed, kept[0].gradient_CSP[0])
+        return Descent(join(kept), ends.close(chunk))
+
+
+def _until_drop(epoch: int) -> int:
+    """Epochs from `epoch` up to the next after which trials that have ended are dropped: the 1st, 2nd, 4th, ... 256th,
+    and then every 256th. Which trials are side by side may move a rounding error: it must not follow the clock.
+    """
+    done = epoch + 1
+    return (
+        (1 << (done - 1).bit_length()) - done + 1 if done <= _DROP_EPOCHS else _DROP_EPOCHS - (done - 1) % _DROP_EPOCHS
+    )
 
 
 class _Walk:
@@ -95,12 +114,24 @@ class _Walk:
         theta_SP: Tensor,
         lr_S1: Tensor,
         bounds: Bounds | None,
-        halving: bool,
+        halving_S: Tensor | None,
     ) -> None:
         self.epoch = 0  # the epoch that comes next
-        self._objective, self._optimizer, self._bounds, self._halving = objective, optimizer, bounds, halving
+        self._objective, self._optimizer, self._bounds = objective, optimizer, bounds
+        self._halving = halving_S if halving_S is not None and bool(halving_S.any()) else None
         self._theta, self._lr, self._state = theta_SP, lr_S1, optimizer.init(theta_SP)
         self._loss, self._gradient = theta_SP, theta_SP  # set by the first epoch
+
+    def take(self, rows: Sequence[int]) -> None:
+        """Go on with these rows alone."""
+        index = torch.as_tensor(rows, device=self._theta.device)
+        if self._optimizer.take is not None:
+            self._optimizer = self._optimizer.take(index)
+        self._theta, self._lr = self._theta[index], self._lr[index]
+        self._loss, self._gradient = self._loss[index], self._gradient[index]
+        if self._halving is not None:
+            self._halving = self._halving[index]
+        self._state = {key: value[index] for key, value in self._state.items()}
 
     def chunk(self, epochs: int) -> Chunk:
         """Walk the next `epochs` epochs. No step leads to epoch 0, the start."""
@@ -113,7 +144,7 @@ class _Walk:
                 if bounds is not None:
                     theta = theta.clamp(*bounds)
                 loss, gradient = evaluate(theta)
-                if self._halving and bool((rose := self._rose(loss, gradient)).any()):
+                if self._halving is not None and bool((rose := self._rose(loss, gradient) & self._halving).any()):
                     self._take_back(rose, state, theta, loss, gradient)
                 else:
                     self._state, self._theta, self._loss, self._gradient = state, theta, loss, gradient
@@ -151,3 +182,16 @@ class _Walk:
         self._loss = torch.where(rose_S, self._loss, loss)
         self._gradient = torch.where(rose_S1, self._gradient, gradient)
         self._lr = torch.where(rose_S1, self._lr / 2, self._lr)
+
+
+def join(chunks: Sequence[Chunk]) -> Chunk:
+    """Chunks of the same trials, one after another, as one."""
+    if len(chunks) == 1:
+        return chunks[0]
+    return Chunk(
+        [epoch for chunk in chunks for epoch in chunk.epochs],
+        torch.cat([chunk.loss_CS for chunk in chunks]),
+        torch.cat([chunk.theta_CSP for chunk in chunks]),
+        torch.cat([chunk.gradient_CSP for chunk in chunks]),
+        torch.cat([chunk.lr_CS for chunk in chunks]),
+    )

@@ -37,6 +37,20 @@ class Sgd:
     nesterov: bool = False
     weight_decay: Number = 0.0
 
+    def take(self, rows: Tensor) -> Sgd:
+        """The options of some trials, by their numbers (L,)."""
+        numbers = (self.momentum, self.dampening, self.weight_decay)
+        momentum, dampening, decay = (n[rows] if isinstance(n, Tensor) and len(n) > 1 else n for n in numbers)
+        return Sgd(momentum, dampening, self.nesterov, decay)
+
+    def each(self, trials: int) -> list[Sgd]:
+        """Every trial's own options, as plain numbers."""
+        columns = [
+            number.expand(trials, 1)[:, 0].tolist() if isinstance(number, Tensor) else [number] * trials
+            for number in (self.momentum, self.dampening, self.weight_decay)
+        ]
+        return [Sgd(m, d, self.nesterov, w) for m, d, w in zip(*columns, strict=True)]
+
     @property
     def plain(self) -> bool:
         return not _any(self.momentum)

@@ -21,9 +21,9 @@ def dump(experiment: Experiment) -> str:
     lines: list[str] = []
     for key, value in shorten(_without_idle(plain)).items():
         if isinstance(value, dict) and key != "loss":
-            lines += [f"{key}:", *(f"  {_flow(name)}: {_flow(item)}" for name, item in value.items())]
+            lines += [f"{key}:", *(f"  {flow(name)}: {flow(item)}" for name, item in value.items())]
         else:
-            lines.append(f"{key}: {_flow(value)}")
+            lines.append(f"{key}: {flow(value)}")
     return "\n".join(lines) + "\n"
 
 
@@ -41,12 +41,12 @@ def _on(section: dict[str, Any], switch: str) -> dict[str, Any]:
     return {key: value for key, value in section.items() if key != switch or value}
 
 
-def _flow(value: Any) -> str:
+def flow(value: Any) -> str:
     """A value on one line."""
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{_flow(str(key))}: {_flow(item)}" for key, item in value.items()) + "}"
+        return "{" + ", ".join(f"{flow(str(key))}: {flow(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
-        return "[" + ", ".join(map(_flow, value)) + "]"
+        return "[" + ", ".join(map(flow, value)) + "]"
     if isinstance(value, str):
         return quoted(value)
     return json.dumps(value).removesuffix(".0")

@@ -10,8 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from gdtrain.experiment.axes import Axes
+from gdtrain.experiment.keys import AXIS
 from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.tree import Key, Node
+from gdtrain.experiment.values import written
 
 Json = dict[str, Any]
 
@@ -81,9 +84,53 @@ def _short_param(section: Any) -> Any:
     return section if isinstance(number, dict) else number
 
 
+def _swept(node: Node) -> Node:
+    """Axes beside `zip` and `random`, and texts that say several values, in the full form."""
+    if not isinstance(node.value, dict):
+        return node
+    beside = {key: inner for key, inner in node.value.items() if key in Axes.model_fields}
+    axes = {key: inner for key, inner in node.value.items() if key not in beside}
+    if "axes" not in beside:
+        inner = Node({key: _axis(key, axis) for key, axis in axes.items()}, node.place, node.keys)
+        return replace(node, value={"axes": inner, **beside}, keys={**node.keys, "axes": node.place})
+    given = beside["axes"]
+    if not isinstance(given.value, dict) or not any(_is_scalar(axis) for axis in given.value.values()):
+        return node
+    inner = replace(given, value={key: _axis(key, axis) for key, axis in given.value.items()})
+    return replace(node, value={**node.value, "axes": inner})
+
+
+def _axis(key: str, node: Node) -> Node:
+    """A text is read as a flag's; any other scalar is one value."""
+    if not _is_scalar(node):
+        return node
+    if not isinstance(node.value, str):
+        return Node({"values": Node([node], node.place)}, node.place, {"values": node.place})
+    return written(key, node.within(0, len(node.value)))
+
+
+def _short_sweep(section: Any) -> Any:
+    beside = {key: value for key, value in section.items() if key != "axes" and value is not False}
+    return {**section.get("axes", {}), **beside}
+
+
+def _values(node: Node) -> Node:
+    return Node({"values": node}, node.place, {"values": node.place}) if isinstance(node.value, list) else node
+
+
 _TEXT: Json = {"type": "string"}
 _NUMBER: Json = {"type": "number"}
 _POINTS: Json = {"type": "array", "items": {"type": "object", "additionalProperties": _NUMBER}}
+_AXIS: Json = {"anyOf": [{"type": "array", "minItems": 1}, {"type": ["string", "number", "boolean"]}]}
+_AXES: Json = {
+    "type": "object",
+    "patternProperties": {
+        "^zip$": {"type": "boolean"},
+        "^random$": {"type": "integer", "minimum": 1},
+        "^(?!(axes|zip|random)$)": {"anyOf": [_AXIS, {"$ref": "#/$defs/Axis"}]},
+    },
+    "not": {"required": ["axes"]},
+}
 FORMS = (
     Form("solve", _listed, _single, _TEXT),
     Form("regress.target", _listed, _single, _TEXT),
@@ -92,6 +139,8 @@ FORMS = (
     Form("train.optimizer", _under("name"), _only("name"), _TEXT),
     Form("params.*", _under("start"), _short_param, _NUMBER),
     Form("params.*.start", _under("value"), _only("value"), _NUMBER),
+    Form("sweep", _swept, _short_sweep, _AXES),
+    Form(AXIS, _values, _only("values"), _AXIS),
     Form("predict", _prediction, _short_prediction, {"anyOf": [_TEXT, _POINTS]}),
 )
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from gdtrain.errors import nearest
+from gdtrain.experiment.axes import Axes, Axis
 from gdtrain.experiment.optimizers import Optimizer
 from gdtrain.experiment.schema import Data, Experiment, Loss, Param, Predict, Regress, Start, Stop, Train
 
 OPTIMIZER = "train.optimizer"
+AXIS = "sweep.axes.*"
 SECTIONS: Mapping[str, Sequence[str]] = {
     "": list(Experiment.model_fields),
     "train": list(Train.model_fields),
@@ -20,7 +22,10 @@ SECTIONS: Mapping[str, Sequence[str]] = {
     OPTIMIZER: list(Optimizer.model_fields),
     "params.*": list(Param.model_fields),
     "params.*.start": list(Start.model_fields),
+    "sweep": list(Axes.model_fields),
+    AXIS: list(Axis.model_fields),
 }
+_HOMES = {section: names for section, names in SECTIONS.items() if section != AXIS}  # an axis has no keys of its own
 # What other tools call a key, and files of the first hour.
 ALIASES = {
     **dict.fromkeys(("learning_rate", "eta", "eta0", "step_size", "alpha0", "learning_rate_init"), "train.lr"),
@@ -79,14 +84,14 @@ def remedy(key: str, section: str) -> str:
         return f"{key} belongs {_belongs(inside)}"
     if close := nearest(key, here):
         return f"did you mean {close}?"
-    if close := nearest(key, (name for names in SECTIONS.values() for name in names)):
+    if close := nearest(key, (name for names in _HOMES.values() for name in names)):
         return f"did you mean {close}, {_belongs(_home(close).rpartition('.')[0])}?"
     return f"the keys here are {', '.join(here)}"
 
 
 def _home(key: str) -> str:
     """The dotted place of a known key, "" where it is unknown."""
-    section = next((section for section, names in SECTIONS.items() if key in names), None)
+    section = next((section for section, names in _HOMES.items() if key in names), None)
     return "" if section is None else f"{section}.{key}".lstrip(".")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -42,20 +42,54 @@ def load(
 
     Raises UserErrors (exit 2) with everything that is wrong.
     """
+    draft = read(source, overrides, stdin=stdin)
+    return settled(draft, draft.tree, framed=framed)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What a source says, short forms written out and flags set over it, before it is checked.
+
+    tree        its values
+    mistakes    what is wrong with its text
+    name        what the source gives the experiment, "" where nothing
+    folder      where its relative paths start
+    from_stdin  whether it was standard input
+    """
+
+    tree: Node
+    mistakes: Sequence[Mistake]
+    name: str
+    folder: Path
+    from_stdin: bool
+
+    def with_flags(self, overrides: Sequence[Override]) -> Draft:
+        """With flags set over it. Raises UserError."""
+        return replace(self, tree=apply(self.tree, [from_here(override, self.folder) for override in overrides]))
+
+
+def read(
+    source: str | Path | Mapping[str, Any], overrides: Sequence[Override] = (), *, stdin: IO[Any] | None = None
+) -> Draft:
+    """The first half of `load`, with the same arguments."""
     tree, mistakes, name = _read(source, stdin)
     if not isinstance(tree.value, dict):
         raise report(mistakes or [Mistake(tree.place, "an experiment is written as key: value", "as in fit: y = w*x")])
     folder = Path(source).parent if isinstance(source, str | Path) else Path()
-    tree = apply(expand(tree), [_from_here(override, folder) for override in overrides])
-    mistakes += rules.check(tree, framed=framed)
-    if source == STDIN:
+    return Draft(expand(tree), mistakes, name, folder, source == STDIN).with_flags(overrides)
+
+
+def settled(draft: Draft, tree: Node, *, framed: bool = False) -> Experiment:
+    """The second half of `load`: the experiment that an expanded tree says, which is the draft's or made from it."""
+    mistakes = [*draft.mistakes, *rules.check(tree, framed=framed)]
+    if draft.from_stdin:
         mistakes += rules.check_stdin(tree)
-    filled, chosen = defaults.fill(tree, name or rules.kind_of(tree) or "experiment")
+    filled, chosen = defaults.fill(tree, draft.name or rules.kind_of(tree) or "experiment")
     experiment, wrong = validate(filled)
     mistakes += [*wrong, *formulas.check(filled)]
     if experiment is None or mistakes:
         raise report([*mistakes, *_wrong_names(filled)])
-    experiment = experiment.located(tree=filled, folder=folder, chosen=chosen)
+    experiment = experiment.located(tree=filled, folder=draft.folder, chosen=chosen)
     return experiment.with_starts(settle(experiment, _columns(experiment, framed=framed)).parameters)
 
 
@@ -78,7 +112,7 @@ def _wrong_names(tree: Node) -> list[Mistake]:
     return find(experiment, _columns(experiment))[1]
 
 
-def _from_here(override: Override, folder: Path) -> Override:
+def from_here(override: Override, folder: Path) -> Override:
     """A flag's path starts where the command runs, a file's path where the file is."""
     value = override.value.value if isinstance(override.value, Node) else override.value
     is_path = override.key in _PATHS and isinstance(value, str) and value not in (STDIN, "data")

@@ -25,7 +25,7 @@ QUOTE = "put the formula in quotes"
 _TOP_KEY = re.compile(r"""^(?:["']?(\w+)["']?)\s*:""", re.MULTILINE)
 # Controls, line ends of some readers only, text direction, halves of characters, byte order marks.
 _UNREADABLE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufeff-\uffff]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufeff\ufffe\uffff]"
 )
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # Part of PyYAML's words -> what is wrong, what to do. {sign} is the character at fault.

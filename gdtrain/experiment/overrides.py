@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from typing import Self
 
 from gdtrain.errors import UserError
+from gdtrain.experiment.axes import Axes, Axis
 from gdtrain.experiment.forms import expand
 from gdtrain.experiment.loader import parse
 from gdtrain.experiment.rules import ALTERNATIVES
 from gdtrain.experiment.tree import Node, Place, from_plain, report
+from gdtrain.experiment.values import LISTS, TEXTS, axis_of, is_listed, is_several, written
 
-# Keys whose flag is taken as it is: formulas, names and signs that YAML would misread.
-_TEXTS = ("name", "solve", "fit", "minimize", "data.path", "data.delimiter", "data.comment")
-_LISTS = ("regress.target", "regress.features", "data.header")
 _COMMA_LIST = re.compile(r"""[^,\[\]{}"']+(,[^,\[\]{}"']*)+""")
 _ITEM = re.compile(r"[^,\s](?:[^,]*[^,\s])?")
 # Keys that may follow a name, which may have dots of its own.
@@ -33,12 +32,17 @@ class Override:
     value: object
     flag: str
 
+    @property
+    def node(self) -> Node:
+        """The value as a node."""
+        return from_plain(self.value, self.flag, flag=True)
+
     @classmethod
     def of(cls, key: str, text: str, flag: str) -> Self:
         """A flag's text, read by the file's rules: `1e-3`, `{uniform: [0, 1]}`. Raises UserError."""
-        if key in _TEXTS and not (key == "solve" and text.startswith("[")):
+        if key in TEXTS and not (key == "solve" and text.startswith("[")):
             return cls(key, Node(text, Place.of(flag, text)), flag)
-        if _COMMA_LIST.fullmatch(text):
+        if _COMMA_LIST.fullmatch(text) or is_several(text):
             return cls(key, _listed(key, text, flag), flag)
         node, mistakes = parse(text, flag)
         if mistakes:
@@ -48,17 +52,82 @@ class Override:
     @classmethod
     def setting(cls, text: str, flag: str = "--set") -> Self:
         """`train.lr=0.1`. Raises UserError."""
-        key, equals, value = (part.strip() for part in text.partition("="))
-        if not equals or not key:
-            place = Place.of(flag, text)
-            raise place.error("a key and a value are due", f"write {flag} train.lr=0.1")
-        return cls.of(key, value, flag)
+        return cls.of(*_key_and_value(text, flag), flag)
+
+
+@dataclass(frozen=True)
+class AxisFlag:
+    """The values of a dotted key, and the flag that gave them, which errors name.
+
+    node   an axis in its full form
+    plain  the value, where it is only one, so that nothing is swept; None where it is an axis
+    """
+
+    key: str
+    node: Node
+    flag: str
+    plain: Override | None = None
+
+    @classmethod
+    def of(cls, key: str, texts: str | Sequence[str], flag: str) -> Self:
+        """A flag's text, `1e-3,1e-2`, or the texts of a flag given again and again. Raises UserError."""
+        texts = [texts] if isinstance(texts, str) else texts
+        if key not in LISTS:
+            return cls._found(key, written(key, Place.of(flag, ",".join(texts))), flag)
+        axes = [written(key, Place.of(flag, text)) for text in texts]
+        return cls._found(
+            key, axis_of(key, Node([node for axis in axes for node in _values(axis)], axes[0].place)), flag
+        )
+
+    @classmethod
+    def settings(cls, texts: Sequence[str], flag: str = "--set") -> list[Self]:
+        """`train.lr=1e-3,1e-2`, in the order of their keys' first. Raises UserError."""
+        values: dict[str, list[str]] = {}
+        for key, value in (_key_and_value(text, flag) for text in texts):
+            values.setdefault(key, []).append(value)
+        return [cls.of(key, given, flag) for key, given in values.items()]
+
+    @classmethod
+    def of_values(cls, key: str, values: object, flag: str) -> Self:
+        """Values from Python: a sequence, an array or a range of them, a mapping as in a file, a flag's text, or one.
+
+        A sequence stays an axis though it holds one value. Raises UserError.
+        """
+        if isinstance(values, str):
+            return cls.of(key, values, flag)
+        plain = values.tolist() if hasattr(values, "tolist") else values
+        if not isinstance(plain, list | tuple | range):
+            return cls._found(key, axis_of(key, from_plain(plain, flag, flag=True)), flag)
+        place = Place.of(flag)
+        nodes = [Node(value, place) if type(value) is float else from_plain(value, flag, flag=True) for value in plain]
+        node = axis_of(key, Node(nodes, place))
+        one = is_listed(key) and _values(node) != nodes
+        return cls._found(key, node, flag) if one else cls(key, node, flag)
+
+    @classmethod
+    def _found(cls, key: str, node: Node, flag: str) -> Self:
+        values = _values(node)
+        return cls(key, node, flag, Override(key, values[0], flag) if len(values) == 1 else None)
+
+
+def _values(axis: Node) -> list[Node]:
+    """The values that an axis lists, none where it says them in another way."""
+    listed = axis.get("values")
+    return listed.value if listed and isinstance(listed.value, list) else []
+
+
+def _key_and_value(text: str, flag: str) -> tuple[str, str]:
+    key, equals, value = (part.strip() for part in text.partition("="))
+    if not equals or not key:
+        place = Place.of(flag, text)
+        raise place.error("a key and a value are due", f"write {flag} train.lr=0.1")
+    return key, value
 
 
 def _listed(key: str, text: str, flag: str) -> Node:
     """`income,price` where a list is due; anywhere else several values are a sweep."""
     place = Place.of(flag, text)
-    if key not in _LISTS:
+    if key not in LISTS:
         flag_and_text = f"{flag} {key}={text}" if flag == "--set" else f"{flag} {text}"
         raise place.error("several values are a sweep", f"run gdtrain sweep {flag_and_text}")
     return Node([Node(found.group(), Place(place.source, *found.span())) for found in _ITEM.finditer(text)], place)
@@ -67,24 +136,35 @@ def _listed(key: str, text: str, flag: str) -> Node:
 def apply(tree: Node, overrides: Iterable[Override]) -> Node:
     """An expanded tree with every override set, in order. Raises UserError for what is no key."""
     for override in overrides:
-        keys = _keys(override)
-        tree = _without_alternatives(tree, keys)
-        node = from_plain(override.value, override.flag, flag=True)
-        tree = expand(tree.put(keys, node, Place.of(override.flag, override.key)))
+        at = Place.of(override.flag, override.key)
+        tree = put(tree, keys_of(override.key, override.flag), override.node, at)
     return tree
 
 
-def _keys(override: Override) -> list[str]:
-    """The keys of a dotted key; a parameter's or a column's name may have dots in it."""
-    first, _, rest = override.key.partition(".")
+def put(tree: Node, keys: Sequence[str], node: Node, key: Place) -> Node:
+    """An expanded tree with a value at `keys`, in place of what it excludes; `key` is where its key stands."""
+    return expand(_without_alternatives(tree, keys).put(keys, node, key))
+
+
+def keys_of(dotted: str, flag: str = "") -> list[str]:
+    """The keys of a dotted key; a parameter's or a column's name may have dots in it. Raises UserError."""
+    first, _, rest = dotted.partition(".")
     if first == "params" and (found := _AFTER_NAME.fullmatch(rest)):
         return [first, found["name"], *(found["rest"] or "").split(".")] if found["rest"] else [first, rest]
-    if override.key.startswith("data.columns."):
-        return ["data", "columns", override.key.removeprefix("data.columns.")]
-    keys = override.key.split(".")
+    if dotted.startswith("data.columns."):
+        return ["data", "columns", dotted.removeprefix("data.columns.")]
+    if first == "sweep" and rest and rest not in Axes.model_fields:
+        return [first, "axes", *_axis_keys(rest.removeprefix("axes."))]
+    keys = dotted.split(".")
     if not all(keys):
-        raise UserError(f"{override.key!r} is no key", where=override.flag, remedy="write it like train.lr")
+        raise UserError(f"{dotted!r} is no key", where=flag, remedy="write it like train.lr")
     return keys
+
+
+def _axis_keys(dotted: str) -> list[str]:
+    """The key that is swept, and what follows it."""
+    name, _, last = dotted.rpartition(".")
+    return [name, last] if name and last in Axis.model_fields else [dotted]
 
 
 def _without_alternatives(tree: Node, keys: Sequence[str]) -> Node:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from gdtrain.experiment.keys import SECTIONS
+from gdtrain.experiment.keys import AXIS, SECTIONS
 from gdtrain.experiment.optimizers import DEFAULTS, USUAL
 from gdtrain.experiment.schema import KINDS, STDIN
 from gdtrain.experiment.tree import Mistake, Node
@@ -14,6 +14,7 @@ ALTERNATIVES: tuple[tuple[str, Sequence[str]], ...] = (
     ("data", ("path", "columns")),
     ("params.*.start", ("value", "uniform", "normal")),
     ("predict", ("points", "data", "path")),
+    (AXIS, SECTIONS[AXIS]),
 )
 # A section without which a kind is none -> what is wrong, what to do.
 NEEDED = {
@@ -51,6 +52,11 @@ def check(tree: Node, *, framed: bool = False) -> Iterator[Mistake]:
     if scale and scale.value == "standard" and kind in ("fit", "minimize"):
         yield Mistake(scale.place, f"{kind} scales no columns", "scale in the formula; only regress takes it")
     yield from _options(tree)
+    yield from check_alternatives(tree, framed=framed)
+
+
+def check_alternatives(tree: Node, *, framed: bool = False) -> Iterator[Mistake]:
+    """Sections that hold none of what excludes each other, or more than one."""
     for pattern, choices in ALTERNATIVES:
         if not (framed and pattern == "data"):
             yield from _exactly_one(tree, pattern, choices)

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
+from gdtrain.experiment.axes import Axes
 from gdtrain.experiment.fields import (
     LearningRate,
     Model,
@@ -249,6 +250,7 @@ class Experiment(Model):
     train: Train = Field(Train(), description="how the loss is descended")
     stop: Stop = Field(Stop(), description="what ends a run early")
     predict: Predict | None = Field(None, description="a list of {column: number}; data; or a file")
+    sweep: Axes | None = Field(None, description="the trials of gdtrain sweep: dotted key: values, for some keys")
 
     _tree: Node | None = PrivateAttr(None)
     _folder: Path = PrivateAttr(Path())
@@ -262,6 +264,11 @@ class Experiment(Model):
     def chosen(self) -> tuple[str, ...]:
         """Dotted keys that were chosen for the user, such as `train.lr`."""
         return self._chosen
+
+    @property
+    def folder(self) -> Path:
+        """Where its relative paths start."""
+        return self._folder
 
     def param(self, name: str) -> Param:
         """The parameter with its start, by default 0 for `regress`, else uniform(0, 1), within its bounds."""

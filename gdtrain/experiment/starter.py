@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from gdtrain.errors import UserError, did_you_mean, printable
 from gdtrain.experiment.dump import quoted
@@ -63,6 +64,22 @@ params:
   x: 0.0                # or {start: {uniform: [0, 1]}, min: 0, max: 10}
   y: 0.0
 """
+
+# What is trained where nothing is named: configs/linear.yaml without its name.
+EXAMPLE: Mapping[str, Any] = {
+    "fit": "y = w*x",
+    "data": {"columns": {"x": [1, 2, 3, 4], "y": [2, 4, 6, 8]}},
+    "params": {"w": 0.0},
+    "loss": "mse",
+    "train": {"optimizer": "sgd", "lr": 0.01, "epochs": 20},
+    "predict": [{"x": 5}],
+}
+
+# The same as a line, after `gdtrain fit`.
+EXAMPLE_WORDS = (
+    *("y = w*x", "--data", "x=1,2,3,4", "--data", "y=2,4,6,8", "--start", "w=0", "--loss", "mse"),
+    *("--optimizer", "sgd", "--lr", "0.01", "--epochs", "20", "--predict", "x=5"),
+)
 
 STARTERS = {
     kind: text + _TRAIN

@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from gdtrain.errors import did_you_mean
-from gdtrain.experiment.keys import remedy
+from gdtrain.errors import did_you_mean, nearest
+from gdtrain.experiment.keys import AXIS, SECTIONS, remedy
 from gdtrain.experiment.loader import FORMULAS, QUOTE
 from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.tree import REFUSED, Key, Mistake, Node, short
@@ -39,6 +39,7 @@ MUST_BE: Mapping[str, str] = {
     "too_long": "must hold at most {max_length}, not {actual_length}",
 }
 _NUMBERS = ("float_type", "int_type", "learning_rate")
+_NAMES = ((1, ["params"]), (2, ["sweep", "axes"]))  # where a name of the user's stands, and below what
 _COUNTED = ("too_short", "too_long", "string_too_short", "string_too_long")
 
 
@@ -78,10 +79,16 @@ def _refused(tree: Node, keys: Sequence[Key]) -> bool:
 def _written(tree: Node, keys: Sequence[Key]) -> str:
     """The name of a value as the file writes it: the last key that is not an index or a short form's."""
     for count in range(len(keys), 0, -1):
-        key, section = keys[count - 1], tree.get(*keys[: count - 1])
-        if isinstance(key, str) and (section is None or section.keys.get(key) != section.place):
+        key = keys[count - 1]
+        if isinstance(key, str) and not _is_short(tree, keys[:count]):
             return key
     return str(keys[0]) if keys else "the file"
+
+
+def _is_short(tree: Node, keys: Sequence[Key]) -> bool:
+    """Whether the last of `keys` was left out in a short form."""
+    section = tree.get(*keys[:-1])
+    return section is not None and section.keys.get(str(keys[-1])) == section.place
 
 
 def _described(value: Any) -> str:
@@ -118,11 +125,15 @@ def _unknown(tree: Node, keys: Sequence[Key]) -> Mistake:
     """A key that its section does not have."""
     *inside, key = keys
     section = _pattern(inside)
-    what = f"{short(str(key))} is not a key of {'.'.join(map(str, inside)) or 'an experiment'}"
+    named = [str(name) for i, name in enumerate(inside) if not _is_short(tree, inside[: i + 1])]
+    what = f"{short(str(key))} is not a key of {'.'.join(named) or 'an experiment'}"
+    if section == AXIS and not nearest(str(key), SECTIONS[AXIS]):
+        return Mistake(tree.key(*keys), what, f"write a list of values, or {inside[-1]}.{key}: [...]")
     if section == "predict":
         return Mistake(tree.key(*keys), what, "write points as a list: predict: [{x: 5}]")
     return Mistake(tree.key(*keys), what, remedy(str(key), section))
 
 
 def _pattern(inside: Sequence[Key]) -> str:
-    return ".".join("*" if i == 1 and inside[0] == "params" else str(key) for i, key in enumerate(inside))
+    any_name = next((i for i, known in _NAMES if list(inside[:i]) == known), None)
+    return ".".join("*" if i == any_name else str(key) for i, key in enumerate(inside))

@@ -33,7 +33,13 @@ def build(name: str, options: Mapping[str, Any], like: Tensor) -> Optimizer:
     Every numeric option may be a number or a tensor (S, 1). Raises KeyError for an unknown name and
     TypeError for an unknown option; the experiment has refused both.
     """
-    return OPTIMIZERS[name](**options, like=like)
+    optimizer = OPTIMIZERS[name](**options, like=like)
+    own = {key: value for key, value in options.items() if isinstance(value, Tensor) and len(value) > 1}
+    if not own:
+        return optimizer
+    return optimizer._replace(
+        take=lambda rows: build(name, {**options, **{key: value[rows] for key, value in own.items()}}, like)
+    )
 
 
 def sgd(
@@ -104,7 +110,8 @@ def nadam(
 
     Dozat 2016.
     """
-    fade = _tensor(0.96**momentum_decay, like)
+    decays = momentum_decay.flatten().tolist() if isinstance(momentum_decay, Tensor) else [momentum_decay]
+    fade = _tensor(torch.tensor([0.96**decay for decay in decays], dtype=torch.float64), like)
     rule = rules.nadam(_tensor(betas[0], like), *_shares(betas, like), _tensor(eps, like), fade)
     return _decayed(rule, weight_decay, like, decoupled=decoupled_weight_decay)
 

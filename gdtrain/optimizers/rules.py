@@ -26,10 +26,12 @@ class Optimizer(NamedTuple):
 
     init    theta (S, P) -> state
     update  (state, theta (S, P), gradient (S, P), lr (S, 1)) -> (next state, next theta); changes no argument
+    take    numbers (L,) of some of the trials -> the same for these alone; None where all trials share every option
     """
 
     init: Callable[[Tensor], State]
     update: Callable[[State, Tensor, Tensor, Tensor], tuple[State, Tensor]]
+    take: Callable[[Tensor], Optimizer] | None = None
 
 
 def _zeros(theta: Tensor, parameters: tuple[str, ...], trials: tuple[str, ...] = ()) -> State:

@@ -48,7 +48,7 @@ class AffineRows:
 
     def __init__(self, residual: Node, parameters: Parameters, fixed: dict[str, Tensor]) -> None:
         self._tape = Tape([residual], parameters.trained)
-        self._zero_1P = parameters.start_SQ.new_zeros(1, len(parameters.free))
+        self._zero_1P = parameters.start_Q.new_zeros(1, len(parameters.free))
         self._fixed = fixed
 
     def __call__(self, columns: dict[str, Tensor], rows: int) -> Tensor:

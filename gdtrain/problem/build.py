@@ -34,6 +34,7 @@ def _solve(experiment: Experiment, data: Data) -> Problem:
     fixed = fixed_columns(parameters)
     residuals = [Op("sub", pair) for pair in pairs]
     equations = Equations(residuals, parameters.trained, fixed, like)
+    block = Block(equations, like.new_zeros(1, len(pairs)))
     reason, quadratic = obstacle(experiment, data.names), None
     if not reason:
         rows_EW = equation_rows(residuals, parameters, fixed)
@@ -44,7 +45,7 @@ def _solve(experiment: Experiment, data: Data) -> Problem:
         kind="solve",
         loss_name=loss.name,
         parameters=parameters,
-        objective=DataLoss([Block(equations, like.new_zeros(1, len(pairs)))], loss),
+        objective=DataLoss(lambda trials: [block], loss),
         quadratic=quadratic,
         obstacle=reason,
         sides=pairs,

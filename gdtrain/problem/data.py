@@ -59,7 +59,11 @@ def open_data(experiment: Experiment, *, frame: object | None = None, stdin: Bin
 
     Raises UserError: names that do not fit (exit 2), data that cannot be opened (exit 3).
     """
-    source = experiment_source(experiment, frame=frame, stdin=stdin)
+    return opened(experiment, experiment_source(experiment, frame=frame, stdin=stdin))
+
+
+def opened(experiment: Experiment, source: Source | None) -> Data:
+    """The experiment's data from a source that has been opened. Raises UserError as `open_data`."""
     if source is None:
         return Data(settle(experiment, []), None)
     try:

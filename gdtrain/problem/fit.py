@@ -69,7 +69,7 @@ def _gather(residual: Node, parameters: Parameters, data: Data, loss: Loss) -> Q
     rows_of = AffineRows(residual, parameters, fixed_columns(parameters))
     compressor = Compressor(len(parameters.free) + 1)
     for block in data.blocks():
-        columns = tensors(block, parameters.start_SQ)
+        columns = tensors(block, parameters.start_Q)
         compressor.add(rows_of(columns, len(next(iter(columns.values())))).cpu())
     return Quadratic.of(compressor.result(), loss_factor(loss, data.rows), data.rows)
 
@@ -84,9 +84,9 @@ def _on_rows(
         part = slice(start, start + BLOCK_ROWS)
         inside = {name: column[part] for name, column in columns.items()}
         rows = len(target_N[part])
-        predictor = Formula(right, parameters.trained, {**fixed, **inside}, rows, parameters.start_SQ)
+        predictor = Formula(right, parameters.trained, {**fixed, **inside}, rows, parameters.start_Q)
         blocks.append(Block(predictor, target_N[None, part]))
-    return DataLoss(blocks, loss)
+    return DataLoss(lambda trials: blocks, loss)
 
 
 def _size(target_N: Tensor, loss: Loss) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -42,11 +42,14 @@ class Block:
 class DataLoss:
     """A loss of predictions against targets: sums over blocks of rows, divided once.
 
+    cut   how many trials there are -> the blocks that suit so many: all of the rows, in one order
+
     A mean is over rows, and over targets too where there are several, as in torch.
     """
 
-    def __init__(self, blocks: Sequence[Block], loss: Loss) -> None:
-        self._blocks, self.loss = blocks, loss
+    def __init__(self, cut: Callable[[int], Sequence[Block]], loss: Loss) -> None:
+        self._cut, self.loss = cut, loss
+        blocks = cut(1)
         self.elements = sum(block.target.numel() for block in blocks)
         divisor = self.elements if loss.reduction == "mean" else 1
         like = blocks[0].target  # torch divides by a tensor in half the time that a number takes
@@ -56,7 +59,7 @@ class DataLoss:
         self._elements = tuple(range(1, blocks[0].target.dim()))
 
     def loss_and_gradient(self, theta_SP: Tensor) -> tuple[Tensor, Tensor]:
-        first, *others = self._blocks
+        first, *others = self._cut(len(theta_SP))
         loss, gradient = self._block(first, theta_SP)
         for block in others:
             more_loss, more_gradient = self._block(block, theta_SP)
@@ -69,13 +72,13 @@ class DataLoss:
         return torch.sum(value, self._elements), block.predictor.backward(saved, slope)
 
     def terms(self, theta_SP: Tensor) -> Iterator[Tensor]:
-        for block in self._blocks:
+        for block in self._cut(len(theta_SP)):
             prediction, _ = block.predictor.forward(theta_SP)
             value, _ = self.loss.rule(prediction, block.target)
             yield value.sum(self._elements) / self._value_divisor
 
     def jacobians(self, theta_1P: Tensor) -> Iterator[Tensor]:
-        return (block.predictor.jacobian(theta_1P) for block in self._blocks)
+        return (block.predictor.jacobian(theta_1P) for block in self._cut(1))
 
 
 class Expression:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from gdtrain.draws import generator
 from gdtrain.experiment.schema import Experiment, Param
+from gdtrain.experiment.trials import Trials
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Parameters:
 
     names      Q names as they are reported
     free       indices of the P that are trained
-    start_SQ   values at the start, units of the data
+    start_Q    values at the start of the experiment, units of the data; fixed ones stay there
     lower_P    bounds in trained units, -inf and inf where there are none
     upper_P
     scalings   one for each target of a scaled `regress`, else none
@@ -46,7 +47,7 @@ class Parameters:
 
     names: list[str]
     free: list[int]
-    start_SQ: Tensor
+    start_Q: Tensor
     lower_P: Tensor
     upper_P: Tensor
     scalings: tuple[Scaling, ...] = ()
@@ -75,7 +76,7 @@ class Parameters:
 
     def values(self, theta: Tensor) -> Tensor:
         """Free values in trained units (..., P) to every value in the units of the data (..., Q)."""
-        fixed = self.scaled(self.start_SQ[0]).expand(*theta.shape[:-1], len(self.names))
+        fixed = self.scaled(self.start_Q).expand(*theta.shape[:-1], len(self.names))
         trained = fixed.clone()
         trained[..., self.free] = theta
         values = trained.clone()
@@ -99,43 +100,59 @@ class Parameters:
 
 
 def build_parameters(
-    experiment: Experiment,
-    names: Sequence[str],
-    *,
-    trials: Sequence[int] = (0,),
-    scalings: Sequence[Scaling] = (),
-    like: Tensor,
+    experiment: Experiment, names: Sequence[str], *, scalings: Sequence[Scaling] = (), like: Tensor
 ) -> Parameters:
-    """The parameters `names` as the experiment declares them; dtype and device are `like`'s.
-
-    A start that is drawn is keyed by (seed, trial, name); `trials` numbers the S rows.
-    """
+    """The parameters `names` as the experiment declares them; dtype and device are `like`'s."""
     scalings = [replace(s, mean_F=s.mean_F.to(like), sd_F=s.sd_F.to(like)) for s in scalings]
     declared = [experiment.param(name) for name in names]
-    starts = [[_start(p, experiment.train.seed, t, n) for n, p in zip(names, declared, strict=True)] for t in trials]
     lower = [-math.inf if p.min is None else p.min for p in declared]
     upper = [math.inf if p.max is None else p.max for p in declared]
     free = [i for i, p in enumerate(declared) if not p.fixed]
-    start_SQ = like.new_tensor(starts).clamp(like.new_tensor(lower), like.new_tensor(upper))
     sd_Q = torch.ones(len(names), dtype=like.dtype, device=like.device)
     for s in scalings:
         sd_Q[s.weights] = s.sd_F
     return Parameters(
         names=list(names),
         free=free,
-        start_SQ=start_SQ,
+        start_Q=_starts(Trials(experiment), names, like)[0],
         lower_P=(like.new_tensor(lower) * sd_Q)[free],
         upper_P=(like.new_tensor(upper) * sd_Q)[free],
         scalings=tuple(scalings),
     )
 
 
-def _start(param: Param, seed: int, trial: int, name: str) -> float:
+def start_values(trials: Trials, parameters: Parameters) -> Tensor:
+    """Where each trial starts, (S, Q) in the units of the data."""
+    return _starts(trials, parameters.names, parameters.start_Q)
+
+
+def _starts(trials: Trials, names: Sequence[str], like: Tensor) -> Tensor:
+    """A start that is drawn is keyed by (seed, 0, name): a trial draws what it would draw alone."""
+    columns = [_column(trials, name) for name in names]
+    return like.new_tensor(columns).reshape(len(names), trials.count).T.contiguous()
+
+
+def _column(trials: Trials, name: str) -> list[float]:
+    """The starts (S,) of one parameter, within its bounds."""
+    param = trials.experiment.param(name)
+    own, seeds = trials.of(f"params.{name}.start.value"), trials.of("train.seed")
+    if own is not None:
+        values = list(own)
+    elif param.start is not None and param.start.value is None and seeds is not None:
+        drawn = {seed: _start(param, int(seed), name) for seed in set(seeds)}
+        values = [drawn[seed] for seed in seeds]
+    else:
+        values = [_start(param, trials.experiment.train.seed, name)] * trials.count
+    low, high = (-math.inf if param.min is None else param.min), (math.inf if param.max is None else param.max)
+    return [min(max(value, low), high) for value in values]
+
+
+def _start(param: Param, seed: int, name: str) -> float:
     start = param.start
     assert start is not None  # filled in, with exactly one of the three
     if start.value is not None:
         return start.value
-    draw = generator(seed, trial, f"start {name}")
+    draw = generator(seed, 0, f"start {name}")
     if start.uniform is not None:
         return float(draw.uniform(start.uniform[0], start.uniform[1]))
     assert start.normal is not None

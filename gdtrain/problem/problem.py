@@ -108,7 +108,7 @@ def by_name(names: Sequence[str], values_Q: Tensor) -> Columns:
 def fixed_columns(parameters: Parameters) -> Columns:
     """Parameters that are not trained, as columns of one value."""
     held = [i for i in range(len(parameters.names)) if i not in set(parameters.free)]
-    return by_name([parameters.names[i] for i in held], parameters.start_SQ[0, held])
+    return by_name([parameters.names[i] for i in held], parameters.start_Q[held])
 
 
 def loss_of(experiment: Experiment) -> Loss:

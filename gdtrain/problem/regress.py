@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -25,7 +26,8 @@ from gdtrain.problem.predictors import Linear
 from gdtrain.problem.problem import Columns, Problem, loss_factor, loss_of, tensors, zero_like
 from gdtrain.problem.quadratic import Quadratic, side_by_side
 
-BLOCK_ROWS = 1 << 16  # rows that are worked on at once
+BLOCK_ROWS = 1 << 16  # rows that one trial works on at once
+_LEAST_ROWS = 1 << 11  # that many do
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,7 @@ def _quadratic(
     design_MD: Tensor, triangle_MW: Tensor, parameters: Parameters, layout: _Layout, loss: Loss, rows: int
 ) -> Quadratic:
     """The loss of every target side by side; what is fixed joins the constant."""
-    weights_TD = parameters.scaled(parameters.start_SQ[0]).double().view(len(layout.targets), layout.width)
+    weights_TD = parameters.scaled(parameters.start_Q).double().view(len(layout.targets), layout.width)
     free = set(parameters.free)
     factor = loss_factor(loss, rows * len(layout.targets))
     found = []
@@ -177,17 +179,25 @@ def _quadratic(
 
 
 def _on_rows(columns: Columns, target: Tensor, parameters: Parameters, layout: _Layout, loss: Loss) -> DataLoss:
-    """The loss on every row, in blocks."""
+    """The loss on every row, in blocks: the more trials, the fewer rows, so that predictions stay in the cache."""
     raw = [columns[name] for name in layout.features]
     if parameters.scalings:
         mean_F, sd_F = parameters.scalings[0].mean_F, parameters.scalings[0].sd_F
         raw = [(x - mean) / sd for x, mean, sd in zip(raw, mean_F, sd_F, strict=True)]
     x_ND = _design(raw, layout.intercept, len(target), target)
-    weights_Q = parameters.scaled(parameters.start_SQ[0])
-    parts = [slice(start, start + BLOCK_ROWS) for start in range(0, len(target), BLOCK_ROWS)]
+    weights_Q = parameters.scaled(parameters.start_Q)
     targets = len(layout.targets)
-    blocks = [Block(Linear(x_ND[part], targets, parameters.free, weights_Q), target[None, part]) for part in parts]
-    return DataLoss(blocks, loss)
+
+    @cache
+    def blocks_of(rows: int) -> list[Block]:
+        parts = [slice(start, start + rows) for start in range(0, len(target), rows)]
+        with torch.inference_mode(mode=False):  # what is made inside of it, autograd refuses
+            return [Block(Linear(x_ND[p], targets, parameters.free, weights_Q), target[None, p]) for p in parts]
+
+    def cut(trials: int) -> list[Block]:
+        return blocks_of(max(_LEAST_ROWS, BLOCK_ROWS >> (trials - 1).bit_length()))
+
+    return DataLoss(cut, loss)
 
 
 def _design(columns: Sequence[Tensor], intercept: bool, rows: int, like: Tensor) -> Tensor:

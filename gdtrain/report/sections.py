@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gdtrain.errors import cells, printable
-from gdtrain.results import Prediction, Result
+from gdtrain.results import Prediction, Result, SweepResult
 
 MANY = 8  # weights that are all shown; of more, the first few and the norm
 FEW = 5
@@ -17,12 +17,13 @@ PREDICTIONS = 20  # predicted rows that a table shows
 
 @dataclass(frozen=True)
 class Section:
-    """A titled table of text. `notes` stand below it."""
+    """A titled table of text. `notes` stand below it; `left` names the columns that are not aligned to the right."""
 
     title: str
     header: list[str]
     rows: list[list[str]]
     notes: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
 
 
 def number(value: float | None) -> str:
@@ -85,7 +86,8 @@ def _history(result: Result, width: int | None) -> Section:
     gradients = recorded.gradient_KQ
     columns = [[str(int(recorded.epochs_K[k])) for k in shown], [number(recorded.loss_K[k]) for k in shown]]
     header = ["epoch", "loss"]
-    fit = _fitting(names, weights, width, doubled=gradients is not None)
+    room = None if width is None else width - 2 * 15
+    fit = fitting(names, weights, room, doubled=gradients is not None)
     for i in range(fit):
         header.append(names[i])
         columns.append([row[i] for row in weights])
@@ -98,22 +100,25 @@ def _history(result: Result, width: int | None) -> Section:
     hidden = len(names) - fit
     notes = [f"{hidden} more weights are not shown; norm is over all {len(names)}"] if hidden else []
     rows = [list(row) for row in zip(*columns, strict=True)]
-    return Section(_title(result), header, rows, tuple(notes))
+    return Section(title(result), header, rows, tuple(notes))
 
 
-def _title(result: Result) -> str:
+def title(result: Result | SweepResult) -> str:
+    """The problem in a line."""
     name = "" if result.name == result.kind else f"{result.name}: "
     statement = result.statement if len(result.statement) <= TITLE else result.statement[: TITLE - 3] + "..."
     return printable(f"{name}{result.kind} {statement}")
 
 
-def _fitting(names: Sequence[str], rows: Sequence[Sequence[str]], width: int | None, *, doubled: bool) -> int:
-    """How many weights to show: all of them, or the first few where there are many or the width is less."""
+def fitting(names: Sequence[str], rows: Sequence[Sequence[str]], room: int | None, *, doubled: bool = False) -> int:
+    """How many weights to show: all of them, or the first few where there are many, or `room` cells hold no more.
+
+    doubled  each of them has a second column, of its gradient
+    """
     wanted = len(names) if len(names) <= MANY else FEW
-    if width is None:
+    if room is None:
         return wanted
-    sizes = [max(cells(name), *(len(row[i]) for row in rows)) + 3 for i, name in enumerate(names[:wanted])]
-    room = width - 2 * 15
+    sizes = [max([cells(name), *(len(row[i]) for row in rows)]) + 3 for i, name in enumerate(names[:wanted])]
     for i in range(wanted):
         last = i + 1 == len(names)
         if sum(sizes[: i + 1]) * (2 if doubled else 1) + (0 if last else 15) > room:

@@ -1,4 +1,4 @@
-"""A result as rich tables on a console."""
+"""A result, or a sweep, as rich tables on a console."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from gdtrain.report.sections import Section, sections, summary
-from gdtrain.results import Result
+from gdtrain.report.parts import Outcome, sections, status, summary
+from gdtrain.report.sections import Section
 
 COLOURS = {"converged": "green", "max_epochs": "yellow", "stopped": "yellow", "interrupted": "yellow"}
 
 
-def show(result: Result, console: Console) -> None:
-    """Print the tables and the summary. On a terminal the history fits its width; elsewhere nothing is cut."""
+def show(outcome: Outcome, console: Console) -> None:
+    """Print the tables and the summary. On a terminal the tables fit its width; elsewhere nothing is cut."""
     console.width = max(console.width, 1)  # COLUMNS may say 0
-    for section in sections(result, console.width if console.file.isatty() else None):
+    for section in sections(outcome, console.width if console.file.isatty() else None):
         show_section(section, console)
-    status, *lines = summary(result)
-    _line(Text(status, style=COLOURS.get(result.verdict.status, "red")), console)
+    verdict, *lines = summary(outcome)
+    _line(Text(verdict, style=COLOURS.get(status(outcome), "red")), console)
     for line in lines:
         _line(Text(line), console)
 
@@ -45,7 +45,7 @@ def _line(text: Text, console: Console) -> None:
 def _table(section: Section) -> Table:
     table = Table(box=box.ROUNDED)
     for name in section.header:
-        table.add_column(Text(name), justify="right", no_wrap=True)
+        table.add_column(Text(name), justify="left" if name in section.left else "right", no_wrap=True)
     for row in section.rows:
         table.add_row(*(Text(text) for text in row))
     return table

@@ -222,7 +222,6 @@ def test_schema_is_the_schema_of_experiments(gdtrain: Command) -> None:
     outcome = gdtrain("schema")
     assert (outcome.code, outcome.err) == (0, "")
     schema = json.loads(outcome.out)
-    assert {"name", "solve", "fit", "regress", "minimize", "data", "params", "loss", "train", "stop", "predict"} == set(
-        schema["properties"]
-    )
+    problem = {"name", "solve", "fit", "regress", "minimize", "data", "params"}
+    assert problem | {"loss", "train", "stop", "predict", "sweep"} == set(schema["properties"])
     assert schema["additionalProperties"] is False

@@ -34,6 +34,10 @@ PAIRS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"predict": "data"}, {"predict": {"data": True}}),
     ({"predict": "new.csv"}, {"predict": {"path": "new.csv"}}),
     ({"predict": {"path": "data"}}, {"predict": {"path": "data"}}),
+    ({"sweep": {"train.lr": [1, 2]}}, {"sweep": {"axes": {"train.lr": {"values": [1, 2]}}}}),
+    ({"sweep": {"train.lr": {"range": [1, 2]}}}, {"sweep": {"axes": {"train.lr": {"range": [1, 2]}}}}),
+    ({"sweep": {"a.b": [1], "zip": True}}, {"sweep": {"axes": {"a.b": {"values": [1]}}, "zip": True}}),
+    ({"sweep": {"a.b": [1], "random": 9}}, {"sweep": {"axes": {"a.b": {"values": [1]}}, "random": 9}}),
 ]
 
 
@@ -61,6 +65,9 @@ EXPERIMENTS = [
     "regress: {target: y, features: [x], intercept: false}\n" + DATA + "train: {lr: 0.1}\n",
     "solve: [x + y = 3, 'atan2(x, y) = 1']\nparams: {x: {start: 1, min: -1, max: 9}, y: {start: 2, fixed: true}}\n",
     "minimize: mean((x - a)^2)\n" + DATA + "params: {a: {start: {normal: [0, 2]}}}\n",
+    FIT + "sweep: {params.w: [1, 2.5], train.optimizer: [sgd, {name: adam, eps: 1}], zip: true}\n",
+    FIT + "sweep: {train.lr: {loguniform: [1e-3, 1]}, loss: {choice: [mse, mae]}, train.seed: 0..9, random: 20}\n",
+    FIT + "sweep: {axes: {train.lr: 'geomspace:1:2:3', fit: 'y = w*x,y = w*x + b', train.epochs: 3}}\n",
     "minimize: -x^2\nname: yes-and-no\ntrain: {optimizer: adam, seed: 7, dtype: float32, device: cuda:1}\n",
 ]
 
@@ -122,6 +129,9 @@ def test_any_regression_reads_back(columns: dict[str, list[float]], data: st.Dat
     assert read(dump(experiment)) == experiment
 
 
+AXES = "^(?!(axes|zip|random)$)"
+
+
 def test_json_schema_admits_the_short_forms() -> None:
     schema = json_schema()
     assert schema["$schema"].endswith("2020-12/schema")
@@ -131,7 +141,12 @@ def test_json_schema_admits_the_short_forms() -> None:
     assert schema["$defs"]["Param"]["properties"]["start"]["anyOf"][0] == {"type": "number"}
     assert schema["properties"]["solve"]["anyOf"][1]["type"] == "array"
     assert {"required": ["fit"]} in schema["oneOf"]
-    assert len(FORMS) == 8  # each of them has its line above or in PAIRS
+    assert {"$ref": "#/$defs/Axis"} in schema["properties"]["sweep"]["anyOf"][0]["patternProperties"][AXES]["anyOf"]
+    assert schema["$defs"]["Axes"]["properties"]["axes"]["additionalProperties"]["anyOf"][0]["anyOf"][0] == {
+        "type": "array",
+        "minItems": 1,
+    }
+    assert len(FORMS) == 10  # each of them has its line above or in PAIRS
 
 
 def test_json_schema_describes_every_key_and_knows_no_null() -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from gdtrain.errors import cells, printable
+from gdtrain.report.parts import Outcome
 from gdtrain.report.sections import PREDICTIONS
 from gdtrain.report.tables import show
 from gdtrain.results import Equation, Prediction, Result
@@ -24,7 +25,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def shown(result: Result, width: int, *, terminal: bool = False, colour: bool = False) -> str:
+def shown(result: Outcome, width: int, *, terminal: bool = False, colour: bool = False) -> str:
     """What is printed. Without `colour`, as on a terminal that has none."""
     file = Terminal() if terminal else io.StringIO()
     system = "truecolor" if colour else None

@@ -135,6 +135,11 @@ class Result:
         return {parameter.name: parameter.value for parameter in self.parameters}
 
     @property
+    def short(self) -> dict[str, float | str]:
+        """What has a name of one word: verdict, final loss, epochs."""
+        return {"verdict": self.verdict.status, "loss": self.loss["final"], "epochs": self.epochs}
+
+    @property
     def shown(self) -> list[int]:
         """Rows of `recorded` that the table and the document show."""
         return self.recorded.rows(shown_epochs(self.verdict.epoch, self.every))

@@ -1,0 +1,71 @@
+"""The verb that trains many trials: sweep."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gdtrain.cli.options import SweepOptions, takes_options
+from gdtrain.cli.rerun import alone
+from gdtrain.errors import UserError
+
+
+@takes_options(SweepOptions)
+def sweep(
+    options: SweepOptions,
+    file: Annotated[
+        str | None,
+        typer.Argument(metavar="[FILE]", help="Experiment file; - is stdin; else gdtrain.yaml, else y = w*x."),
+    ] = None,
+) -> int:
+    """Train an experiment with many values of its keys at once, and rank what came of it.
+
+    Example: gdtrain sweep configs/linear.yaml --lr 1e-3,1e-2,0.1
+    """
+    from gdtrain.cli.output import Output
+    from gdtrain.experiment.sweep import USUAL_FILE, load_sweep, usual_source
+
+    if file is not None and "=" in file and not Path(file).exists():
+        key, _, value = file.partition("=")
+        flag = f"--{key} {value}" if key in vars(options) else f"--set {key}={value}"
+        raise UserError(f"{file} is not a file", remedy=f"to sweep a key, write {flag}")
+    source, called = (file, file) if file is not None else usual_source()
+    output = Output.checked(options)
+    memory, axes, overrides = options.bytes(), options.axes(), options.overrides()
+    if options.lr_find:
+        return output.find_lr(source, overrides, axes, _request(options, called, file, memory))
+    spec = load_sweep(source, overrides, axes, zipped=options.zip, random=options.random, stdin=sys.stdin)
+    if not spec.axes:
+        place = called if isinstance(source, str) else "gdtrain sweep"
+        raise UserError("there is nothing to sweep", where=place, remedy="give a key several values: --lr 1e-3,1e-2")
+    if options.print_config:
+        return output.print_configs([spec.declared])
+    named = source if isinstance(source, str) and file is None and called.endswith(USUAL_FILE) else None
+    return output.sweep(spec, _request(options, called, named if file is None else file, memory))
+
+
+def _request(options: SweepOptions, called: str, file: str | None, memory: int | None) -> dict[str, Any]:
+    """How the sweep is carried out: what `gdtrain.sweep.Request` holds."""
+    return {
+        "source": "stdin" if called == "-" else called,
+        "every": options.every,
+        "gradients": options.gradients,
+        "rank_by": options.rank_by or "loss",
+        "top": options.top,
+        "memory": memory,
+        "out": options.out,
+        "rerun": partial(_rerun, options.words, file),
+    }
+
+
+def _rerun(words: tuple[str, ...], file: str | None, settings: Mapping[str, Any]) -> str:
+    if file is not None:
+        return alone(words, settings, file)
+    from gdtrain.experiment.starter import EXAMPLE_WORDS
+
+    return alone(["fit", *EXAMPLE_WORDS, *words[1:]], settings)

@@ -1,0 +1,57 @@
+"""Training as it goes: Ctrl-C, and progress on a terminal."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from types import FrameType
+from typing import Any
+
+_QUIET_SECONDS = 1.0  # a shorter run shows no progress
+
+
+class Watched:
+    """Asked by the engine whether to go on. Ctrl-C says no; a second one kills. After a second, shows progress.
+
+    total  epochs, or trials, that there are to be done; `unit` is their name
+    """
+
+    def __init__(self, total: int, *, quiet: bool, unit: str = "epochs") -> None:
+        self._total, self._unit = total, unit
+        self._interrupted = False
+        self._began = time.monotonic()
+        self._live = not quiet and sys.stderr is not None and sys.stderr.isatty()
+        self._progress: Any = None
+
+    def __call__(self, done: int, loss: float) -> bool:
+        if self._live and time.monotonic() - self._began > _QUIET_SECONDS:
+            self._show(done, loss)
+        return not self._interrupted
+
+    def __enter__(self) -> Watched:
+        self._before = signal.getsignal(signal.SIGINT)
+        signal.signal(signal.SIGINT, self._interrupt)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, self._before)
+        if self._progress is not None:
+            self._progress.stop()
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        if self._interrupted:
+            raise KeyboardInterrupt
+        self._interrupted = True
+
+    def _show(self, done: int, loss: float) -> None:
+        if self._progress is None:
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+            columns = (MofNCompleteColumn(), TextColumn(self._unit), BarColumn(), TextColumn("{task.description}"))
+            console = Console(file=sys.stderr)
+            self._progress = Progress(*columns, TimeRemainingColumn(), console=console, transient=True)
+            self._task = self._progress.add_task("", total=self._total)
+            self._progress.start()
+        self._progress.update(self._task, completed=done, description=f"loss {loss:.6g}")

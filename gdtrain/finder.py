@@ -1,0 +1,96 @@
+"""A search for a learning rate: a sweep over a log grid around the limit of stability."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from gdtrain.engines.loop import Watch
+from gdtrain.engines.stability import lr_limit
+from gdtrain.experiment.optimizers import LR
+from gdtrain.experiment.schema import Experiment
+from gdtrain.experiment.sweep import Sweep
+from gdtrain.experiment.trials import Trials
+from gdtrain.insight import steepest
+from gdtrain.plan import FULL_HISTORY, Plan, make_plan
+from gdtrain.problem.build import build_problem
+from gdtrain.results import SweepResult, Trial
+from gdtrain.sweep import Request, sweep
+from gdtrain.tables import Tables
+from gdtrain.train import threads
+
+_BELOW, _ABOVE, _STEPS = 1e-3, 10.0, 41  # the grid around a limit; a step is a quarter
+_AROUND, _WIDE_STEPS = 1e3, 37  # and around an optimizer's own default, where there is no limit
+NEAR = 1e-3  # of the way from the start to the best loss: near enough
+
+
+def learning_rates(experiment: Experiment, tables: Tables) -> tuple[list[float], float | None]:
+    """The grid, and the limit of stability where it is known: at the start, for a loss that is not quadratic.
+
+    experiment  with some lr chosen: whether its columns are scaled depends on it
+
+    Raises UserError where experiment and data do not fit.
+    """
+    data = tables.of(experiment)
+    experiment = experiment.with_starts(data.names.parameters)
+    with threads(1):
+        plan = make_plan(Trials(experiment), build_problem(experiment, data))
+    limit = _limit(plan)
+    if limit is not None:
+        return np.geomspace(_BELOW * limit, _ABOVE * limit, _STEPS).tolist(), limit
+    usual = LR.get(experiment.train.optimizer.name, 1e-2)
+    usual = usual if isinstance(usual, float) else 1e-2
+    return np.geomspace(usual / _AROUND, usual * _AROUND, _WIDE_STEPS).tolist(), None
+
+
+def _limit(plan: Plan) -> float | None:
+    if not plan.descends:
+        return None
+    limit = plan.lr_limit
+    if limit is None and (largest := steepest(plan)) is not None:
+        limit = lr_limit(plan.theta_SP.new_tensor(largest) + plan.sgd.weight_decay, plan.sgd)
+    return limit if limit is not None and 0 < limit < math.inf else None
+
+
+def find_lr(
+    spec: Sweep,
+    limit: float | None,
+    request: Request,
+    tables: Tables,
+    *,
+    watch: Watch | None = None,
+    tell: Callable[[str], None] = lambda note: None,
+) -> SweepResult:
+    """Train a sweep over learning rates, and tell where descent is fastest and where it breaks. The rest as `sweep`."""
+    result = sweep(spec, replace(request, record=FULL_HISTORY), tables, watch=watch, tell=tell)
+    trials = _reaches(result.trials)
+    fastest = _fastest(trials)
+    lost = [_lr(trial) for trial in trials if not trial.sound]
+    breaks = min((lr for lr in lost if fastest is None or lr > _lr(fastest)), default=None)
+    finder = {"fastest": None if fastest is None else _lr(fastest), "breaks": breaks, "limit": limit}
+    rerun = "" if fastest is None else request.rerun(fastest.set)
+    return replace(result, trials=trials, finder=finder, rerun=rerun)
+
+
+def _reaches(trials: Sequence[Trial]) -> list[Trial]:
+    """The trials, each with how many epochs it took to come near the least loss of all."""
+    best = min((trial.loss for trial in trials if trial.sound), default=math.nan)
+    return [replace(trial, reach=_reach(trial, best)) if trial.sound else trial for trial in trials]
+
+
+def _reach(trial: Trial, best: float) -> int | None:
+    near = best + NEAR * (trial.first - best)
+    return next((epoch for epoch, loss in trial.losses() if loss <= near), None)
+
+
+def _fastest(trials: Sequence[Trial]) -> Trial | None:
+    """The trial that came near first; of several the one that ended lowest."""
+    near = [trial for trial in trials if trial.reach is not None]
+    return min(near, key=lambda trial: (trial.reach, trial.loss), default=None)
+
+
+def _lr(trial: Trial) -> float:
+    return float(trial.set["train.lr"])

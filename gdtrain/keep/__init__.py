@@ -1,0 +1,10 @@
+"""Folders that outlive a run: what was trained, from what data, and what came of it, whole whatever is killed when.
+
+Knows neither torch nor printing.
+"""
+
+from gdtrain.keep.fingerprint import Fingerprint, Fingerprints, fingerprint
+from gdtrain.keep.keys import TrialKeys, renewed, trial_key
+from gdtrain.keep.store import Store
+
+__all__ = ["Fingerprint", "Fingerprints", "Store", "TrialKeys", "fingerprint", "renewed", "trial_key"]

@@ -1,0 +1,82 @@
+"""What a sweep keeps in its folder, by group and point; nothing where it has none."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from gdtrain.experiment.dump import dump
+from gdtrain.experiment.schema import STDIN, Experiment
+from gdtrain.experiment.sweep import Sweep
+from gdtrain.keep import Fingerprints, Store, TrialKeys, renewed
+
+
+class Kept:
+    """The trials that a folder holds.
+
+    notes  sentences for the user: what was there, what has changed since
+    """
+
+    def __init__(self, store: Store | None, keys: Sequence[Sequence[str]], experiments: Sequence[Experiment]) -> None:
+        self._store, self._keys, self._experiments = store, keys, experiments
+        self.notes = store.notes if store else []
+
+    @classmethod
+    def of(cls, spec: Sweep, also: Sequence[Mapping[str, Any]], out: str | Path | None, frame: object | None) -> Kept:
+        """The folder `out` of a sweep, opened; `also` is what each group's documents show besides.
+
+        Raises UserError as `Store.open`.
+        """
+        if out is None:
+            return cls(None, [], [])
+        prints, keys = Fingerprints(frame), []
+        for group, shown in zip(spec.groups, also, strict=True):
+            experiment = group.trials.experiment
+            keys.append(TrialKeys(experiment, prints.of(experiment), shown).of(group.trials))
+        text = dump(_seen_from(Path(out), spec.declared))
+        every = [key for group_keys in keys for key in group_keys]
+        store = Store.open(out, spec.experiment, prints.of(spec.experiment), keys=every, text=text)
+        return cls(store, keys, [group.trials.experiment for group in spec.groups])
+
+    def __bool__(self) -> bool:
+        return self._store is not None
+
+    def __enter__(self) -> Kept:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._store is not None:
+            self._store.close()
+
+    def has(self, group: int, point: int) -> bool:
+        return self._store is not None and self._keys[group][point] in self._store
+
+    def document(self, group: int, point: int) -> dict[str, Any]:
+        """The result document of a trial that is there. Raises UserError where it is no more."""
+        assert self._store is not None
+        found = self._store.get(self._keys[group][point])
+        assert found is not None
+        return renewed(found, self._experiments[group])
+
+    def add(self, group: int, trials: Iterable[tuple[int, Callable[[], dict[str, Any]]]]) -> None:
+        """Keep the documents of points of a group, all or none."""
+        if self._store is not None:
+            self._store.add([(self._keys[group][point], document()) for point, document in trials])
+
+    def finish(self, pieces: Iterable[str]) -> None:
+        """Write the sweep's document."""
+        if self._store is not None:
+            self._store.finish(pieces)
+
+
+def _seen_from(folder: Path, experiment: Experiment) -> Experiment:
+    """The experiment with paths that hold where `folder` is."""
+    changed = {}
+    for section in ("data", "predict"):
+        spec = getattr(experiment, section)
+        if spec is not None and spec.path not in (None, STDIN):
+            path = os.path.relpath(experiment.locate(spec.path), folder)
+            changed[section] = spec.model_copy(update={"path": path})
+    return experiment.model_copy(update=changed)

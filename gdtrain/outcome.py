@@ -1,0 +1,258 @@
+"""What a batch of trials came to: each trial's verdict and result, made when it is asked for.
+
+Shapes: S trials, P trained parameters, Q reported ones, K recorded epochs, N rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gdtrain import __version__
+from gdtrain.engines.ends import End
+from gdtrain.engines.loop import Descent
+from gdtrain.experiment.schema import Experiment
+from gdtrain.experiment.trials import Trials
+from gdtrain.insight import Curvature, curvature_of, hints, sentences, steepest
+from gdtrain.plan import Plan
+from gdtrain.problem.data import Data, PredictedRows
+from gdtrain.problem.problem import Problem, tensors
+from gdtrain.results import Equation, History, Parameter, Prediction, Result, Verdict
+from gdtrain.survivors import surviving_lr
+from gdtrain.verdict import Detail, Trial, judge
+
+SHOWN_WEIGHTS = 8  # that a sentence lists
+
+
+class Batch:
+    """Trials that were descended together.
+
+    data       whose rows they were; `rows` those to predict
+    gradients  whether histories hold them
+    """
+
+    def __init__(
+        self, trials: Trials, data: Data, plan: Plan, descent: Descent, rows: PredictedRows, *, gradients: bool = False
+    ) -> None:
+        self.trials, self.data, self.plan, self.rows = trials, data, plan, rows
+        recorded, parameters = descent.recorded, plan.problem.parameters
+        self.reads = descent.reads
+        self.epochs_K = np.array(recorded.epochs)
+        self.loss_KS, self.theta_KSP = recorded.loss_CS, recorded.theta_CSP
+        self.gradient_KSP = recorded.gradient_CSP if gradients else None
+        self.values_SQ = {
+            epochs: _array(parameters.values(torch.stack([end.theta_P for end in ends])))
+            for epochs, ends in descent.reads.items()
+        }
+
+    def outcome(self, s: int, epochs: int | None = None) -> Outcome:
+        """What trial `s` came to where `epochs` is its last, by default the plan's."""
+        return Outcome(self, s, self.plan.epochs if epochs is None else epochs)
+
+    @cached_property
+    def steepest_S(self) -> list[float] | None:
+        return steepest(self.plan)
+
+    @cached_property
+    def judged(self) -> dict[tuple[int, int], tuple[str, Detail]]:
+        """Status, and the sentence on request, of each trial, by its number and last epoch."""
+        return {(s, epochs): self._judge(s, epochs) for epochs, ends in self.reads.items() for s in range(len(ends))}
+
+    def _judge(self, s: int, epochs: int) -> tuple[str, Detail]:
+        return judge(Trial(self.plan, s, self.reads[epochs][s], epochs, lambda: self._remedies[s, epochs]))
+
+    @cached_property
+    def _remedies(self) -> dict[tuple[int, int], float | None]:
+        """For each trial that diverged, by its number and last epoch, an lr that would not: a neighbour's that differs
+        in nothing else, where there is one.
+        """
+        lost = [key for key, (status, _) in self.judged.items() if status == "diverged"]
+        known = {} if self.plan.engine.name == "exact" else self._surviving_neighbours(lost)
+        rest = [key for key in lost if key not in known]
+        rates = [self.reads[epochs][s].lr for s, epochs in rest]
+        found = surviving_lr(self.plan.take([s for s, _ in rest]), rates) if rest else []
+        return {**known, **dict(zip(rest, found, strict=True))}
+
+    def _surviving_neighbours(self, lost: Sequence[tuple[int, int]]) -> dict[tuple[int, int], float | None]:
+        """Of the trials with a lower lr that did not diverge, the lr of the one with the least loss."""
+        others = [values for key, values in self.trials.numbers.items() if key != "train.lr"]
+        if "train.lr" not in self.trials.numbers:
+            return {}
+        alike: dict[tuple[object, ...], list[tuple[float, float]]] = {}
+        for (s, epochs), (status, _) in self.judged.items():
+            if status != "diverged":
+                end = self.reads[epochs][s]
+                alike.setdefault((epochs, *(values[s] for values in others)), []).append((end.loss, end.lr))
+        found: dict[tuple[int, int], float | None] = {}
+        for s, epochs in lost:
+            same = alike.get((epochs, *(values[s] for values in others)), [])
+            if lower := [pair for pair in same if pair[1] < self.reads[epochs][s].lr]:
+                found[s, epochs] = min(lower)[1]
+        return found
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one trial of a batch came to where `epochs` is its last.
+
+    values_Q  every parameter at the end, in the units of the data
+    """
+
+    batch: Batch
+    s: int
+    epochs: int
+
+    @property
+    def end(self) -> End:
+        return self.batch.reads[self.epochs][self.s]
+
+    @property
+    def status(self) -> str:
+        return self.batch.judged[self.s, self.epochs][0]
+
+    @property
+    def values_Q(self) -> np.ndarray:
+        values: np.ndarray = self.batch.values_SQ[self.epochs][self.s]
+        return values
+
+    def losses(self) -> list[tuple[int, float]]:
+        """Epoch and loss of the epochs that were recorded."""
+        history = self._history()
+        return list(zip(history.epochs_K.tolist(), history.loss_K.tolist(), strict=True))
+
+    def result(self) -> Result:
+        """The trial's result."""
+        batch, end, problem = self.batch, self.end, self.batch.plan.problem
+        plan, experiment = batch.plan.trial(self.s, self.epochs), batch.trials.experiment_of(self.s)
+        status, detail = batch.judged[self.s, self.epochs]
+        history = self._history()
+        curvature = curvature_of(plan, end.theta_P, None if batch.steepest_S is None else batch.steepest_S[self.s])
+        names = problem.parameters.names
+        warnings = hints(experiment, plan, curvature, end.theta_P, end.loss, status)
+        return Result(
+            name=experiment.name,
+            kind=experiment.kind,
+            statement=statement(experiment, problem),
+            verdict=Verdict(status, end.epoch, detail()),
+            epochs=end.epoch,
+            loss={"name": problem.loss_name, "initial": end.first_loss, "final": end.loss},
+            parameters=_parameters(problem, history, end, curvature),
+            engine=vars(plan.engine),
+            recorded=history,
+            train=_training(experiment, plan, end),
+            data={"rows": batch.data.rows, "columns": batch.data.names.columns},
+            seed=experiment.train.seed,
+            dtype=experiment.train.dtype,
+            device=experiment.train.device,
+            versions=versions(),
+            timing={},
+            predictions=_predictions(problem, history, batch.rows),
+            equations=_equations(experiment, problem, history),
+            warnings=[*batch.data.warnings, *warnings],
+            curvature=None if curvature is None else curvature.document(names),
+            insights=[] if curvature is None else sentences(curvature, names, SHOWN_WEIGHTS),
+            every=plan.every,
+            thinned=plan.stride > 1 and plan.every is None,
+        )
+
+    def _history(self) -> History:
+        """The recorded epochs before the trial's end, then its end, in the units of the data."""
+        batch, end, parameters = self.batch, self.end, self.batch.plan.problem.parameters
+        before = slice(int(np.searchsorted(batch.epochs_K, end.epoch)))
+        theta_KP = torch.cat([batch.theta_KSP[before, self.s], end.theta_P[None]])
+        gradient_KQ = None
+        if batch.gradient_KSP is not None:
+            gradient_KP = torch.cat([batch.gradient_KSP[before, self.s], end.gradient_P[None]])
+            gradient_KQ = _array(parameters.gradient(gradient_KP))
+        return History(
+            epochs_K=np.append(batch.epochs_K[before], end.epoch),
+            loss_K=np.append(_array(batch.loss_KS[before, self.s]), end.loss),
+            values_KQ=_array(parameters.values(theta_KP)),
+            gradient_KQ=gradient_KQ,
+        )
+
+
+def versions() -> dict[str, str]:
+    """Of what computed a result."""
+    return {"gdtrain": __version__, "torch": str(torch.__version__)}
+
+
+def statement(experiment: Experiment, problem: Problem) -> str:
+    """The problem in a line."""
+    if experiment.regress:
+        return f"{', '.join(problem.targets)} on {', '.join(problem.inputs) or 'a constant'}"
+    return experiment.fit or experiment.minimize or "; ".join(experiment.solve or ())
+
+
+def _parameters(problem: Problem, history: History, end: End, curvature: Curvature | None) -> list[Parameter]:
+    parameters = problem.parameters
+    gradient_Q = parameters.gradient(end.gradient_P)
+    optimum_Q = None if curvature is None else curvature.optimum_Q
+    scaled_Q = parameters.scaled(parameters.values(end.theta_P)) if parameters.scalings else None
+    return [
+        Parameter(
+            name=name,
+            start=float(history.values_KQ[0, i]),
+            value=float(history.values_KQ[-1, i]),
+            gradient=float(gradient_Q[i]) if i in parameters.free else None,
+            fixed=i not in parameters.free,
+            scaled=None if scaled_Q is None else float(scaled_Q[i]),
+            optimum=None if optimum_Q is None else float(optimum_Q[i]),
+        )
+        for i, name in enumerate(parameters.names)
+    ]
+
+
+def _training(experiment: Experiment, plan: Plan, end: End) -> dict[str, Any]:
+    """How it was trained, with what was chosen for the user under `chosen`."""
+    optimizer = experiment.train.optimizer
+    training = {
+        "optimizer": {"name": optimizer.name, **optimizer.options},
+        "lr": plan.lr,
+        "epochs": plan.epochs,
+        "scale": experiment.data.scale if experiment.data else "none",
+        "chosen": list(experiment.chosen),
+    }
+    return training | ({"lr_final": end.lr} if end.lr != plan.lr else {})
+
+
+def _equations(experiment: Experiment, problem: Problem, history: History) -> list[Equation]:
+    if experiment.solve is None:
+        return []
+    sides = problem.side_values(torch.as_tensor(history.values_KQ[-1]))
+    return [Equation(text, *pair) for text, pair in zip(experiment.solve, sides, strict=True)]
+
+
+def _predictions(problem: Problem, history: History, rows: PredictedRows) -> list[Prediction]:
+    """Every row before and after training; beside its target where the rows are the data's own."""
+    if not rows.count or problem.predict is None:
+        return []
+    like = problem.parameters.start_Q
+    columns = tensors(rows.columns, like)
+    before, after = (problem.predict(like.new_tensor(history.values_KQ[k]), columns, rows.count) for k in (0, -1))
+    target = problem.target(columns) if rows.own and problem.target else None
+    return [
+        Prediction(
+            inputs={name: float(columns[name][i]) for name in problem.inputs},
+            before=_row(before, i, problem.targets),
+            after=_row(after, i, problem.targets),
+            target=None if target is None else _row(target, i, problem.targets),
+        )
+        for i in range(rows.count)
+    ]
+
+
+def _row(predictions: Tensor, i: int, targets: Sequence[str]) -> float | dict[str, float]:
+    if predictions.dim() == 1:
+        return float(predictions[i])
+    return dict(zip(targets, predictions[i].tolist(), strict=True))
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    return tensor.double().cpu().numpy()

@@ -1,0 +1,55 @@
+"""A sweep over seeds: mean and standard deviation of each setting of its other axes."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from gdtrain.results.result import plain_numbers
+from gdtrain.results.trial import Trial
+
+SEED = "train.seed"
+
+
+def over_seeds(trials: Sequence[Trial], axes: Sequence[str], parameters: Sequence[str]) -> list[dict[str, Any]]:
+    """Each setting of the axes but the seed: `set`, `n`, `diverged`, `loss` and `params`, the least mean loss first.
+
+    Mean and standard deviation (divisor n - 1; None of one) are over the n trials that did not diverge.
+    """
+    members: dict[str, list[Trial]] = {}
+    for trial in trials:
+        members.setdefault(json.dumps(_others(trial, axes), sort_keys=True, default=str), []).append(trial)
+    found = [_setting(same, axes, parameters) for same in members.values()]
+    return sorted(found, key=lambda setting: setting["loss"]["mean"] if setting["n"] else math.inf)
+
+
+def _others(trial: Trial, axes: Sequence[str]) -> dict[str, Any]:
+    others: dict[str, Any] = plain_numbers({axis: trial.set.get(axis) for axis in axes if axis != SEED})
+    return others
+
+
+def _setting(trials: Sequence[Trial], axes: Sequence[str], parameters: Sequence[str]) -> dict[str, Any]:
+    sound = [trial for trial in trials if trial.sound]
+    shared = [name for name in parameters if sound and all(name in trial.params for trial in sound)]
+    return {
+        "set": _others(trials[0], axes),
+        "n": len(sound),
+        "diverged": len(trials) - len(sound),
+        "loss": _spread([trial.loss for trial in sound]),
+        "params": {name: _spread([trial.params[name] for trial in sound]) for name in shared},
+    }
+
+
+def _spread(values: Sequence[float]) -> dict[str, float | None]:
+    """Mean and standard deviation; in units of the largest, so that no square overflows."""
+    if not values:
+        return {"mean": None, "sd": None}
+    largest = max(map(abs, values)) or 1.0
+    scaled = np.array(values) / largest
+    mean = math.fsum(scaled) / len(values)
+    sd = math.sqrt(math.fsum((scaled - mean) ** 2) / (len(values) - 1)) * largest if len(values) > 1 else None
+    return {"mean": mean * largest, "sd": sd}

@@ -1,0 +1,278 @@
+"""A sweep, top to bottom: build each group's problem, cut its trials to batches, descend, keep, rank.
+
+Shapes: S trials, P trained parameters, Q reported ones.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from gdtrain.batches import Walkers, cut, recorded_epochs, usual_memory
+from gdtrain.engines.loop import Watch
+from gdtrain.experiment.schema import Experiment
+from gdtrain.experiment.sweep import Group, Sweep
+from gdtrain.experiment.trials import Trials
+from gdtrain.kept import Kept
+from gdtrain.outcome import Batch, Outcome, statement, versions
+from gdtrain.plan import make_plan
+from gdtrain.problem.build import build_problem
+from gdtrain.problem.data import Data, rows_to_predict
+from gdtrain.problem.problem import Problem
+from gdtrain.report.render import pieces
+from gdtrain.results import SweepResult, Trial
+from gdtrain.tables import Tables
+from gdtrain.train import threads, useful_threads
+
+FEW_EPOCHS = 300  # epochs of which about so many are recorded of each trial
+_ROUNDING = 1e-28  # of the loss of predicting nothing: the squares of rounding errors
+
+
+@dataclass(frozen=True)
+class Request:
+    """How a sweep is carried out, and shown.
+
+    source            what the experiment is called
+    every, gradients  of each trial's history, as for a run
+    record            about so many epochs of each trial are recorded
+    rank_by, top      what ranks the trials, and how many of the best are shown
+    memory            bytes that trials side by side may take; None for a quarter of the machine's
+    out               a folder that keeps finished trials; what is there already is not trained again
+    rerun             what the best trial sets -> the command that trains it alone
+    """
+
+    source: str = ""
+    every: int | None = None
+    gradients: bool = False
+    record: int = FEW_EPOCHS
+    rank_by: str = "loss"
+    top: int | None = None
+    memory: int | None = None
+    out: str | Path | None = None
+    rerun: Callable[[Mapping[str, Any]], str] = lambda settings: ""
+
+
+def sweep(
+    spec: Sweep,
+    request: Request = Request(),
+    tables: Tables | None = None,
+    *,
+    watch: Watch | None = None,
+    tell: Callable[[str], None] = lambda note: None,
+    ready: Callable[[Sequence[str]], None] | None = None,
+) -> SweepResult:
+    """Train every point of a sweep.
+
+    tables  what opens the data
+    watch   asked now and then with (trials done, least loss) whether to go on
+    tell    takes notes for the user: what was kept, what has changed since
+    ready   told the parameters' names before the first epoch; may raise
+
+    Raises UserError where an experiment and its data do not fit, before anything trains; a trial that goes wrong is a
+    verdict.
+    """
+    began = time.perf_counter()
+    tables = tables or Tables()
+    groups = [_Ready.of(group, tables.of(group.trials.experiment), spec, request) for group in spec.groups]
+    if ready is not None:
+        ready(list(dict.fromkeys(name for group in groups for name in group.data.names.parameters)))
+    with Kept.of(spec, [group.also for group in groups], request.out, tables.frame) as kept:
+        for note in kept.notes:
+            tell(note)
+        run = _Run(spec, request, groups, kept, tables, watch)
+        run.carry_out()
+        result = run.result()
+        result.timing = {"load_s": run.load_s, "train_s": time.perf_counter() - began - run.load_s}
+        if not result.interrupted:
+            kept.finish(pieces(replace(result, timing={}, top=None), "json"))
+    return result
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """A group whose data has been opened; `few` is how many epochs of each trial are recorded, about."""
+
+    group: Group
+    experiment: Experiment
+    data: Data
+    few: int
+    also: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, group: Group, data: Data, spec: Sweep, request: Request) -> _Ready:
+        memory, names = request.memory or usual_memory(), data.names.parameters
+        few = min(request.record, recorded_epochs(len(spec.points), len(names), memory))
+        also = {"every": request.every, "gradients": request.gradients, "recorded": few}
+        return cls(group, group.trials.experiment.with_starts(names), data, few, also)
+
+    @property
+    def problem_key(self) -> str:
+        """The same for groups that pose the same problem."""
+        plain = self.experiment.model_dump(exclude={"name", "stop", "predict", "sweep", "train"})
+        for param in plain["params"].values():
+            if not param["fixed"]:
+                param["start"] = None
+        train, names = self.experiment.train, self.data.names
+        return json.dumps([plain, train.dtype, train.device, train.engine, train.epochs, names.columns])
+
+
+class _Run:
+    """A sweep on its way: trials by point as they end."""
+
+    def __init__(
+        self,
+        spec: Sweep,
+        request: Request,
+        groups: Sequence[_Ready],
+        kept: Kept,
+        tables: Tables,
+        watch: Watch | None,
+    ) -> None:
+        self._spec, self._request, self._groups, self._kept = spec, request, groups, kept
+        self._tables, self._watch = tables, watch
+        self._trials: dict[int, Trial] = {}
+        self._problem: tuple[str, Problem] | None = None
+        self._statement, self._scale = "", 0.0
+        self._done, self._trained, self._stopped = 0, 0, False
+        self.load_s = 0.0
+
+    def carry_out(self) -> None:
+        """Train group after group, until all are done or the watch says no."""
+        for i, ready in enumerate(self._groups):
+            if self._stopped:
+                break
+            began = time.perf_counter()
+            problem = self._posed(ready)
+            rows = rows_to_predict(ready.experiment, ready.data, self._tables.stdin)
+            self.load_s += time.perf_counter() - began
+            self._statement = self._statement or statement(ready.experiment, problem)
+            self._scale = max(self._scale, problem.loss_scale)
+            found = Walkers.of(ready.group.trials)
+            walkers = Trials(ready.experiment, found.trials.numbers, found.trials.count)
+            for batch in cut(problem, walkers, found.reads[-1], self._request.memory or usual_memory()):
+                left = [w for w in batch if not self._take_kept(i, found.points[w])]
+                if left and not self._stopped:
+                    with threads(useful_threads(problem)):
+                        plan = make_plan(
+                            walkers.take(left), problem, self._request.every, reads=found.reads, brief=ready.few
+                        )
+                        descent = plan.run(self._asked(len(left), plan.epochs))
+                        made = Batch(
+                            walkers.take(left),
+                            ready.data,
+                            plan,
+                            descent,
+                            rows,
+                            gradients=self._request.gradients,
+                        )
+                        self._take(i, made, [(s, point) for s, w in enumerate(left) for point in found.points[w]])
+                self._done += len(batch)
+
+    def _posed(self, ready: _Ready) -> Problem:
+        """The group's problem: the last group's where it is the same."""
+        key = ready.problem_key
+        if self._problem is None or self._problem[0] != key:
+            with threads(1):
+                self._problem = key, build_problem(ready.experiment, ready.data)
+        return self._problem[1]
+
+    def _asked(self, trials: int, epochs: int) -> Watch | None:
+        """A watch over a batch that tells how many trials are done, as if they ended one by one."""
+        watch = self._watch
+        if watch is None:
+            return None
+
+        def ask(epoch: int, loss: float) -> bool:
+            on = watch(self._done + trials * epoch // max(1, epochs), loss)
+            self._stopped = self._stopped or not on
+            return on
+
+        return ask
+
+    def _take_kept(self, group: int, points: Sequence[int]) -> bool:
+        """Take points of a group from the folder, where all of them are there."""
+        if not all(self._kept.has(group, point) for point in points):
+            return False
+        for point in points:
+            index = self._spec.groups[group].indices[point]
+            read = partial(self._kept.document, group, point)
+            self._trials[index] = _kept_trial(self._spec.settings(index), read(), read)
+        return True
+
+    def _take(self, group: int, batch: Batch, ended: Sequence[tuple[int, int]]) -> None:
+        """Note what the trials (number in the batch, point of the group) came to, and keep them."""
+        reads = Walkers.epochs_of(self._spec.groups[group].trials)
+        made = []
+        for s, point in ended:
+            index = self._spec.groups[group].indices[point]
+            trial = _trial(self._spec.settings(index), batch.outcome(s, reads[point]))
+            self._trials[index] = trial
+            made.append((point, trial))
+        self._trained += len(made)
+        # A batch is kept whole: the trials that a resumed sweep puts side by side are the same again.
+        if not self._stopped:
+            self._kept.add(group, [(point, trial.document) for point, trial in made])
+
+    def result(self) -> SweepResult:
+        spec, request = self._spec, self._request
+        trials = [self._trials[i] for i in sorted(self._trials)]
+        result = SweepResult(
+            name=spec.experiment.name,
+            kind=spec.experiment.kind,
+            statement=self._statement,
+            source=request.source,
+            axes=spec.axes,
+            trials=trials,
+            seed=spec.experiment.train.seed,
+            versions=versions(),
+            rank_by=request.rank_by,
+            floor=_ROUNDING * (self._scale or _least_first(trials)),
+            warnings=list(dict.fromkeys(warning for ready in self._groups for warning in ready.data.warnings)),
+            top=request.top,
+            groups=len(spec.groups),
+            trained=self._trained if self._kept else None,
+            interrupted=self._stopped,
+        )
+        if trials and result.best is not None:
+            result.rerun = request.rerun(trials[result.best].set)
+        return result
+
+
+def _trial(settings: Mapping[str, Any], outcome: Outcome) -> Trial:
+    end, names = outcome.end, outcome.batch.plan.problem.parameters.names
+    params = dict(zip(names, outcome.values_Q.tolist(), strict=True))
+    document = partial(_document, outcome)
+    return Trial(settings, outcome.status, end.epoch, end.loss, end.first_loss, params, document, outcome.losses)
+
+
+def _document(outcome: Outcome) -> dict[str, Any]:
+    """A trial's result document; how long it took says nothing where many went side by side."""
+    document = outcome.result().to_dict()
+    del document["timing"]
+    return document
+
+
+def _kept_trial(settings: Mapping[str, Any], document: Mapping[str, Any], read: Callable[[], dict[str, Any]]) -> Trial:
+    """A trial from its document."""
+    loss, history = document["loss"], document["history"]
+    return Trial(
+        settings,
+        document["verdict"]["status"],
+        document["epochs"],
+        float(loss["final"]),
+        float(loss["initial"]),
+        {name: float(fields["value"]) for name, fields in document["params"].items()},
+        read,
+        lambda: [(row["epoch"], float(row["loss"])) for row in history],
+    )
+
+
+def _least_first(trials: Sequence[Trial]) -> float:
+    """The least size of a loss at the start: what rounding is held against where there are no data."""
+    return min((abs(trial.first) for trial in trials if math.isfinite(trial.first)), default=0.0)
