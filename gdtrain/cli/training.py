@@ -11,7 +11,7 @@ import typer
 
 from gdtrain.cli.messages import say
 from gdtrain.cli.options import Options, takes_options
-from gdtrain.errors import DATA, INTERRUPTED, USAGE, UserError, UserErrors
+from gdtrain.errors import DATA, INTERRUPTED, USAGE, UserError, UserErrors, printable
 from gdtrain.experiment.tree import Node, Place
 from gdtrain.formula.text import unquoted
 
@@ -204,6 +204,9 @@ def _train(sources: Sequence[str | Mapping[str, Any]], options: Options) -> int:
     _refuse_shared_stdin(sources, experiments)
     if options.print_config:
         return output.print_configs(experiments)
+    for source, experiment in zip(sources, experiments, strict=True):
+        if experiment.sweep is not None and not options.quiet:
+            say(printable(f"note: {source} has a sweep section; gdtrain sweep {source} trains it"))
     codes = []
     for experiment in experiments:
         try:

@@ -29,19 +29,19 @@ def check(
     Reads the files and their inline columns; with --data the tables too.
     """
     from gdtrain.experiment.dump import dump
-    from gdtrain.experiment.load import load
+    from gdtrain.experiment.sweep import load_sweep
 
     texts: list[str] = []
     errors: list[UserError] = []
     for file in files:
         try:
-            experiment = load(file, stdin=sys.stdin)
-            lines = []
+            spec = load_sweep(file, stdin=sys.stdin)
+            lines = [f"sweep: {len(spec.points):,} trials"] if spec.axes else []
             if data:
                 from gdtrain.look import describe
 
-                lines = describe(experiment, stdin=sys.stdin.buffer if sys.stdin else None)
-            texts.append(dump(experiment) + "".join(f"# {printable(line)}\n" for line in lines))
+                lines += describe(spec.experiment, stdin=sys.stdin.buffer if sys.stdin else None)
+            texts.append(dump(spec.declared) + "".join(f"# {printable(line)}\n" for line in lines))
         except UserError as error:
             errors.append(error)
     sys.stdout.write("---\n".join(texts))

@@ -68,7 +68,8 @@ def ranked(trials: Sequence[Trial], values_S: np.ndarray, floor: float) -> tuple
     """The order, least value first, and the rank of each trial; those that tie share one: 1, 1, 3.
 
     Trials whose value or loss is not finite come after all others, and diverged ones after those, whatever their
-    loss: each of the two shares a rank and keeps the order of the points. Of trials that tie, fewer epochs come first.
+    loss: each of the two shares a rank and keeps the order of the points. Of trials that tie, fewer epochs come first,
+    then the lesser value.
 
     floor  values that differ by less are rounding (absolute)
     """
@@ -80,7 +81,7 @@ def ranked(trials: Sequence[Trial], values_S: np.ndarray, floor: float) -> tuple
         (diverged if trial.status == "diverged" else sound if finite else lost).append(s)
     sound.sort(key=lambda s: float(values_S[s]))
     ties = tied([float(values_S[s]) for s in sound], floor)
-    together = [sorted(sound[begin:end], key=lambda s: (trials[s].epochs, s)) for begin, end in ties]
+    together = [sorted(sound[begin:end], key=lambda s: (trials[s].epochs, values_S[s], s)) for begin, end in ties]
     order: list[int] = []
     ranks = [0] * len(trials)
     for members in [*together, lost, diverged]:
