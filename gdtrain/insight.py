@@ -6,7 +6,7 @@ Shapes: P trained parameters, Q reported ones.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor
@@ -34,9 +34,11 @@ class Curvature:
     condition          largest over smallest of those that are not 0
     lr_limit, lr_best  for this optimizer; None where it is not sgd
     epochs             to come within a millionth of the distance to the optimum, at the lr of the run
-    optimum_Q          exact least-squares solution in the units of the data; of several the nearest to the end
+    optimum_Q          exact least-squares solution in the units of the data; of several the nearest to the end; with
+                       an l2 penalty that of loss + penalty, ridge's; None with an l1
     loss               there
-    excess             how much the loss at the end lies above that
+    excess             how much the loss at the end lies above that; with a penalty the objective
+    objective          loss + penalty at the optimum; None without a penalty
     """
 
     local: bool
@@ -49,6 +51,7 @@ class Curvature:
     optimum_Q: Tensor | None = None
     loss: float | None = None
     excess: float | None = None
+    objective: float | None = None
 
     def document(self, names: list[str]) -> dict[str, Any]:
         """The `curvature` section of a result document."""
@@ -63,7 +66,8 @@ class Curvature:
             "epochs_to_optimum": self.epochs,
             "optimum": optimum,
             "loss_at_optimum": self.loss,
-            "excess_loss": self.excess,
+            "objective_at_optimum": self.objective,
+            "excess_loss" if self.objective is None else "excess_objective": self.excess,
         }
         return {key: value for key, value in fields.items() if value is not None}
 
@@ -74,7 +78,7 @@ def steepest(plan: Plan) -> list[float] | None:
         return None
     if plan.problem.rows > _LOCAL_ROWS and not bool(plan.halving_S.any()):
         return None
-    largest: list[float] = largest_curvature(plan.problem.objective, plan.theta_SP).tolist()
+    largest: list[float] = largest_curvature(plan.smooth, plan.theta_SP).tolist()
     return largest
 
 
@@ -83,8 +87,8 @@ def curvature_of(plan: Plan, end_P: Tensor, largest: float | None) -> Curvature 
 
     largest  what `steepest` found at its start
     """
-    if plan.problem.quadratic is not None:
-        return _of_quadratic(plan, plan.problem.quadratic, end_P.double())
+    if plan.quadratic is not None:
+        return _of_quadratic(plan, plan.quadratic, end_P.double())
     if largest is None or not math.isfinite(largest):
         return None
     h_1 = plan.theta_SP.new_tensor([largest]) + plan.sgd.weight_decay
@@ -93,21 +97,32 @@ def curvature_of(plan: Plan, end_P: Tensor, largest: float | None) -> Curvature 
 
 def _of_quadratic(plan: Plan, quadratic: Quadratic, end_P: Tensor) -> Curvature:
     eigenvalues_P, spectrum, sgd = quadratic.eigenvalues_P, quadratic.spectrum, plan.sgd
-    h_P = curvatures(plan.problem, sgd)
-    finite = bool(end_P.isfinite().all())
-    solution_P = quadratic.solution(end_P if finite else None) + 0.0  # no -0
-    loss, _ = quadratic.loss_and_gradient(solution_P[None])
-    return Curvature(
+    h_P = curvatures(quadratic, sgd)
+    known = Curvature(
         local=False,
         largest=float(eigenvalues_P[0]),
         smallest=float(eigenvalues_P[-1]),
         condition=spectrum.condition if spectrum.rank else None,
         lr_limit=lr_limit(h_P, sgd) if plan.descends else None,
         lr_best=best_lr(h_P, sgd) if plan.descends else None,
-        epochs=epochs_to_near(h_P, sgd, plan.lr) if plan.descends else None,
+    )
+    return known if plan.sparse else _with_optimum(known, plan, quadratic, end_P)
+
+
+def _with_optimum(known: Curvature, plan: Plan, quadratic: Quadratic, end_P: Tensor) -> Curvature:
+    """What is known of the minimum of what is descended, and of the way to it."""
+    assert plan.problem.quadratic is not None
+    finite = bool(end_P.isfinite().all())
+    solution_P = quadratic.solution(end_P if finite else None) + 0.0  # no -0
+    loss, _ = plan.problem.quadratic.loss_and_gradient(solution_P[None])
+    objective, _ = quadratic.loss_and_gradient(solution_P[None])
+    return replace(
+        known,
+        epochs=epochs_to_near(curvatures(quadratic, plan.sgd), plan.sgd, plan.lr) if plan.descends else None,
         optimum_Q=plan.problem.parameters.values(solution_P.to(plan.theta_SP)),
         loss=float(loss[0]),
         excess=float(quadratic.excess(end_P)) if finite else None,
+        objective=None if plan.penalty is None else float(objective[0]),
     )
 
 
@@ -120,7 +135,7 @@ def cautions(experiment: Experiment, plan: Plan, curvature: Curvature) -> list[s
         best = f"; {curvature.lr_best:.3g} is best" if curvature.lr_best else ""
         where = " at the start" if curvature.local else ""
         found.append(f"lr {plan.lr:.4g} is beyond {curvature.lr_limit:.4g}, from which descent diverges{where}{best}")
-    if plan.descends and plan.problem.quadratic is not None and (condition := _condition(plan)) > HOPELESS:
+    if plan.descends and plan.quadratic is not None and (condition := _condition(plan)) > HOPELESS:
         what = f"the condition number is {condition:.2g}: plain descent would take about as many epochs"
         found.append(f"{what}; {_mend(experiment)}")
     return found
@@ -134,7 +149,8 @@ def _left_behind(plan: Plan, quadratic: Quadratic, excess: float) -> bool:
 
 def _condition(plan: Plan) -> float:
     """Of what is descended, weight decay included; 0 where nothing is."""
-    h_P = curvatures(plan.problem, plan.sgd)
+    assert plan.quadratic is not None
+    h_P = curvatures(plan.quadratic, plan.sgd)
     steep_P = h_P[h_P > 0]
     return float(steep_P.max() / steep_P.min()) if len(steep_P) else 0.0
 
@@ -151,19 +167,34 @@ def hints(
         return []
     found = [] if curvature is None else cautions(experiment, plan, curvature)
     problem = plan.problem
-    if problem.quadratic is not None:
-        if curvature and status == "converged" and _left_behind(plan, problem.quadratic, curvature.excess or 0.0):
+    if plan.quadratic is not None:
+        if curvature and status == "converged" and _left_behind(plan, plan.quadratic, curvature.excess or 0.0):
             what = "the gradient is below its tolerance, but the loss is far above its optimum"
             found.append(f"{what}: bring the columns to larger units")
-        return found + undetermined([problem.quadratic.R_MP], problem.parameters.trained)
+        return found + loose(plan, end_P)
     end_P = end_P.clone()  # what the engine made cannot be differentiated
     settled = status in ("converged", "stopped")
     if not (settled or loss <= problem.loss_scale) or problem.rows * len(end_P) ** 2 > _JACOBIAN_WORK:
         return found
-    found += undetermined(problem.objective.jacobians(end_P[None]), problem.parameters.trained)
-    if settled and problem.kind != "solve" and falls_away(problem.objective, end_P[None]):
+    found += loose(plan, end_P)
+    if settled and problem.kind != "solve" and not plan.sparse and falls_away(plan.smooth, end_P[None]):
         found.append("the gradient vanishes here, but the loss falls away from it: no minimum; try another start")
     return found
+
+
+def loose(plan: Plan, theta_P: Tensor) -> list[str]:
+    """Sentences about parameters of a plan of one trial that neither the data nor a penalty determine, near theta.
+
+    l2 determines the weights. l1 holds those that it brought to 0; the others are as loose as the data leave them: at a
+    minimum no direction that moves no residual changes the sum of their sizes.
+    """
+    names, quadratic = plan.problem.parameters.trained, plan.quadratic
+    jacobians = [quadratic.R_MP] if quadratic is not None else plan.smooth.jacobians(theta_P[None])
+    if plan.penalty is None or not plan.sparse:
+        return undetermined(jacobians, names)
+    moving = ((theta_P != 0) | (plan.penalty.l1(theta_P)[0] == 0)).nonzero()[:, 0]
+    kept = [names[i] for i in moving.tolist()]
+    return undetermined((jacobian_NP[:, moving] for jacobian_NP in jacobians), kept) if kept else []
 
 
 def _mend(experiment: Experiment) -> str:
@@ -191,7 +222,8 @@ def sentences(curvature: Curvature, names: list[str], few: int, where: str = "en
         values = [f"{n} = {v:.6g}" for n, v in zip(names[:few], curvature.optimum_Q.tolist(), strict=False)]
         more = [f"{len(names) - few} more"] if len(names) > few else []
         above = "" if curvature.excess is None else f"; the {where} lies {curvature.excess:.3g} above it"
-        lines.append(f"optimum (loss {curvature.loss:.6g}): {', '.join([*values, *more])}{above}")
+        least = f"loss {curvature.loss:.6g}" if curvature.objective is None else f"objective {curvature.objective:.6g}"
+        lines.append(f"optimum ({least}): {', '.join([*values, *more])}{above}")
     return lines
 
 

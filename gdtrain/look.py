@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from typing import BinaryIO
 
+from gdtrain.engines.ends import gradient_norm
 from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.trials import Trials
-from gdtrain.insight import cautions, curvature_of, sentences, steepest
+from gdtrain.insight import cautions, curvature_of, loose, sentences, steepest
 from gdtrain.outcome import SHOWN_WEIGHTS
 from gdtrain.plan import make_plan
 from gdtrain.problem.build import build_problem
 from gdtrain.problem.data import Data, open_data, rows_to_predict
-from gdtrain.problem.determined import undetermined
 
 
 def describe(experiment: Experiment, *, stdin: BinaryIO | None = None) -> list[str]:
@@ -29,7 +29,9 @@ def describe(experiment: Experiment, *, stdin: BinaryIO | None = None) -> list[s
     rows_to_predict(experiment, data, stdin)  # says what is wrong with it
     plan = make_plan(Trials(experiment), problem)
     loss, gradient = problem.objective.loss_and_gradient(plan.theta_SP)
-    lines.append(f"at the start: loss {float(loss[0]):.6g}, gradient norm {float(gradient[0].norm()):.6g}")
+    pull = "" if plan.penalty is None else f", penalty {float(plan.penalty.value(plan.theta_SP)[0]):.6g}"
+    norm = float(gradient_norm(plan.theta_SP, gradient, penalty=plan.penalty)[0])
+    lines.append(f"at the start: loss {float(loss[0]):.6g}{pull}, gradient norm {norm:.6g}")
     if not bool(loss.isfinite().all()):
         cause = problem.not_finite(problem.parameters.values(plan.theta_SP[0]))
         return [*lines, *(f"warning: {warning}" for warning in [*warnings, *([cause] if cause else [])])]
@@ -40,7 +42,7 @@ def describe(experiment: Experiment, *, stdin: BinaryIO | None = None) -> list[s
         warnings += cautions(experiment, plan, curvature)
     lines.append(f"engine {plan.engine.name} ({plan.engine.reason}), lr {plan.lr:.6g}")
     if problem.quadratic is not None:
-        warnings += undetermined([problem.quadratic.R_MP], problem.parameters.trained)
+        warnings += loose(plan, plan.theta_SP[0])
     return [*lines, *(f"warning: {warning}" for warning in warnings)]
 
 

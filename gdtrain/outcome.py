@@ -142,6 +142,7 @@ class Outcome:
             verdict=Verdict(status, end.epoch, detail()),
             epochs=end.epoch,
             loss={"name": problem.loss_name, "initial": end.first_loss, "final": end.loss},
+            objective=None if plan.penalty is None else _objective(end),
             parameters=_parameters(problem, history, end, curvature),
             engine=vars(plan.engine),
             recorded=history,
@@ -207,6 +208,16 @@ def _parameters(problem: Problem, history: History, end: End, curvature: Curvatu
         )
         for i, name in enumerate(parameters.names)
     ]
+
+
+def _objective(end: End) -> dict[str, float]:
+    """What was descended under a penalty: its two parts at the end, and their sum at the start and at the end."""
+    return {
+        "loss": end.loss,
+        "penalty": end.penalty,
+        "initial": end.first_objective,
+        "final": end.objective,
+    }
 
 
 def _training(experiment: Experiment, plan: Plan, end: End) -> dict[str, Any]:

@@ -24,8 +24,12 @@ from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.trials import Trials
 from gdtrain.optimizers import Optimizer
 from gdtrain.optimizers import build as build_optimizer
+from gdtrain.optimizers.penalised import build_penalised
+from gdtrain.problem.objective import Objective
 from gdtrain.problem.parameters import start_values
+from gdtrain.problem.penalty import Penalty, Ridges, Smooth, penalty_of
 from gdtrain.problem.problem import Problem
+from gdtrain.problem.quadratic import Quadratic
 from gdtrain.rates import curvatures, safe_lr
 from gdtrain.results import shown_epochs
 
@@ -50,6 +54,7 @@ class Plan:
 
     sgd       the optimizer's options where it is sgd; `descends` says that it is
     decay     weight decay that it adds to the gradient
+    penalty   what is descended besides the loss; `ridges` the quadratic loss with its l2
     theta_SP  the starts
     lr_S      learning rates; `halving_S` says which were chosen for the user and are halved where the loss rises
     reads     epochs at which trials end, ascending: one unless the same walk is read at several
@@ -71,6 +76,26 @@ class Plan:
     reads: tuple[int, ...]
     every: int | None = None
     brief: int | None = None
+    penalty: Penalty | None = None
+    ridges: Ridges | None = None
+
+    @property
+    def quadratic(self) -> Quadratic | None:
+        """What the one trial descends in closed form, l2 included and l1 left out; None where there is none."""
+        if self.penalty is None or self.ridges is None:
+            return self.problem.quadratic
+        return self.ridges.of(float(self.penalty.l2_S1[0]))
+
+    @property
+    def smooth(self) -> Objective:
+        """What is descended where it has derivatives: the loss, with l2."""
+        objective = self.problem.objective
+        return objective if self.penalty is None else Smooth(objective, self.penalty)
+
+    @property
+    def sparse(self) -> bool:
+        """Whether there is an l1."""
+        return self.penalty is not None and self.penalty.sparse
 
     @property
     def epochs(self) -> int:
@@ -85,16 +110,16 @@ class Plan:
     @property
     def lr_limit(self) -> float | None:
         """The lr from which the one trial diverges, where the loss is quadratic and the optimizer sgd."""
-        if self.problem.quadratic is None or not self.descends:
+        if self.quadratic is None or not self.descends:
             return None
-        return lr_limit(curvatures(self.problem, self.sgd), self.sgd)
+        return lr_limit(curvatures(self.quadratic, self.sgd), self.sgd)
 
     @property
     def unstable(self) -> str:
         """Why there is no lr at which a quadratic loss is descended, as a clause; "" where there is one."""
-        if self.problem.quadratic is None:
+        if self.quadratic is None:
             return ""
-        if not bool(self.problem.quadratic.eigenvalues_P.isfinite().all()):
+        if not bool(self.quadratic.eigenvalues_P.isfinite().all()):
             return "the curvature overflows; bring the columns to smaller units"
         return "momentum or dampening is too large" if self.lr_limit == 0 else ""
 
@@ -127,6 +152,7 @@ class Plan:
             theta_SP=self.theta_SP[index],
             lr_S=self.lr_S[index],
             halving_S=self.halving_S[index],
+            penalty=None if self.penalty is None else self.penalty.take(index),
         )
 
     def trial(self, s: int, epochs: int | None = None) -> Plan:
@@ -153,13 +179,16 @@ class Plan:
             "watch": watch,
         }
         if self.engine.name == "exact" and self.problem.quadratic is not None:
-            return descend_exactly(self.problem.quadratic, self.sgd, self.theta_SP, **shared)
+            return descend_exactly(
+                self.problem.quadratic, self.sgd, self.theta_SP, penalty=self.penalty, ridges=self.ridges, **shared
+            )
         return descend(
             self.problem.objective,
             self.optimizer,
             self.theta_SP,
             bounds=self.bounds,
             decay=self.decay,
+            penalty=self.penalty,
             halving_S=self.halving_S,
             **shared,
         )
@@ -184,19 +213,21 @@ def make_plan(
     sgd = Sgd(**options) if settings.optimizer.name == "sgd" else Sgd()
     decay = 0.0 if _decoupled(settings.optimizer.name, options) else options.get("weight_decay", 0.0)
     engine = choose_engine(experiment, problem)
+    penalty = penalty_of(trials, problem)
+    ridges = Ridges(problem.quadratic, penalty.weights_P) if penalty and problem.quadratic else None
     automatic = settings.lr == "auto"
     rates: Sequence[float | None] = [None if settings.lr == "auto" else settings.lr] * trials.count
     if (own := trials.of("train.lr")) is not None:
         rates = own
     elif automatic:
-        rates = safe_lr(problem, theta_SP, sgd)
+        rates = safe_lr(problem, theta_SP, sgd, penalty, ridges)
     # A quadratic needs no halving, and weight decay may raise the loss, rightly.
     pulled_S1 = torch.as_tensor(decay, device=theta_SP.device).expand(trials.count, 1) != 0
     halving_S = ~pulled_S1[:, 0] & (automatic and problem.quadratic is None)
     return Plan(
         problem=problem,
         engine=engine,
-        optimizer=build_optimizer(settings.optimizer.name, options, like=theta_SP),
+        optimizer=_optimizer(settings.optimizer.name, options, theta_SP, penalty),
         sgd=sgd,
         descends=settings.optimizer.name == "sgd",
         decay=decay,
@@ -208,6 +239,8 @@ def make_plan(
         reads=reads,
         every=every,
         brief=brief,
+        penalty=penalty,
+        ridges=ridges,
     )
 
 
@@ -219,6 +252,8 @@ def choose_engine(experiment: Experiment, problem: Problem) -> Engine:
     obstacle = problem.obstacle or _no_closed_form(experiment.train.optimizer.name, experiment.train.optimizer.options)
     if not obstacle and problem.parameters.bounded:
         obstacle = "bounds have no closed form"
+    if not obstacle and experiment.penalty is not None and experiment.penalty.l1:
+        obstacle = "l1 has no closed form"
     if not obstacle:
         return Engine("exact", "compressed", CLOSED_FORM)
     if experiment.train.engine == "exact":
@@ -234,6 +269,12 @@ def _options(trials: Trials, like: Tensor) -> dict[str, Any]:
         if (own := trials.of(f"train.optimizer.{name}")) is not None:
             options[name] = torch.tensor(own, dtype=torch.float64, device=like.device)[:, None]
     return options
+
+
+def _optimizer(name: str, options: dict[str, Any], theta_SP: Tensor, penalty: Penalty | None) -> Optimizer:
+    if penalty is None:
+        return build_optimizer(name, options, like=theta_SP)
+    return build_penalised(name, options, theta_SP, penalty.l1(theta_SP), penalty.l2(theta_SP))
 
 
 def _decoupled(optimizer: str, options: dict[str, Any]) -> bool:

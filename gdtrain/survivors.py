@@ -12,9 +12,8 @@ from dataclasses import replace
 import torch
 
 from gdtrain.engines.loop import Descent
-from gdtrain.engines.stability import best_lr
 from gdtrain.plan import Plan
-from gdtrain.rates import curvatures, safe_lr, two_digits
+from gdtrain.rates import best_rates, safe_lr, two_digits
 
 _TRIES = 12  # learning rates that are tried for each
 _EPOCHS = 2000
@@ -28,11 +27,10 @@ def surviving_lr(plan: Plan, diverged_S: Sequence[float]) -> list[float | None]:
     quarter of it, and so on to the twelfth, all side by side in one batch.
     """
     if plan.engine.name == "exact" and plan.problem.quadratic is not None:
-        each = plan.sgd.each(len(plan.theta_SP))
-        best = {sgd: best_lr(curvatures(plan.problem, sgd), sgd) for sgd in set(each)}
-        found = zip((best[sgd] for sgd in each), diverged_S, strict=True)
+        best = best_rates(plan.problem.quadratic, len(plan.theta_SP), plan.sgd, plan.penalty, plan.ridges)
+        found = zip(best, diverged_S, strict=True)
         return [None if lr is None or lr >= above else two_digits(lr) for lr, above in found]
-    safe = safe_lr(plan.problem, plan.theta_SP, plan.sgd)
+    safe = safe_lr(plan.problem, plan.theta_SP, plan.sgd, plan.penalty, plan.ridges)
     firsts = [min(above / 2, lr or above / 2) for above, lr in zip(diverged_S, safe, strict=True)]
     tried = [(s, two_digits(lr / 4**i)) for s, lr in enumerate(firsts) for i in range(_TRIES) if _counts(lr / 4**i)]
     found_S: list[float | None] = [None] * len(firsts)
@@ -40,7 +38,7 @@ def surviving_lr(plan: Plan, diverged_S: Sequence[float]) -> list[float | None]:
         return found_S
     ends = _attempt(plan, tried).ends
     for (s, lr), end in zip(tried, ends, strict=True):
-        if found_S[s] is None and end.reason != "nonfinite" and end.loss <= end.first_loss:
+        if found_S[s] is None and end.reason != "nonfinite" and end.objective <= end.first_objective:
             found_S[s] = lr
     return found_S
 

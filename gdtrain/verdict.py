@@ -61,6 +61,16 @@ class Trial:
         return self.end.loss
 
     @property
+    def objective(self) -> float:
+        """What is descended: the loss, and the penalty where there is one."""
+        return self.end.objective
+
+    @property
+    def what(self) -> str:
+        """What that is called."""
+        return "loss" if self.batch.penalty is None else "objective"
+
+    @property
     def norm(self) -> float:
         return self.end.norm
 
@@ -94,7 +104,8 @@ def judge(trial: Trial) -> tuple[str, Detail]:
         return _judge_root(trial)
     if trial.norm <= trial.tolerance:
         if _above_start(trial):
-            return "diverged", lambda: f"the gradient vanished at a loss above the start's, with {_remedy(trial)}"
+            above = f"the gradient vanished at {_a(trial.what)} above the start's"
+            return "diverged", lambda: f"{above}, with {_remedy(trial)}"
         return "converged", lambda: f"gradient norm {trial.norm:.3g} is at most {trial.tolerance:.3g}"
     if trial.loss_reached:
         return "converged", lambda: f"loss {trial.loss:.6g} is at most {trial.stops.loss_tol:g}"
@@ -106,35 +117,39 @@ def _unfinished(trial: Trial) -> tuple[str, Detail]:
         return "max_epochs", lambda: _progress(trial)
     stops = trial.stops
     more = f" by more than {stops.min_delta:g}" if stops.min_delta else ""
-    return "stopped", lambda: f"no loss lower{more} for {stops.patience:,} epochs; {_progress(trial)}"
+    return "stopped", lambda: f"no {trial.what} lower{more} for {stops.patience:,} epochs; {_progress(trial)}"
+
+
+def _a(what: str) -> str:
+    return f"an {what}" if what[0] in "aeiou" else f"a {what}"
 
 
 def _progress(trial: Trial) -> str:
-    """How fast the loss was falling in the end."""
+    """How fast what is descended was falling in the end."""
+    what, now, before = trial.what, trial.objective, trial.end.before
     if trial.end.epoch == 0:
-        return f"loss {trial.loss:.6g}, gradient norm {trial.norm:.3g}"
-    before = trial.end.before
+        return f"{what} {now:.6g}, gradient norm {trial.norm:.3g}"
     if trial.end.lr < 1e-6 * trial.plan.lr and trial.norm > 1e3 * max(1.0, trial.end.first_norm):
-        return f"the loss falls without end (gradient norm {trial.norm:.3g}): there may be no minimum"
-    if not trial.loss < before:
+        return f"the {what} falls without end (gradient norm {trial.norm:.3g}): there may be no minimum"
+    if not now < before:
         above = trial.norm > trial.tolerance
-        return f"loss no longer falling, gradient norm {trial.norm:.3g}" + f", above {trial.tolerance:.3g}" * above
-    if trial.loss <= 0:
-        return f"loss still falling by {before - trial.loss:.3g} per epoch"
-    share = (before - trial.loss) / before * (1 - _ROUNDING)  # which must not decide a digit
-    return f"loss still falling {100 * share:.3g} % per epoch"
+        return f"{what} no longer falling, gradient norm {trial.norm:.3g}" + f", above {trial.tolerance:.3g}" * above
+    if now <= 0:
+        return f"{what} still falling by {before - now:.3g} per epoch"
+    share = (before - now) / before * (1 - _ROUNDING)  # which must not decide a digit
+    return f"{what} still falling {100 * share:.3g} % per epoch"
 
 
 def _above_start(trial: Trial) -> bool:
-    """Whether the loss ended above its start by more than rounding; with weight decay it may, and rightly."""
-    first, scale = trial.end.first_loss, trial.problem.loss_scale
-    return not trial.plan.decay and trial.loss - first > ROOT_TOL * abs(first) + _ROUNDING * scale
+    """Whether it ended above its start by more than rounding; with weight decay the loss may, and rightly."""
+    first, scale = trial.end.first_objective, trial.problem.loss_scale
+    return not trial.plan.decay and trial.objective - first > ROOT_TOL * abs(first) + _ROUNDING * scale
 
 
 def _rising(trial: Trial) -> bool:
-    first = trial.end.first_loss
-    far = trial.loss - first > abs(first) + _ROUNDING * trial.problem.loss_scale
-    return far and trial.loss > trial.end.earlier
+    first = trial.end.first_objective
+    far = trial.objective - first > abs(first) + _ROUNDING * trial.problem.loss_scale
+    return far and trial.objective > trial.end.earlier
 
 
 def _not_finite(trial: Trial) -> str:
@@ -148,10 +163,11 @@ def _not_finite(trial: Trial) -> str:
 
 
 def _risen(trial: Trial) -> str:
-    first = trial.end.first_loss
-    times = trial.loss / first if first > 0 else math.inf
-    risen = f"rose {times:.3g} times" if math.isfinite(times) else f"rose to {trial.loss:.6g}"
-    return f"{_culprit(trial)} is blowing up: by epoch {trial.end.epoch} the loss {risen} with {_remedy(trial)}"
+    first = trial.end.first_objective
+    times = trial.objective / first if first > 0 else math.inf
+    risen = f"rose {times:.3g} times" if math.isfinite(times) else f"rose to {trial.objective:.6g}"
+    rose = f"the {trial.what} {risen}"
+    return f"{_culprit(trial)} is blowing up: by epoch {trial.end.epoch} {rose} with {_remedy(trial)}"
 
 
 def _remedy(trial: Trial) -> str:
@@ -159,8 +175,8 @@ def _remedy(trial: Trial) -> str:
     lr = trial.end.lr
     limit = trial.plan.lr_limit
     beyond = f" (the limit is {limit:.4g})" if limit is not None and lr > limit else ""
-    if trial.end.before < min(0.0, trial.end.first_loss):
-        return f"lr {lr:g}; the loss falls without end: there may be no minimum"
+    if trial.end.before < min(0.0, trial.end.first_objective):
+        return f"lr {lr:g}; the {trial.what} falls without end: there may be no minimum"
     better = trial.remedy()
     if better is None and trial.plan.unstable:
         return f"lr {lr:g}: {trial.plan.unstable}"

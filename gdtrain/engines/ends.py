@@ -8,11 +8,13 @@ from __future__ import annotations
 import bisect
 import math
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from gdtrain.problem.penalty import Penalty
 
 Bounds = tuple[Tensor, Tensor]  # lower_P, upper_P
 Number = float | Tensor  # one for all trials, or (S, 1): one for each
@@ -26,7 +28,8 @@ class Stops:
 
     grad_tol   gradient norm at most this, times the norm at the start where that is above 1
     loss_tol   loss at most this
-    patience   so many epochs in a row without a loss that is lower than the best by more than min_delta
+    patience   so many epochs in a row without an objective (the loss, and the penalty where there is one) that is lower
+               than the best by more than min_delta
     """
 
     grad_tol: float | None = None
@@ -77,9 +80,10 @@ class Chunk:
 class End:
     """The last state of one trial, why it is the last, and what to compare it with.
 
-    before   the loss an epoch earlier; nan at the start
-    earlier  the loss a tenth of its epochs earlier, and at least one; nan where nobody asks
+    before   the objective an epoch earlier; nan at the start
+    earlier  the objective a tenth of its epochs earlier, and at least one; nan where nobody asks
     norm     of the gradient, as `gradient_norm` counts it; first_norm is that of the start, first_loss its loss
+    penalty  what is descended besides the loss, and first_penalty what it was at the start
     """
 
     epoch: int
@@ -93,6 +97,18 @@ class End:
     first_norm: float
     before: float = math.nan
     earlier: float = math.nan
+    penalty: float = 0.0
+    first_penalty: float = 0.0
+
+    @property
+    def objective(self) -> float:
+        """What is descended: the loss, and the penalty."""
+        return self.loss + self.penalty
+
+    @property
+    def first_objective(self) -> float:
+        """The same at the start."""
+        return self.first_loss + self.first_penalty
 
 
 @dataclass(frozen=True)
@@ -107,15 +123,18 @@ class States:
     before_S: Tensor
     earlier_S: Tensor
 
-    def ends(self, reasons: Sequence[str], first: First, bounds: Bounds | None, decay: Number) -> list[End]:
-        """One end a trial. `first` and `decay` are those of these trials."""
-        norm_S = gradient_norm(self.theta_SP, self.gradient_SP, bounds, decay)
+    def ends(
+        self, reasons: Sequence[str], first: First, bounds: Bounds | None, decay: Number, penalty: Penalty | None = None
+    ) -> list[End]:
+        """One end a trial. `first`, `decay` and `penalty` are those of these trials."""
+        norm_S = gradient_norm(self.theta_SP, self.gradient_SP, bounds, decay, penalty)
+        added_S = torch.zeros_like(self.loss_S) if penalty is None else penalty.value(self.theta_SP)
         numbers = (self.loss_S, self.lr_S, norm_S, first.loss_S, first.norm_S, self.before_S, self.earlier_S)
-        columns = [column.tolist() for column in numbers]
+        columns = [column.tolist() for column in (*numbers, added_S, first.penalty_S)]
         states = zip(self.theta_SP.unbind(), self.gradient_SP.unbind(), strict=True)
         return [
-            End(epoch, reason, loss, theta_P, gradient_P, lr, norm, first_loss, first_norm, before, earlier)
-            for epoch, reason, (theta_P, gradient_P), loss, lr, norm, first_loss, first_norm, before, earlier in zip(
+            End(epoch, reason, loss, theta_P, gradient_P, lr, norm, first_loss, first_norm, *rest)
+            for epoch, reason, (theta_P, gradient_P), loss, lr, norm, first_loss, first_norm, *rest in zip(
                 self.epoch_S.tolist(), reasons, states, *columns, strict=True
             )
         ]
@@ -123,14 +142,24 @@ class States:
 
 @dataclass(frozen=True)
 class First:
-    """Loss and gradient norm (S,) at the start."""
+    """Loss, gradient norm and penalty (S,) at the start."""
 
     loss_S: Tensor
     norm_S: Tensor
+    penalty_S: Tensor
+
+    @classmethod
+    def of(
+        cls, chunk: Chunk, bounds: Bounds | None = None, decay: Number = 0.0, penalty: Penalty | None = None
+    ) -> First:
+        """From the chunk that holds the start, of all trials."""
+        loss_S, theta_SP = chunk.loss_CS[0], chunk.theta_CSP[0]
+        norm_S = gradient_norm(theta_SP, chunk.gradient_CSP[0], bounds, decay, penalty)
+        return cls(loss_S, norm_S, torch.zeros_like(loss_S) if penalty is None else penalty.value(theta_SP))
 
     def take(self, rows: Sequence[int]) -> First:
         index = _index(rows, self.loss_S)
-        return First(self.loss_S[index], self.norm_S[index])
+        return First(self.loss_S[index], self.norm_S[index], self.penalty_S[index])
 
 
 class Ends:
@@ -146,8 +175,10 @@ class Ends:
         stops: Stops = NO_STOPS,
         bounds: Bounds | None = None,
         decay: Number = 0.0,
+        penalty: Penalty | None = None,
     ) -> None:
         self.rows = list(range(trials))
+        self._penalty = penalty
         self._trials, self._reads = trials, sorted(reads)
         self._found: list[End | None] = [None] * trials
         self._read: dict[int, list[End]] = {}
@@ -164,9 +195,8 @@ class Ends:
     def judge(self, chunk: Chunk) -> None:
         """Look for the first epoch of the chunk at which a trial that goes on must end."""
         if self._first is None:
-            norm_S = gradient_norm(chunk.theta_CSP[0], chunk.gradient_CSP[0], self._bounds, self._decay)
-            self._first = First(chunk.loss_CS[0], norm_S)
-        self._losses.add(chunk, self.rows)
+            self._first = First.of(chunk, self._bounds, self._decay, self._penalty)
+        self._losses.add(self._descended(chunk), self.rows)
         over = {s for s in self.rows if self._found[s] is not None}
         index_L, reasons = self._firsts(chunk)
         ended = np.flatnonzero(index_L < len(chunk.epochs)).tolist()
@@ -178,6 +208,15 @@ class Ends:
                 at = epoch - chunk.epochs[0]
                 on = [j for j, s in enumerate(self.rows) if index_L[j] > at and s not in over]
                 self._read[epoch] = self._all(chunk, on, at, "epochs")
+
+    def _descended(self, chunk: Chunk) -> Chunk:
+        """The chunk with the objective in the place of the loss."""
+        penalty = self._penalty_of(self.rows)
+        return chunk if penalty is None else replace(chunk, loss_CS=chunk.loss_CS + penalty.value(chunk.theta_CSP))
+
+    def _penalty_of(self, trials: Sequence[int]) -> Penalty | None:
+        """That of some trials."""
+        return None if self._penalty is None else self._penalty.take(_index(trials, self._penalty.l1_S1))
 
     @property
     def _going(self) -> list[int]:
@@ -211,7 +250,8 @@ class Ends:
         """
         firsts = {reason: _first(mark_CL.cpu().numpy()) for reason, mark_CL in self._marks(chunk).items()}
         if self._stops.patience is not None:
-            firsts["patience"] = np.array([self._patience(chunk, j, s) for j, s in enumerate(self.rows)])
+            descended = self._descended(chunk)
+            firsts["patience"] = np.array([self._patience(descended, j, s) for j, s in enumerate(self.rows)])
         names, index = list(firsts), np.stack(list(firsts.values()))
         ended = [j for j, s in enumerate(self.rows) if self._found[s] is not None]
         index[:, ended] = len(chunk.epochs)
@@ -221,9 +261,8 @@ class Ends:
         finite_CL = chunk.loss_CS.isfinite() & (chunk.theta_CSP.isfinite() & chunk.gradient_CSP.isfinite()).all(-1)
         marks = {"nonfinite": ~finite_CL}
         if self._stops.grad_tol is not None and self._first is not None:
-            norm_CL = gradient_norm(
-                chunk.theta_CSP, chunk.gradient_CSP, self._bounds, taken(self._decay, self.rows, self._trials)
-            )
+            decay, penalty = taken(self._decay, self.rows, self._trials), self._penalty_of(self.rows)
+            norm_CL = gradient_norm(chunk.theta_CSP, chunk.gradient_CSP, self._bounds, decay, penalty)
             first_L = self._first.norm_S[_index(self.rows, norm_CL)]
             marks["grad_tol"] = norm_CL <= self._stops.grad_tol * first_L.clamp(min=1)
         if self._stops.loss_tol is not None:
@@ -257,11 +296,12 @@ class Ends:
             before_S=before_S,
             earlier_S=earlier_S,
         )
-        return states.ends(reasons, self._first.take(trials), self._bounds, taken(self._decay, trials, self._trials))
+        decay, penalty = taken(self._decay, trials, self._trials), self._penalty_of(trials)
+        return states.ends(reasons, self._first.take(trials), self._bounds, decay, penalty)
 
 
 class _Losses:
-    """The losses that an end is compared with: of this chunk, of the epoch before it, and of those a tenth earlier."""
+    """The objectives that an end is compared with: of this chunk, the epoch before it, and those a tenth earlier."""
 
     def __init__(self, trials: int, reads: Sequence[int], *, traced: bool) -> None:
         self._trials, self._traced = trials, traced
@@ -306,11 +346,20 @@ def taken(number: Number, rows: Sequence[int], trials: int) -> Number:
     return number[_index(rows, number)] if isinstance(number, Tensor) and len(number) == trials > 1 else number
 
 
-def gradient_norm(theta: Tensor, gradient: Tensor, bounds: Bounds | None = None, decay: Number = 0.0) -> Tensor:
-    """Norms (...,) of gradients (..., P) with the pull of weight decay, decay * theta: what an optimizer brings to 0.
+def gradient_norm(
+    theta: Tensor,
+    gradient: Tensor,
+    bounds: Bounds | None = None,
+    decay: Number = 0.0,
+    penalty: Penalty | None = None,
+) -> Tensor:
+    """Norms (...,) of gradients (..., P) with the pull of weight decay, decay * theta, and of a penalty: what an
+    optimizer brings to 0.
 
     At a bound, the part that pushes against it does not count.
     """
+    if penalty is not None:
+        gradient = penalty.gradient(theta, gradient)
     if isinstance(decay, Tensor) or decay:
         gradient = gradient + decay * theta
     if bounds is not None:

@@ -5,6 +5,8 @@ With R = U diag(sigma) V' and h = 2 scale sigma^2 + weight_decay,
     theta_k = theta_0 - V diag(lr * reach_k(lr * h)) d_0
     d_0 = 2 scale sigma U'(R theta_0 + z) + weight_decay V'theta_0
 
+An l2 penalty is P more rows of R and z, and so has modes of its own: each l2 has, where trials differ in it.
+
 where d_0 is the first gradient along the modes and `modes` tells reach_k. A billion epochs cost what ten do. The states
 come as the loop engine gives them, and are judged by the same rules. A momentum of 1 or more is for the loop.
 
@@ -18,9 +20,10 @@ from collections.abc import Collection, Sequence
 import torch
 from torch import Tensor
 
-from gdtrain.engines.ends import NO_STOPS, Chunk, End, Ends, First, States, Stops, gradient_norm, tenth_before
+from gdtrain.engines.ends import NO_STOPS, Chunk, End, Ends, First, States, Stops, tenth_before
 from gdtrain.engines.loop import Descent, Watch, join
-from gdtrain.engines.modes import Reach, Sgd, reach
+from gdtrain.engines.modes import Number, Reach, Sgd, reach
+from gdtrain.problem.penalty import Penalty, Ridges
 from gdtrain.problem.quadratic import Quadratic
 
 _CHUNK_EPOCHS = 1 << 16
@@ -37,18 +40,24 @@ def descend_exactly(
     reads: Collection[int] = (),
     record: Collection[int],
     stops: Stops = NO_STOPS,
+    penalty: Penalty | None = None,
+    ridges: Ridges | None = None,
     watch: Watch | None = None,
 ) -> Descent:
     """What `loop.descend` would come to with these options of sgd, from theta_SP with learning rates lr_S1 (S, 1).
 
-    reads   epochs at which ends are read besides the last
-    record  which epochs to keep, such as a range; start and last are kept besides
-    watch   asked after every chunk whether to go on; without stops there is but one chunk
+    reads    epochs at which ends are read besides the last
+    record   which epochs to keep, such as a range; start and last are kept besides
+    penalty  an l2 that is descended besides the loss; l1 has no closed form
+    ridges   the quadratic with it, where some have been worked out before
+    watch    asked after every chunk whether to go on; without stops there is but one chunk
 
     Modes are reckoned in float64; states have theta's dtype, and so has what counts as finite.
     """
     with torch.inference_mode():
-        flight = _Flight(quadratic, sgd, theta_SP, lr_S1)
+        if penalty is not None and ridges is None:
+            ridges = Ridges(quadratic, penalty.weights_P)
+        flight = _Flight(quadratic, sgd, theta_SP, lr_S1, penalty, ridges)
         every_read = sorted({*reads, epochs})
         if stops == NO_STOPS:
             return _at_once(flight, every_read, record, watch)
@@ -58,19 +67,27 @@ def descend_exactly(
 class _Flight:
     """The states of S trials at any epochs."""
 
-    def __init__(self, quadratic: Quadratic, sgd: Sgd, theta_SP: Tensor, lr_S1: Tensor) -> None:
-        self.sgd, self.theta_SP, self.lr_S1 = sgd, theta_SP, lr_S1
+    def __init__(
+        self,
+        quadratic: Quadratic,
+        sgd: Sgd,
+        theta_SP: Tensor,
+        lr_S1: Tensor,
+        penalty: Penalty | None = None,
+        ridges: Ridges | None = None,
+    ) -> None:
+        self.sgd, self.theta_SP, self.lr_S1, self.penalty = sgd, theta_SP, lr_S1, penalty
+        self._ridges = ridges
         self._given, self._quadratic = quadratic, quadratic.to(theta_SP)
         self._reach: Reach | None = None
         if not quadratic.finite:  # it has no modes, and its loss is no number anywhere
             return
-        start_SP, rate_S1, spectrum = theta_SP.double(), lr_S1.double(), quadratic.spectrum
-        along_SM = quadratic.residual(start_SP) @ spectrum.U_MM
-        d_SP = sgd.weight_decay * (start_SP @ spectrum.V_PP)
-        ranked = slice(spectrum.rank)
-        d_SP[:, ranked] += 2 * quadratic.scale * spectrum.sigma_P[ranked] * along_SM[:, ranked]
-        h_SP = quadratic.eigenvalues_P + sgd.weight_decay * torch.ones_like(start_SP)
-        self._start_SP, self._back_PP = start_SP, spectrum.V_PP.mT
+        start_SP, rate_S1 = theta_SP.double(), lr_S1.double()
+        if penalty is None or ridges is None:
+            h_SP, d_SP, self._back = _modes(quadratic, start_SP, sgd.weight_decay)
+        else:
+            h_SP, d_SP, self._back = _modes_of_each(ridges, penalty, start_SP, sgd)
+        self._start_SP = start_SP
         self._step_SP = rate_S1 * d_SP
         self._reach = reach(rate_S1 * h_SP, sgd)
 
@@ -88,6 +105,11 @@ class _Flight:
         loss_1S, gradient_1SP = self._quadratic.loss_and_gradient(theta_1SP)
         return loss_1S[0], theta_1SP[0], gradient_1SP[0]
 
+    def objective_at(self, epochs_S: Tensor) -> Tensor:
+        """What is descended (S,) at an epoch of each trial's own: the loss, and the penalty."""
+        loss_S, theta_SP, _ = self.at(epochs_S)
+        return loss_S if self.penalty is None else loss_S + self.penalty.value(theta_SP)
+
     def finite_at(self, epochs_S: Tensor) -> Tensor:
         """Whether each trial's state is finite at an epoch of its own (S,)."""
         loss_S, theta_SP, gradient_SP = self.at(epochs_S)
@@ -96,7 +118,9 @@ class _Flight:
     def take(self, rows: Sequence[int]) -> _Flight:
         """The same of these trials alone."""
         index = torch.as_tensor(rows, device=self.theta_SP.device)
-        return _Flight(self._given, self.sgd.take(index), self.theta_SP[index], self.lr_S1[index])
+        penalty = None if self.penalty is None else self.penalty.take(index)
+        theta_LP, lr_L1 = self.theta_SP[index], self.lr_S1[index]
+        return _Flight(self._given, self.sgd.take(index), theta_LP, lr_L1, penalty, self._ridges)
 
     def _theta(self, epochs: Tensor) -> Tensor:
         if self._reach is None:
@@ -106,7 +130,35 @@ class _Flight:
         # What overflowed is as large as can be, and no inf: times a 0 of V that would be no number.
         largest = torch.finfo(moved_KSP.dtype).max
         moved_KSP = moved_KSP.nan_to_num(nan=largest)
-        return (self._start_SP - moved_KSP @ self._back_PP).to(self.theta_SP.dtype)
+        if self._back.dim() == 3:  # modes of their own: (S, K, P) by (S, P, P)
+            moved_KSP = (moved_KSP.transpose(0, 1) @ self._back).transpose(0, 1)
+        else:
+            moved_KSP = moved_KSP @ self._back
+        return (self._start_SP - moved_KSP).to(self.theta_SP.dtype)
+
+
+def _modes(quadratic: Quadratic, start_SP: Tensor, decay: Number) -> tuple[Tensor, Tensor, Tensor]:
+    """Curvatures and first gradients along the modes, (S, P) each, and the way back from them (P, P)."""
+    spectrum = quadratic.spectrum
+    along_SM = quadratic.residual(start_SP) @ spectrum.U_MM
+    d_SP = decay * (start_SP @ spectrum.V_PP)
+    ranked = slice(spectrum.rank)
+    d_SP[:, ranked] += 2 * quadratic.scale * spectrum.sigma_P[ranked] * along_SM[:, ranked]
+    h_SP = quadratic.eigenvalues_P + decay * torch.ones_like(start_SP)
+    return h_SP, d_SP, spectrum.V_PP.mT
+
+
+def _modes_of_each(ridges: Ridges, penalty: Penalty, start_SP: Tensor, sgd: Sgd) -> tuple[Tensor, Tensor, Tensor]:
+    """The same where each trial has an l2; the way back is (S, P, P) where they differ in it."""
+    l2_S = penalty.l2_S1.expand(len(start_SP), 1)[:, 0].tolist()
+    if len(set(l2_S)) == 1:
+        return _modes(ridges.of(l2_S[0]), start_SP, sgd.weight_decay)
+    h_SP, d_SP = torch.empty_like(start_SP), torch.empty_like(start_SP)
+    back_SPP = start_SP.new_empty(*start_SP.shape, start_SP.shape[1])
+    for l2 in dict.fromkeys(l2_S):
+        rows = torch.tensor([s for s, own in enumerate(l2_S) if own == l2], device=start_SP.device)
+        h_SP[rows], d_SP[rows], back_SPP[rows] = _modes(ridges.of(l2), start_SP[rows], sgd.take(rows).weight_decay)
+    return h_SP, d_SP, back_SPP
 
 
 def _at_once(flight: _Flight, reads: Sequence[int], record: Collection[int], watch: Watch | None) -> Descent:
@@ -116,9 +168,7 @@ def _at_once(flight: _Flight, reads: Sequence[int], record: Collection[int], wat
     chunk = flight.chunk(_kept(record, int(lost_S.clamp(max=last).max())))
     if watch is not None:
         watch(chunk.last, float(chunk.loss_CS[-1].min()))
-    first_gradient_SP = chunk.gradient_CSP[0]
-    norm_S = gradient_norm(flight.theta_SP, first_gradient_SP, decay=flight.sgd.weight_decay)
-    first = First(chunk.loss_CS[0], norm_S)
+    first = First.of(chunk, decay=flight.sgd.weight_decay, penalty=flight.penalty)
     return Descent(chunk, {read: _ends_at(flight, read, lost_S, first, trials) for read in reads})
 
 
@@ -127,7 +177,7 @@ def _ends_at(flight: _Flight, read: int, lost_S: Tensor, first: First, trials: i
     epoch_S = lost_S.clamp(max=read)
     tenth_S = torch.as_tensor([tenth_before(epoch) for epoch in epoch_S.tolist()], device=epoch_S.device)
     loss_S, theta_SP, gradient_SP = flight.at(epoch_S)
-    before_S, earlier_S = (flight.at(at_S.clamp(min=0))[0] for at_S in (epoch_S - 1, tenth_S))
+    before_S, earlier_S = (flight.objective_at(at_S.clamp(min=0)) for at_S in (epoch_S - 1, tenth_S))
     states = States(
         epoch_S=epoch_S.cpu().numpy(),
         loss_S=loss_S,
@@ -138,7 +188,7 @@ def _ends_at(flight: _Flight, read: int, lost_S: Tensor, first: First, trials: i
         earlier_S=earlier_S,
     )
     reasons = ["nonfinite" if lost else "epochs" for lost in (lost_S <= read).tolist()]
-    return states.ends(reasons, first, None, flight.sgd.weight_decay)
+    return states.ends(reasons, first, None, flight.sgd.weight_decay, flight.penalty)
 
 
 def _kept(record: Collection[int], last: int) -> Sequence[int]:
@@ -182,7 +232,7 @@ def _in_chunks(
 ) -> Descent:
     """Chunk after chunk in order, since where a stop ends a trial depends on every epoch before it."""
     trials, epochs = len(flight.theta_SP), reads[-1]
-    ends = Ends(trials, reads, stops, decay=flight.sgd.weight_decay)
+    ends = Ends(trials, reads, stops, decay=flight.sgd.weight_decay, penalty=flight.penalty)
     largest = max(1, min(_CHUNK_EPOCHS, _CHUNK_NUMBERS // flight.theta_SP.numel()))
     kept: list[Chunk] = []
     first, size, done = 0, min(64, largest), False

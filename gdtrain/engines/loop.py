@@ -19,6 +19,7 @@ from torch import Tensor
 from gdtrain.engines.ends import NO_STOPS, Bounds, Chunk, End, Ends, Number, Stops
 from gdtrain.optimizers import Optimizer
 from gdtrain.problem.objective import Objective
+from gdtrain.problem.penalty import Penalty
 
 Watch = Callable[[int, float], bool]  # (epoch, least loss of the trials) -> go on?
 
@@ -58,6 +59,7 @@ def descend(
     bounds: Bounds | None = None,
     stops: Stops = NO_STOPS,
     decay: Number = 0.0,
+    penalty: Penalty | None = None,
     halving_S: Tensor | None = None,
     watch: Watch | None = None,
 ) -> Descent:
@@ -67,17 +69,18 @@ def descend(
     record     which epochs to keep, such as a range, all unless given; start and last are kept besides
     bounds     (lower_P, upper_P): every step is projected onto them
     decay      weight decay that the optimizer adds to the gradient: it counts in `stops`
-    halving_S  which trials take back a step that raises their loss, and halve their lr; none unless given
+    penalty    what the optimizer descends besides the loss
+    halving_S  which trials take back a step that raises loss + penalty, and halve their lr; none unless given
     watch      asked after every chunk whether to go on
     """
     trials = theta_SP.shape[0]
     recorded = range(epochs + 1) if record is None else record
     largest = max(1, min(_CHUNK_EPOCHS, _CHUNK_NUMBERS // max(1, theta_SP.numel())))
-    ends = Ends(trials, {*reads, epochs}, stops, bounds, decay)
+    ends = Ends(trials, {*reads, epochs}, stops, bounds, decay, penalty)
     kept: list[Chunk] = []
     size, done = 1, False
     with torch.inference_mode():
-        walk = _Walk(objective, optimizer, theta_SP, lr_S1, bounds, halving_S)
+        walk = _Walk(objective, optimizer, theta_SP, lr_S1, bounds, halving_S, penalty)
         while not done:
             began = time.perf_counter()
             rows = ends.rows
@@ -115,12 +118,14 @@ class _Walk:
         lr_S1: Tensor,
         bounds: Bounds | None,
         halving_S: Tensor | None,
+        penalty: Penalty | None = None,
     ) -> None:
         self.epoch = 0  # the epoch that comes next
         self._objective, self._optimizer, self._bounds = objective, optimizer, bounds
         self._halving = halving_S if halving_S is not None and bool(halving_S.any()) else None
         self._theta, self._lr, self._state = theta_SP, lr_S1, optimizer.init(theta_SP)
         self._loss, self._gradient = theta_SP, theta_SP  # set by the first epoch
+        self._penalty = penalty
 
     def take(self, rows: Sequence[int]) -> None:
         """Go on with these rows alone."""
@@ -131,6 +136,8 @@ class _Walk:
         self._loss, self._gradient = self._loss[index], self._gradient[index]
         if self._halving is not None:
             self._halving = self._halving[index]
+        if self._penalty is not None:
+            self._penalty = self._penalty.take(index)
         self._state = {key: value[index] for key, value in self._state.items()}
 
     def chunk(self, epochs: int) -> Chunk:
@@ -144,7 +151,9 @@ class _Walk:
                 if bounds is not None:
                     theta = theta.clamp(*bounds)
                 loss, gradient = evaluate(theta)
-                if self._halving is not None and bool((rose := self._rose(loss, gradient) & self._halving).any()):
+                if self._halving is not None and bool(
+                    (rose := self._rose(theta, loss, gradient) & self._halving).any()
+                ):
                     self._take_back(rose, state, theta, loss, gradient)
                 else:
                     self._state, self._theta, self._loss, self._gradient = state, theta, loss, gradient
@@ -163,13 +172,17 @@ class _Walk:
             lr_CS=torch.stack(rates)[:, :, 0],
         )
 
-    def _rose(self, loss_S: Tensor, gradient_SP: Tensor) -> Tensor:
-        """Which trials' loss is higher than before the step, or no number, or has a gradient that leads nowhere.
+    def _rose(self, theta_SP: Tensor, loss_S: Tensor, gradient_SP: Tensor) -> Tensor:
+        """Which trials' objective is higher than before the step, or no number, or has a gradient that leads nowhere.
 
         A loss of exactly 0 is good whatever its gradient.
         """
         lost = ~gradient_SP.isfinite().all(1) & (loss_S != 0)
-        return ~(loss_S <= self._loss + RISE * self._loss.abs()) | lost
+        before_S = self._loss
+        if self._penalty is not None:
+            before_S = before_S + self._penalty.value(self._theta)
+            loss_S = loss_S + self._penalty.value(theta_SP)
+        return ~(loss_S <= before_S + RISE * before_S.abs()) | lost
 
     def _take_back(
         self, rose_S: Tensor, state: dict[str, Tensor], theta: Tensor, loss: Tensor, gradient: Tensor

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from gdtrain.errors import nearest
 from gdtrain.experiment.axes import Axes, Axis
 from gdtrain.experiment.optimizers import Optimizer
-from gdtrain.experiment.schema import Data, Experiment, Loss, Param, Predict, Regress, Start, Stop, Train
+from gdtrain.experiment.schema import Data, Experiment, Loss, Param, Penalty, Predict, Regress, Start, Stop, Train
 
 OPTIMIZER = "train.optimizer"
 AXIS = "sweep.axes.*"
@@ -18,6 +18,7 @@ SECTIONS: Mapping[str, Sequence[str]] = {
     "data": list(Data.model_fields),
     "regress": list(Regress.model_fields),
     "loss": list(Loss.model_fields),
+    "penalty": list(Penalty.model_fields),
     "predict": list(Predict.model_fields),
     OPTIMIZER: list(Optimizer.model_fields),
     "params.*": list(Param.model_fields),
@@ -56,6 +57,9 @@ ALIASES = {
     **dict.fromkeys(("equation", "equations", "root"), "solve"),
     **dict.fromkeys(("minimise", "min_of"), "minimize"),
     **dict.fromkeys(("regression", "linear"), "regress"),
+    **dict.fromkeys(("regularization", "regularisation", "regularizer", "reg", "elastic_net", "shrinkage"), "penalty"),
+    **dict.fromkeys(("ridge", "lambda", "lambda_", "reg_lambda", "l2_reg"), "penalty.l2"),
+    **dict.fromkeys(("lasso", "reg_alpha", "l1_reg"), "penalty.l1"),
     **dict.fromkeys(("title", "label"), "name"),
     **dict.fromkeys(("dataset", "table"), "data"),
     **dict.fromkeys(("file", "csv", "filename"), "data.path"),

@@ -19,9 +19,10 @@ from gdtrain.experiment.tree import Key, Mistake, Node, Place, report
 
 # Keys whose numbers may differ between the trials of one batch.
 PER_TRIAL = re.compile(
-    r"train\.(lr|epochs|seed)|params\..+\.start\.value"
+    r"train\.(lr|epochs|seed)|params\..+\.start\.value|penalty\.(l1|l2)"
     r"|train\.optimizer\.(momentum|dampening|weight_decay|eps|alpha|lr_decay|initial_accumulator_value|momentum_decay)"
 )
+APART = ("penalty.l1",)  # of these, 0 is another program: without it there is a closed form
 WHOLE = ("train.epochs", "train.seed", "stop.patience")
 _START = re.compile(r"params\..+\.start")
 # Keys that are the same for all trials, and why.
@@ -61,7 +62,8 @@ class Dimension:
 
     def is_number(self, i: int) -> bool:
         """Whether the value may stand beside others in one batch."""
-        return bool(self.number) and _is_number(self.values[i])
+        value = self.values[i]
+        return bool(self.number) and _is_number(value) and not (value == 0 and self.number in APART)
 
 
 def _is_number(value: object) -> bool:

@@ -29,6 +29,11 @@ USELESS = {
     ("solve", "data"): ("solve has no data", "write fit for a formula of columns"),
     ("solve", "predict"): ("solve predicts nothing", "leave predict out"),
     ("minimize", "predict"): ("minimize predicts nothing", "leave predict out"),
+    ("solve", "penalty"): ("solve takes no penalty: its equations are to hold", "leave penalty out"),
+    ("minimize", "penalty"): (
+        "minimize takes no penalty: the expression itself is descended",
+        "write it into the expression: ... + 0.05*w^2",
+    ),
     ("minimize", "loss"): ("minimize has no loss: the expression itself is descended", "leave loss out"),
 }
 
@@ -52,6 +57,7 @@ def check(tree: Node, *, framed: bool = False) -> Iterator[Mistake]:
     if scale and scale.value == "standard" and kind in ("fit", "minimize"):
         yield Mistake(scale.place, f"{kind} scales no columns", "scale in the formula; only regress takes it")
     yield from _options(tree)
+    yield from _kinks(tree)
     yield from check_alternatives(tree, framed=framed)
 
 
@@ -86,6 +92,14 @@ def _options(tree: Node) -> Iterator[Mistake]:
         takers = [taker for taker, options in DEFAULTS.items() if keys[-1] in options]
         if takers and name not in takers:
             yield Mistake(tree.key(*keys), f"{name} takes no {keys[-1]}", f"it is an option of {', '.join(takers)}")
+
+
+def _kinks(tree: Node) -> Iterator[Mistake]:
+    """An l1 beside an optimizer that would step over its kink."""
+    l1, named = tree.get("penalty", "l1"), tree.get("train", "optimizer", "name")
+    if l1 and isinstance(l1.value, int | float) and l1.value > 0 and named and named.value not in (USUAL, None):
+        remedy = "write optimizer: sgd, or {name: sgd, momentum: 0.9, nesterov: true}; l2 goes with any"
+        yield Mistake(l1.place, f"{named.value} takes no l1", remedy)
 
 
 def _exactly_one(tree: Node, pattern: str, choices: Sequence[str]) -> Iterator[Mistake]:

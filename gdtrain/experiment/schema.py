@@ -186,6 +186,13 @@ class Loss(Model):
         return {} if self.delta is None else {"delta": self.delta}
 
 
+class Penalty(Model):
+    """What is descended besides the loss: l1 * sum |w| + l2/2 * sum w^2 over the weights as they are trained."""
+
+    l1: NonNegative = Field(0.0, description="lasso: adds l1 * sum |w|; brings weights to 0 exactly; sgd only")
+    l2: NonNegative = Field(0.0, description="ridge: adds l2/2 * sum w^2")
+
+
 class Train(Model):
     """How the loss is descended."""
 
@@ -247,6 +254,7 @@ class Experiment(Model):
     data: Data | None = Field(None, description="the rows that fit, regress or minimize reads")
     params: dict[Text, Param] = Field({}, description="parameters by name: a start, or start, min, max, fixed")
     loss: Loss | None = Field(None, description="a name, or {name: huber, delta: 1.35}")
+    penalty: Penalty | None = Field(None, description="{l1: 0.01, l2: 0.1}: pulls weights to 0; intercepts are free")
     train: Train = Field(Train(), description="how the loss is descended")
     stop: Stop = Field(Stop(), description="what ends a run early")
     predict: Predict | None = Field(None, description="a list of {column: number}; data; or a file")

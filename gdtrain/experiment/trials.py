@@ -21,7 +21,7 @@ class Trials:
 
     experiment  the first of them
     numbers     canonical dotted key -> S numbers: train.lr, train.epochs, train.seed, params.NAME.start.value,
-                train.optimizer.momentum and the like
+                train.optimizer.momentum, penalty.l1, penalty.l2 and the like
     count       S
     """
 

@@ -94,11 +94,16 @@ class Quadratic:
         """How far the loss at theta (..., P) lies above the minimum, without subtracting two losses."""
         return self.scale * ((theta - self.solution()) @ self.R_MP.mT).square().sum(-1)
 
-    def decayed(self, weight_decay: float) -> Quadratic:
-        """This loss + weight_decay/2 * ||theta||^2, which is what sgd with weight decay descends: P more rows."""
+    def decayed(self, weight_decay: float, weights_P: Tensor | None = None) -> Quadratic:
+        """This loss + weight_decay/2 * ||theta||^2, which is what sgd with weight decay descends: P more rows.
+
+        weights_P  what each parameter's share is multiplied by, at least 0; 1 unless given: 0 leaves one free
+        """
         size = self.R_MP.shape[1]
         reached = torch.cat([self.R_MP, self.z_M[:, None]], dim=1)
         pull = torch.eye(size, size + 1).to(reached) * (weight_decay / (2 * self.scale)) ** 0.5
+        if weights_P is not None:
+            pull = pull * weights_P.sqrt()[:, None]
         rest = reached.new_zeros(1, size + 1)
         rest[0, size] = self.rho
         return Quadratic.of(torch.cat([reached, pull, rest]), self.scale, self.rows)

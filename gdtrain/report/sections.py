@@ -62,9 +62,21 @@ def summary(result: Result) -> list[str]:
     return [
         printable(f"{verdict.status} after {verdict.epoch:,} epoch{plural}: {verdict.detail}"),
         "; ".join([loss, ", ".join([*values, *more])]),
+        *_objective(result),
         printable(_how(result)),
         *(printable(line) for line in result.insights),
     ]
+
+
+def _objective(result: Result) -> list[str]:
+    """What was descended under a penalty."""
+    found = result.objective
+    if found is None:
+        return []
+    parts = f"loss {short(found['loss'])} + penalty {short(found['penalty'])}"
+    trained = [p for p in result.parameters if not p.fixed]
+    zero = f"; {count} of {len(trained)} parameters are 0" if (count := sum(p.value == 0 for p in trained)) else ""
+    return [f"objective {short(found['initial'])} -> {short(found['final'])} ({parts}){zero}"]
 
 
 def _how(result: Result) -> str:

@@ -101,6 +101,7 @@ class Result:
 
     statement  the problem in a line, as it was written: `y = w*x`
     epochs     how many were done; `loss` has name, initial and final
+    objective  under a penalty: loss and penalty at the end, and their sum, initial and final
     curvature  the section of the document, and `insights` what it says in words
     every      the history shows each so many epochs, where that was asked; `thinned`: it holds fewer than were done
     """
@@ -128,6 +129,7 @@ class Result:
     insights: list[str] = field(default_factory=list)
     every: int | None = None
     thinned: bool = False
+    objective: dict[str, float] | None = None
 
     @property
     def params(self) -> dict[str, float]:
@@ -181,6 +183,8 @@ class Result:
             "versions": self.versions,
             "timing": self.timing,
         }
+        if self.objective is not None:
+            document["objective"] = self.objective
         if self.equations:
             document["equations"] = [vars(e) | {"residual": e.residual} for e in self.equations]
         if self.curvature is not None:
