@@ -396,16 +396,16 @@ REFUSED = [
     (
         FIT + "zzz: 1\n",
         "3:1: zzz is not a key of an experiment; "
-        "the keys here are name, solve, fit, regress, minimize, data, params, loss, train, stop, "
-        "predict",
+        "the keys here are name, solve, fit, regress, minimize, data, params, loss, penalty, "
+        "train, stop, predict",
     ),
     (
         "formula: y = x\n" + DATA,
         "1:1: formula is not a key of an experiment; did you mean fit?",
     ),
     (
-        FIT + "penalty: {l1: 1}\n",
-        "3:1: penalty is not a key of an experiment; the keys here are",
+        FIT + "checkpoint: true\n",
+        "3:1: checkpoint is not a key of an experiment; the keys here are",
     ),
 ]
 
