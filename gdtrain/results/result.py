@@ -171,6 +171,7 @@ class Result:
             "verdict": vars(self.verdict),
             "epochs": self.epochs,
             "loss": self.loss,
+            **({} if self.objective is None else {"objective": self.objective}),
             "params": {p.name: _parameter(p) for p in self.parameters},
             "engine": self.engine,
             "train": self.train,
@@ -183,8 +184,6 @@ class Result:
             "versions": self.versions,
             "timing": self.timing,
         }
-        if self.objective is not None:
-            document["objective"] = self.objective
         if self.equations:
             document["equations"] = [vars(e) | {"residual": e.residual} for e in self.equations]
         if self.curvature is not None:
