@@ -44,7 +44,10 @@ def summary(sweep: SweepResult) -> list[str]:
     """The lines below the tables: what was found first, then what else is to be known, then how to run it again."""
     if not sweep.trials:
         return ["no trial was trained"]
-    lines = [("interrupted: " if sweep.interrupted else "") + _headline(sweep)]
+    lines = [_headline(sweep)]
+    if sweep.interrupted:
+        begun = "" if sweep.planned is None else f" after {len(sweep.trials):,} of {counted(sweep.planned, 'trial')}"
+        lines[0] = f"interrupted{begun}: {lines[0]}"
     if sweep.ties > 1 and sweep.starts is None:
         name, _ = sweep.metric
         lines.append(f"{sweep.ties:,} trials tie for best" + " within rounding" * (name in LOSSES))

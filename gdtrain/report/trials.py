@@ -87,12 +87,16 @@ def with_weights(
     names = [printable(name) for name in parameters]
     weights = [[_weight(trial, name) for name in parameters] for trial in trials]
     room = None if width is None else width - 1 - sum(cells_of(column) + 3 for column in (*before, *after))
-    fit = fitting(names, weights, room)
+    fit = fitting(names, weights, room, least=0)
     middle: list[Column] = [(name, [row[i] for row in weights]) for i, name in enumerate(names[:fit])]
     notes = list(notes)
-    if hidden := len(names) - fit:
-        middle.append(("norm", [number(math.hypot(*trial.params.values())) for trial in trials]))
-        notes.append(f"{hidden} more weights are not shown; norm is over all {len(names)}")
+    norm: Column = ("norm", [number(math.hypot(*trial.params.values())) for trial in trials])
+    if fit < len(names) and (fit or room is None or cells_of(norm) + 3 <= room):
+        middle.append(norm)
+        hidden = f"{len(names) - fit} more weights are" if fit else "weights are"
+        notes.append(f"{hidden} not shown; norm is over all {len(names)}")
+    elif fit < len(names):
+        notes.append("weights are not shown; a wider terminal, or --format csv, has them")
     return section(heading, [*before, *middle, *after], notes)
 
 
