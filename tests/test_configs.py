@@ -16,7 +16,7 @@ from gdtrain.experiment.load import load
 from gdtrain.experiment.sweep import load_sweep
 from gdtrain.results import Result, SweepResult
 from gdtrain.starts import train_starts
-from gdtrain.sweep import sweep
+from gdtrain.sweeping import sweep
 from gdtrain.train import train
 
 REPOSITORY = Path(__file__).resolve().parents[1]

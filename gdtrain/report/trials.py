@@ -42,7 +42,8 @@ def ranked_trials(sweep: SweepResult, width: int | None) -> Section:
     notes = []
     if len(indices) < len(sweep.trials):
         more = "" if sweep.top is not None else "; --top N shows more, --format csv all of them"
-        notes.append(f"the best {len(indices):,} of {len(sweep.trials):,} trials{more}")
+        best = "best" if len(indices) == 1 else f"best {len(indices):,}"
+        notes.append(f"the {best} of {counted(len(sweep.trials), unit(sweep))}{more}")
     return with_weights(heading(sweep), columns, [], trials, sweep.parameters, width, notes)
 
 
@@ -63,8 +64,12 @@ def heading(sweep: SweepResult) -> str:
     """The problem, how many trials, along what, and which experiment it was."""
     over = "" if sweep.starts is not None or not sweep.axes else f" over {_and(sweep.axes)}"
     source = f" ({sweep.source})" if sweep.source else ""
-    what = "start" if sweep.starts is not None else "trial"
-    return f"{title(sweep)}, {counted(len(sweep.trials), what)}{printable(over + source)}"
+    return f"{title(sweep)}, {counted(len(sweep.trials), unit(sweep))}{printable(over + source)}"
+
+
+def unit(sweep: SweepResult) -> str:
+    """What its trials are to their user."""
+    return "trial" if sweep.starts is None else "start"
 
 
 def counted(count: int, what: str) -> str:

@@ -217,6 +217,10 @@ class _Run:
         if not any(trial.status == "interrupted" for _, trial in made):
             self._kept.add(group, [(point, trial.document) for point, trial in made])
 
+    def _warnings(self) -> list[str]:
+        """What reading the data has met."""
+        return list(dict.fromkeys(warning for ready in self._groups for warning in ready.data.warnings))
+
     def result(self) -> SweepResult:
         spec, request = self._spec, self._request
         trials = [self._trials[i] for i in sorted(self._trials)]
@@ -231,7 +235,7 @@ class _Run:
             versions=versions(),
             rank_by=request.rank_by,
             floor=_ROUNDING * (self._scale or _least_first(trials)),
-            warnings=list(dict.fromkeys(warning for ready in self._groups for warning in ready.data.warnings)),
+            warnings=[*self._warnings(), *_incomparable(self._groups, request.rank_by)],
             top=request.top,
             groups=len(spec.groups),
             trained=self._trained if self._kept else None,
@@ -241,6 +245,14 @@ class _Run:
         if trials and result.best is not None:
             result.rerun = request.rerun(trials[result.best].set)
         return result
+
+
+def _incomparable(groups: Sequence[_Ready], rank_by: str) -> list[str]:
+    """A sentence where trials are ranked by the numbers of different losses."""
+    losses = dict.fromkeys(ready.experiment.loss.model_dump_json() for ready in groups if ready.experiment.loss)
+    if len(losses) < 2 or rank_by != "loss":
+        return []
+    return ["the trials have different losses, whose numbers do not compare: rank by something else, --rank-by NAME"]
 
 
 def _trial(settings: Mapping[str, Any], outcome: Outcome) -> Trial:
