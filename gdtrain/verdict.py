@@ -143,7 +143,7 @@ def _progress(trial: Trial) -> str:
 def _above_start(trial: Trial) -> bool:
     """Whether it ended above its start by more than rounding; with weight decay the loss may, and rightly."""
     first, scale = trial.end.first_objective, trial.problem.loss_scale
-    return not trial.plan.decay and trial.objective - first > ROOT_TOL * abs(first) + _ROUNDING * scale
+    return trial.objective - first > ROOT_TOL * abs(first) + _ROUNDING * scale and not trial.plan.decay
 
 
 def _rising(trial: Trial) -> bool:
