@@ -9,16 +9,8 @@ from gdtrain.errors import UserError, did_you_mean
 
 SHORT_NAMES = ("verdict", "loss", "epochs")
 SCALARS = ("schema", "name", "kind", "statement", "seed", "dtype", "device")
-SECTIONS = (
-    "verdict",
-    "loss",
-    "objective",
-    "params",
-    "train",
-    "data",
-    "timing",
-    "curvature",
-)  # of a document, with numbers in them
+# Sections of a document that hold numbers.
+SECTIONS = ("verdict", "loss", "objective", "params", "train", "data", "timing", "curvature")
 _LONG = {"verdict": "verdict.status", "loss": "loss.final", "epochs": "verdict.epoch"}
 
 
