@@ -550,7 +550,8 @@ def test_scikit_learns_elastic_net(ratio: float) -> None:
             w_F[j] = shrunk / (x_NF[:, j] @ x_NF[:, j] + 12 * alpha * (1 - ratio))
     penalties = {"l1": 2 * alpha * ratio, "l2": 2 * alpha * (1 - ratio)}
     result = run(penalties, train={"epochs": 10**5, "optimizer": NESTEROV}, stop={"grad_tol": 1e-10})
-    assert values(result) == pytest.approx([*w_F, Y_N.mean() - X_NF.mean(0) @ w_F], abs=1e-8)
+    # The descent stops at a gradient of 1e-10 of the first, which the flattest direction makes some 1e-8 of a weight.
+    assert values(result) == pytest.approx([*w_F, Y_N.mean() - X_NF.mean(0) @ w_F], abs=1e-7)
     assert [value == 0 for value in values(result)[:4]] == [w == 0 for w in w_F]
 
 
