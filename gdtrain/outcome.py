@@ -216,10 +216,16 @@ def _training(experiment: Experiment, plan: Plan, end: End) -> dict[str, Any]:
         "optimizer": {"name": optimizer.name, **optimizer.options},
         "lr": plan.lr,
         "epochs": plan.epochs,
+        **_steps(experiment),
         "scale": experiment.data.scale if experiment.data else "none",
         "chosen": list(experiment.chosen),
     }
     return training | ({"lr_final": end.lr} if end.lr != plan.lr else {})
+
+
+def _steps(experiment: Experiment) -> dict[str, Any]:
+    """What was asked of steps besides the optimizer: mini-batches, schedule, clipping."""
+    return experiment.train.model_dump(include={"batch_size", "shuffle", "schedule", "clip"}, exclude_none=True)
 
 
 def _equations(experiment: Experiment, problem: Problem, history: History) -> list[Equation]:

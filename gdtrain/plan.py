@@ -17,17 +17,21 @@ from torch import Tensor
 from gdtrain.engines.ends import Bounds, Number, Stops
 from gdtrain.engines.exact import descend_exactly
 from gdtrain.engines.loop import Descent, Watch, descend
+from gdtrain.engines.minibatches import Minibatches
 from gdtrain.engines.modes import Sgd
 from gdtrain.engines.stability import lr_limit
 from gdtrain.errors import UserError
-from gdtrain.experiment.schema import Experiment
+from gdtrain.experiment.schema import Experiment, Train
 from gdtrain.experiment.trials import Trials
 from gdtrain.optimizers import Optimizer
 from gdtrain.optimizers import build as build_optimizer
+from gdtrain.optimizers.clipping import CLIPS, clipped
 from gdtrain.problem.parameters import start_values
 from gdtrain.problem.problem import Problem
 from gdtrain.rates import curvatures, safe_lr
 from gdtrain.results import shown_epochs
+from gdtrain.schedules import Schedule
+from gdtrain.schedules import build as build_schedule
 
 FULL_HISTORY = 10_000  # epochs up to which every one of a run is recorded
 _HISTORY_NUMBERS = 1 << 23  # numbers that a history may hold
@@ -53,6 +57,9 @@ class Plan:
     theta_SP  the starts
     lr_S      learning rates; `halving_S` says which were chosen for the user and are halved where the loss rises
     reads     epochs at which trials end, ascending: one unless the same walk is read at several
+    schedule  of the learning rate; None where it is constant
+    batches   the rows of each step; None where a step takes all
+    steady    whether every epoch is the same step, so that what the curvature says of one lr holds for all
     every     show each so many epochs, in place of all or about twenty
     brief     record about so many epochs, since there are many trials; None for those of a run
     """
@@ -69,6 +76,9 @@ class Plan:
     bounds: Bounds | None
     stops: Stops
     reads: tuple[int, ...]
+    schedule: Schedule | None = None
+    batches: Minibatches | None = None
+    steady: bool = True
     every: int | None = None
     brief: int | None = None
 
@@ -127,6 +137,7 @@ class Plan:
             theta_SP=self.theta_SP[index],
             lr_S=self.lr_S[index],
             halving_S=self.halving_S[index],
+            batches=None if self.batches is None else self.batches.take(rows),
         )
 
     def trial(self, s: int, epochs: int | None = None) -> Plan:
@@ -161,6 +172,8 @@ class Plan:
             bounds=self.bounds,
             decay=self.decay,
             halving_S=self.halving_S,
+            schedule=self.schedule,
+            batches=self.batches,
             **shared,
         )
 
@@ -184,19 +197,22 @@ def make_plan(
     sgd = Sgd(**options) if settings.optimizer.name == "sgd" else Sgd()
     decay = 0.0 if _decoupled(settings.optimizer.name, options) else options.get("weight_decay", 0.0)
     engine = choose_engine(experiment, problem)
-    automatic = settings.lr == "auto"
+    peak = settings.schedule.max_lr if settings.schedule else None
+    automatic = settings.lr == "auto" and peak is None
     rates: Sequence[float | None] = [None if settings.lr == "auto" else settings.lr] * trials.count
-    if (own := trials.of("train.lr")) is not None:
+    if peak is not None:
+        rates = [peak] * trials.count
+    elif (own := trials.of("train.lr")) is not None:
         rates = own
     elif automatic:
         rates = safe_lr(problem, theta_SP, sgd)
-    # A quadratic needs no halving, and weight decay may raise the loss, rightly.
+    # A quadratic needs no halving, a schedule says what becomes of lr, and weight decay may raise the loss, rightly.
     pulled_S1 = torch.as_tensor(decay, device=theta_SP.device).expand(trials.count, 1) != 0
-    halving_S = ~pulled_S1[:, 0] & (automatic and problem.quadratic is None)
+    halving_S = ~pulled_S1[:, 0] & (automatic and problem.quadratic is None and settings.schedule is None)
     return Plan(
         problem=problem,
         engine=engine,
-        optimizer=build_optimizer(settings.optimizer.name, options, like=theta_SP),
+        optimizer=_optimizer(experiment, options, theta_SP),
         sgd=sgd,
         descends=settings.optimizer.name == "sgd",
         decay=decay,
@@ -206,6 +222,9 @@ def make_plan(
         bounds=(parameters.lower_P, parameters.upper_P) if parameters.bounded else None,
         stops=Stops(stop.grad_tol, stop.loss_tol, stop.patience, stop.min_delta),
         reads=reads,
+        schedule=build_schedule(settings.schedule.name, settings.schedule.options) if settings.schedule else None,
+        batches=_batches(trials, problem, theta_SP.device),
+        steady=not (settings.schedule or settings.clip or settings.batch_size),
         every=every,
         brief=brief,
     )
@@ -216,7 +235,7 @@ def choose_engine(experiment: Experiment, problem: Problem) -> Engine:
     data = "compressed" if problem.gathered else "rows" if problem.rows else "none"
     if experiment.train.engine == "loop":
         return Engine("loop", data, "asked for")
-    obstacle = problem.obstacle or _no_closed_form(experiment.train.optimizer.name, experiment.train.optimizer.options)
+    obstacle = problem.obstacle or _no_closed_form(experiment.train)
     if not obstacle and problem.parameters.bounded:
         obstacle = "bounds have no closed form"
     if not obstacle:
@@ -241,10 +260,33 @@ def _decoupled(optimizer: str, options: dict[str, Any]) -> bool:
     return optimizer == "adamw" or bool(options.get("decoupled_weight_decay"))
 
 
-def _no_closed_form(optimizer: str, options: dict[str, Any]) -> str:
-    if optimizer != "sgd":
-        return f"{optimizer} has no closed form"
-    return "momentum of 1 or more has no closed form" if options["momentum"] >= 1 else ""
+def _optimizer(experiment: Experiment, options: dict[str, Any], like: Tensor) -> Optimizer:
+    settings = experiment.train
+    optimizer = build_optimizer(settings.optimizer.name, options, like=like)
+    if settings.clip is None:
+        return optimizer
+    clip, most = settings.clip.rule
+    return clipped(optimizer, CLIPS[clip](most))
+
+
+def _batches(trials: Trials, problem: Problem, device: torch.device) -> Minibatches | None:
+    """Orders keyed by each trial's seed. A batch of all rows is none."""
+    settings = trials.experiment.train
+    if settings.batch_size is None or settings.batch_size >= problem.rows:
+        return None
+    seeds = trials.of("train.seed") or [settings.seed] * trials.count
+    seeds_S = [int(seed) for seed in seeds] if settings.shuffle else None
+    return Minibatches(problem.rows, settings.batch_size, seeds_S, device)
+
+
+def _no_closed_form(settings: Train) -> str:
+    if settings.optimizer.name != "sgd":
+        return f"{settings.optimizer.name} has no closed form"
+    if settings.optimizer.options["momentum"] >= 1:
+        return "momentum of 1 or more has no closed form"
+    if settings.schedule is not None:
+        return "a schedule has no closed form"
+    return "clipping has no closed form" if settings.clip is not None else ""
 
 
 def _refuse_long_history(epochs: int, every: int | None, parameters: int) -> None:

@@ -22,7 +22,7 @@ PER_TRIAL = re.compile(
     r"train\.(lr|epochs|seed)|params\..+\.start\.value"
     r"|train\.optimizer\.(momentum|dampening|weight_decay|eps|alpha|lr_decay|initial_accumulator_value|momentum_decay)"
 )
-WHOLE = ("train.epochs", "train.seed", "stop.patience")
+WHOLE = ("train.epochs", "train.seed", "train.batch_size", "stop.patience")
 _START = re.compile(r"params\..+\.start")
 # Keys that are the same for all trials, and why.
 _NOT_SWEPT = {
