@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.optim import lr_scheduler
 
 import gdtrain
+from gdtrain.api import sweep
 from gdtrain.errors import UserErrors
 from gdtrain.experiment import schedules as schema
 from gdtrain.experiment.load import load
@@ -343,7 +344,7 @@ def test_epochs_are_one_walk_unless_the_schedule_is_as_long(schedule: str, group
 def test_a_swept_run_equals_the_run_alone() -> None:
     plain = load("-", stdin=io.StringIO(FIT)).model_dump(exclude_none=True, include={"fit", "data", "params"})
     base = {**plain, "train": {"schedule": "onecycle", "clip": 3.0}}
-    swept = gdtrain.sweep(base, lr=[0.01, 0.05], epochs=[5, 12])
+    swept = sweep(base, lr=[0.01, 0.05], epochs=[5, 12])
     for trial in swept.trials:
         alone = gdtrain.run(base, lr=trial.set["train.lr"], epochs=trial.set["train.epochs"])
         for name, value in alone.params.items():

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from copy import copy
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -122,6 +123,10 @@ class Linear:
 
 def taken(x_N: Tensor, rows: Rows) -> Tensor:
     """Some rows of (N, ...): (B, ...), or (S, B, ...) where trials differ."""
-    if isinstance(rows, slice) or rows.dim() > 1:
+    if isinstance(rows, slice):
         return x_N[rows]
-    return x_N.index_select(0, rows)
+    if x_N.dim() == 1 and rows.dim() == 1:
+        return x_N.index_select(0, rows)
+    if x_N.device.type != "cpu":
+        return x_N[rows]
+    return torch.from_numpy(np.take(x_N.numpy(), rows.numpy(), axis=0, mode="clip"))  # a third of torch's time
