@@ -28,7 +28,7 @@ LAYERS = [
     {"outcome"},
     {"gradient", "train"},
     {"batches", "tables", "kept"},
-    {"sweep"},
+    {"sweeping"},
     {"finder", "starts"},
     {"look"},
     {"expectations"},
