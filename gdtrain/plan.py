@@ -222,7 +222,7 @@ def make_plan(
         bounds=(parameters.lower_P, parameters.upper_P) if parameters.bounded else None,
         stops=Stops(stop.grad_tol, stop.loss_tol, stop.patience, stop.min_delta),
         reads=reads,
-        schedule=build_schedule(settings.schedule.name, settings.schedule.options) if settings.schedule else None,
+        schedule=_schedule(settings),
         batches=_batches(trials, problem, theta_SP.device),
         steady=not (settings.schedule or settings.clip or settings.batch_size),
         every=every,
@@ -267,6 +267,14 @@ def _optimizer(experiment: Experiment, options: dict[str, Any], like: Tensor) ->
         return optimizer
     clip, most = settings.clip.rule
     return clipped(optimizer, CLIPS[clip](most))
+
+
+def _schedule(settings: Train) -> Schedule | None:
+    """From the plan's lr on: where `max_lr` was given, that is it."""
+    if settings.schedule is None:
+        return None
+    options = {key: value for key, value in settings.schedule.options.items() if key != "max_lr"}
+    return build_schedule(settings.schedule.name, options)
 
 
 def _batches(trials: Trials, problem: Problem, device: torch.device) -> Minibatches | None:

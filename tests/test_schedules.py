@@ -385,3 +385,14 @@ def test_a_clipped_rule_with_options_of_each_trial_keeps_them() -> None:
     some = rule.take(rows)
     _, part = some.update(some.init(theta[rows]), theta[rows], some_gradients()[rows], lr[rows])
     assert torch.equal(part, whole[rows])
+
+
+def test_what_blew_up_before_the_schedule_stopped_it_has_diverged() -> None:
+    """cos gets lr below its limit of 2/15 in the end: the loss falls again, from 1e20 times its start."""
+    line = {"fit": "y = w*x", "data": {"columns": {"x": [1.0, 2, 3, 4], "y": [2.0, 4, 6, 8]}}, "params": {"w": 0.0}}
+    result = gdtrain.run({**line, "train": {"lr": 0.5, "epochs": 30, "schedule": "cosine"}})
+    assert result.loss["final"] > 1e6 * result.loss["initial"]
+    assert result.recorded.loss_K[-1] < result.recorded.loss_K[-4]
+    assert result.verdict.status == "diverged"
+    assert "w blew up: by epoch 30" in result.verdict.detail
+    assert "with lr 0.5 (the limit is 0.1333); lr" in result.verdict.detail
