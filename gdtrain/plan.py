@@ -24,14 +24,12 @@ from gdtrain.errors import UserError
 from gdtrain.experiment.schema import Experiment, Train
 from gdtrain.experiment.trials import Trials
 from gdtrain.optimizers import Optimizer
-from gdtrain.optimizers import build as build_optimizer
-from gdtrain.optimizers.clipping import CLIPS, clipped
 from gdtrain.problem.parameters import start_values
 from gdtrain.problem.problem import Problem
 from gdtrain.rates import curvatures, safe_lr
 from gdtrain.results import shown_epochs
 from gdtrain.schedules import Schedule
-from gdtrain.schedules import build as build_schedule
+from gdtrain.steps import minibatches, optimizer_of, schedule_of
 
 FULL_HISTORY = 10_000  # epochs up to which every one of a run is recorded
 _HISTORY_NUMBERS = 1 << 23  # numbers that a history may hold
@@ -212,7 +210,7 @@ def make_plan(
     return Plan(
         problem=problem,
         engine=engine,
-        optimizer=_optimizer(experiment, options, theta_SP),
+        optimizer=optimizer_of(settings, options, like=theta_SP),
         sgd=sgd,
         descends=settings.optimizer.name == "sgd",
         decay=decay,
@@ -222,8 +220,8 @@ def make_plan(
         bounds=(parameters.lower_P, parameters.upper_P) if parameters.bounded else None,
         stops=Stops(stop.grad_tol, stop.loss_tol, stop.patience, stop.min_delta),
         reads=reads,
-        schedule=_schedule(settings),
-        batches=_batches(trials, problem, theta_SP.device),
+        schedule=schedule_of(settings),
+        batches=minibatches(trials, problem.rows, theta_SP.device),
         steady=not (settings.schedule or settings.clip or settings.batch_size),
         every=every,
         brief=brief,
@@ -258,33 +256,6 @@ def _options(trials: Trials, like: Tensor) -> dict[str, Any]:
 def _decoupled(optimizer: str, options: dict[str, Any]) -> bool:
     """Whether weight decay shrinks the weights directly, beside the gradient."""
     return optimizer == "adamw" or bool(options.get("decoupled_weight_decay"))
-
-
-def _optimizer(experiment: Experiment, options: dict[str, Any], like: Tensor) -> Optimizer:
-    settings = experiment.train
-    optimizer = build_optimizer(settings.optimizer.name, options, like=like)
-    if settings.clip is None:
-        return optimizer
-    clip, most = settings.clip.rule
-    return clipped(optimizer, CLIPS[clip](most))
-
-
-def _schedule(settings: Train) -> Schedule | None:
-    """From the plan's lr on: where `max_lr` was given, that is it."""
-    if settings.schedule is None:
-        return None
-    options = {key: value for key, value in settings.schedule.options.items() if key != "max_lr"}
-    return build_schedule(settings.schedule.name, options)
-
-
-def _batches(trials: Trials, problem: Problem, device: torch.device) -> Minibatches | None:
-    """Orders keyed by each trial's seed. A batch of all rows is none."""
-    settings = trials.experiment.train
-    if settings.batch_size is None or settings.batch_size >= problem.rows:
-        return None
-    seeds = trials.of("train.seed") or [settings.seed] * trials.count
-    seeds_S = [int(seed) for seed in seeds] if settings.shuffle else None
-    return Minibatches(problem.rows, settings.batch_size, seeds_S, device)
 
 
 def _no_closed_form(settings: Train) -> str:

@@ -22,7 +22,7 @@ LAYERS = [
     {"keep", "losses", "optimizers", "schedules"},
     {"problem"},
     {"engines"},
-    {"rates"},
+    {"rates", "steps"},
     {"plan"},
     {"insight", "survivors", "verdict"},
     {"outcome"},
