@@ -12,6 +12,7 @@ from benchmarks.engines import engines, rows
 from benchmarks.loop import loop
 from benchmarks.measure import Row
 from benchmarks.memory import memory
+from benchmarks.minibatches import minibatches
 from benchmarks.startup import startup
 from benchmarks.sweeps import sweeps
 from benchmarks.table import show
@@ -26,6 +27,7 @@ BENCHMARKS: dict[str, Callable[[int], Iterator[Row]]] = {
     "memory": memory,
     "anchors": anchors,
     "sweep": sweeps,
+    "batches": minibatches,
 }
 REPEATS = 15  # a loaded machine wants more
 

@@ -77,8 +77,18 @@ def _fitting(problem: Problem, trials: Trials, memory: int) -> int:
     if problem.quadratic is not None and problem.gathered:
         return _STATES // (parameters * _FEW_EPOCHS)
     if problem.kind == "regress":
-        return memory // (_NUMBER * _COPIES * max(parameters, _BLOCK))
+        return min(
+            memory // (_NUMBER * _COPIES * max(parameters, _BLOCK)), memory // (_NUMBER * _orders(problem, trials))
+        )
     return _AT_ONCE // max(1, problem.rows)
+
+
+def _orders(problem: Problem, trials: Trials) -> int:
+    """Numbers that mini-batches take for each trial where seeds differ: an order of the rows, and a batch of these."""
+    batch_size = trials.experiment.train.batch_size
+    if batch_size is None or trials.of("train.seed") is None:
+        return 1
+    return problem.rows + min(batch_size, problem.rows) * max(1, len(problem.parameters.free))
 
 
 def _worthwhile(problem: Problem, epochs: int) -> int:

@@ -118,7 +118,9 @@ def _with_optimum(known: Curvature, plan: Plan, quadratic: Quadratic, end_P: Ten
     objective, _ = quadratic.loss_and_gradient(solution_P[None])
     return replace(
         known,
-        epochs=epochs_to_near(curvatures(quadratic, plan.sgd), plan.sgd, plan.lr) if plan.descends else None,
+        epochs=epochs_to_near(curvatures(quadratic, plan.sgd), plan.sgd, plan.lr)
+        if plan.descends and plan.steady
+        else None,
         optimum_Q=plan.problem.parameters.values(solution_P.to(plan.theta_SP)),
         loss=float(loss[0]),
         excess=float(quadratic.excess(end_P)) if finite else None,
@@ -131,7 +133,7 @@ def cautions(experiment: Experiment, plan: Plan, curvature: Curvature) -> list[s
     found = []
     if curvature.lr_limit == 0:
         found.append(f"descent comes to rest at no lr: {plan.unstable or 'momentum or dampening is too large'}")
-    elif curvature.lr_limit is not None and plan.lr > curvature.lr_limit * (1 + 1e-9):
+    elif plan.steady and curvature.lr_limit is not None and plan.lr > curvature.lr_limit * (1 + 1e-9):
         best = f"; {curvature.lr_best:.3g} is best" if curvature.lr_best else ""
         where = " at the start" if curvature.local else ""
         found.append(f"lr {plan.lr:.4g} is beyond {curvature.lr_limit:.4g}, from which descent diverges{where}{best}")

@@ -75,9 +75,13 @@ class Batch:
         lost = [key for key, (status, _) in self.judged.items() if status == "diverged"]
         known = {} if self.plan.engine.name == "exact" else self._surviving_neighbours(lost)
         rest = [key for key in lost if key not in known]
-        rates = [self.reads[epochs][s].lr for s, epochs in rest]
+        rates = [self._lr(s, epochs) for s, epochs in rest]
         found = surviving_lr(self.plan.take([s for s, _ in rest]), rates) if rest else []
         return {**known, **dict(zip(rest, found, strict=True))}
+
+    def _lr(self, s: int, epochs: int) -> float:
+        """The learning rate that a trial came to; of a schedule what it starts from."""
+        return self.reads[epochs][s].lr if self.plan.schedule is None else float(self.plan.lr_S[s])
 
     def _surviving_neighbours(self, lost: Sequence[tuple[int, int]]) -> dict[tuple[int, int], float | None]:
         """Of the trials with a lower lr that did not diverge, the lr of the one with the least loss."""
@@ -88,11 +92,13 @@ class Batch:
         for (s, epochs), (status, _) in self.judged.items():
             if status != "diverged":
                 end = self.reads[epochs][s]
-                alike.setdefault((epochs, *(values[s] for values in others)), []).append((end.loss, end.lr))
+                alike.setdefault((epochs, *(values[s] for values in others)), []).append(
+                    (end.loss, self._lr(s, epochs))
+                )
         found: dict[tuple[int, int], float | None] = {}
         for s, epochs in lost:
             same = alike.get((epochs, *(values[s] for values in others)), [])
-            if lower := [pair for pair in same if pair[1] < self.reads[epochs][s].lr]:
+            if lower := [pair for pair in same if pair[1] < self._lr(s, epochs)]:
                 found[s, epochs] = min(lower)[1]
         return found
 
@@ -227,10 +233,16 @@ def _training(experiment: Experiment, plan: Plan, end: End) -> dict[str, Any]:
         "optimizer": {"name": optimizer.name, **optimizer.options},
         "lr": plan.lr,
         "epochs": plan.epochs,
+        **_steps(experiment),
         "scale": experiment.data.scale if experiment.data else "none",
         "chosen": list(experiment.chosen),
     }
     return training | ({"lr_final": end.lr} if end.lr != plan.lr else {})
+
+
+def _steps(experiment: Experiment) -> dict[str, Any]:
+    """What was asked of steps besides the optimizer: mini-batches, schedule, clipping."""
+    return experiment.train.model_dump(include={"batch_size", "shuffle", "schedule", "clip"}, exclude_none=True)
 
 
 def _equations(experiment: Experiment, problem: Problem, history: History) -> list[Equation]:

@@ -17,14 +17,13 @@ from torch import Tensor
 from gdtrain.engines.ends import Bounds, Number, Stops
 from gdtrain.engines.exact import descend_exactly
 from gdtrain.engines.loop import Descent, Watch, descend
+from gdtrain.engines.minibatches import Minibatches
 from gdtrain.engines.modes import Sgd
 from gdtrain.engines.stability import lr_limit
 from gdtrain.errors import UserError
-from gdtrain.experiment.schema import Experiment
+from gdtrain.experiment.schema import Experiment, Train
 from gdtrain.experiment.trials import Trials
 from gdtrain.optimizers import Optimizer
-from gdtrain.optimizers import build as build_optimizer
-from gdtrain.optimizers.penalised import build_penalised
 from gdtrain.problem.objective import Objective
 from gdtrain.problem.parameters import start_values
 from gdtrain.problem.penalty import Penalty, Ridges, Smooth, penalty_of
@@ -32,6 +31,8 @@ from gdtrain.problem.problem import Problem
 from gdtrain.problem.quadratic import Quadratic
 from gdtrain.rates import curvatures, safe_lr
 from gdtrain.results import shown_epochs
+from gdtrain.schedules import Schedule
+from gdtrain.steps import minibatches, optimizer_of, schedule_of
 
 FULL_HISTORY = 10_000  # epochs up to which every one of a run is recorded
 _HISTORY_NUMBERS = 1 << 23  # numbers that a history may hold
@@ -58,6 +59,9 @@ class Plan:
     theta_SP  the starts
     lr_S      learning rates; `halving_S` says which were chosen for the user and are halved where the loss rises
     reads     epochs at which trials end, ascending: one unless the same walk is read at several
+    schedule  of the learning rate; None where it is constant
+    batches   the rows of each step; None where a step takes all
+    steady    whether every epoch is the same step, so that what the curvature says of one lr holds for all
     every     show each so many epochs, in place of all or about twenty
     brief     record about so many epochs, since there are many trials; None for those of a run
     """
@@ -74,6 +78,9 @@ class Plan:
     bounds: Bounds | None
     stops: Stops
     reads: tuple[int, ...]
+    schedule: Schedule | None = None
+    batches: Minibatches | None = None
+    steady: bool = True
     every: int | None = None
     brief: int | None = None
     penalty: Penalty | None = None
@@ -153,6 +160,7 @@ class Plan:
             lr_S=self.lr_S[index],
             halving_S=self.halving_S[index],
             penalty=None if self.penalty is None else self.penalty.take(index),
+            batches=None if self.batches is None else self.batches.take(rows),
         )
 
     def trial(self, s: int, epochs: int | None = None) -> Plan:
@@ -190,6 +198,8 @@ class Plan:
             decay=self.decay,
             penalty=self.penalty,
             halving_S=self.halving_S,
+            schedule=self.schedule,
+            batches=self.batches,
             **shared,
         )
 
@@ -215,19 +225,22 @@ def make_plan(
     engine = choose_engine(experiment, problem)
     penalty = penalty_of(trials, problem)
     ridges = Ridges(problem.quadratic, penalty.weights_P) if penalty and problem.quadratic else None
-    automatic = settings.lr == "auto"
+    peak = settings.schedule.max_lr if settings.schedule else None
+    automatic = settings.lr == "auto" and peak is None
     rates: Sequence[float | None] = [None if settings.lr == "auto" else settings.lr] * trials.count
-    if (own := trials.of("train.lr")) is not None:
+    if peak is not None:
+        rates = [peak] * trials.count
+    elif (own := trials.of("train.lr")) is not None:
         rates = own
     elif automatic:
         rates = safe_lr(problem, theta_SP, sgd, penalty, ridges)
-    # A quadratic needs no halving, and weight decay may raise the loss, rightly.
+    # A quadratic needs no halving, a schedule says what becomes of lr, and weight decay may raise the loss, rightly.
     pulled_S1 = torch.as_tensor(decay, device=theta_SP.device).expand(trials.count, 1) != 0
-    halving_S = ~pulled_S1[:, 0] & (automatic and problem.quadratic is None)
+    halving_S = ~pulled_S1[:, 0] & (automatic and problem.quadratic is None and settings.schedule is None)
     return Plan(
         problem=problem,
         engine=engine,
-        optimizer=_optimizer(settings.optimizer.name, options, theta_SP, penalty),
+        optimizer=optimizer_of(settings, options, penalty, like=theta_SP),
         sgd=sgd,
         descends=settings.optimizer.name == "sgd",
         decay=decay,
@@ -237,6 +250,9 @@ def make_plan(
         bounds=(parameters.lower_P, parameters.upper_P) if parameters.bounded else None,
         stops=Stops(stop.grad_tol, stop.loss_tol, stop.patience, stop.min_delta),
         reads=reads,
+        schedule=schedule_of(settings),
+        batches=minibatches(trials, problem.rows, theta_SP.device),
+        steady=not (settings.schedule or settings.clip or settings.batch_size),
         every=every,
         brief=brief,
         penalty=penalty,
@@ -249,7 +265,7 @@ def choose_engine(experiment: Experiment, problem: Problem) -> Engine:
     data = "compressed" if problem.gathered else "rows" if problem.rows else "none"
     if experiment.train.engine == "loop":
         return Engine("loop", data, "asked for")
-    obstacle = problem.obstacle or _no_closed_form(experiment.train.optimizer.name, experiment.train.optimizer.options)
+    obstacle = problem.obstacle or _no_closed_form(experiment.train)
     if not obstacle and problem.parameters.bounded:
         obstacle = "bounds have no closed form"
     if not obstacle and experiment.penalty is not None and experiment.penalty.l1:
@@ -271,21 +287,19 @@ def _options(trials: Trials, like: Tensor) -> dict[str, Any]:
     return options
 
 
-def _optimizer(name: str, options: dict[str, Any], theta_SP: Tensor, penalty: Penalty | None) -> Optimizer:
-    if penalty is None:
-        return build_optimizer(name, options, like=theta_SP)
-    return build_penalised(name, options, theta_SP, penalty.l1(theta_SP), penalty.l2(theta_SP))
-
-
 def _decoupled(optimizer: str, options: dict[str, Any]) -> bool:
     """Whether weight decay shrinks the weights directly, beside the gradient."""
     return optimizer == "adamw" or bool(options.get("decoupled_weight_decay"))
 
 
-def _no_closed_form(optimizer: str, options: dict[str, Any]) -> str:
-    if optimizer != "sgd":
-        return f"{optimizer} has no closed form"
-    return "momentum of 1 or more has no closed form" if options["momentum"] >= 1 else ""
+def _no_closed_form(settings: Train) -> str:
+    if settings.optimizer.name != "sgd":
+        return f"{settings.optimizer.name} has no closed form"
+    if settings.optimizer.options["momentum"] >= 1:
+        return "momentum of 1 or more has no closed form"
+    if settings.schedule is not None:
+        return "a schedule has no closed form"
+    return "clipping has no closed form" if settings.clip is not None else ""
 
 
 def _refuse_long_history(epochs: int, every: int | None, parameters: int) -> None:

@@ -119,7 +119,8 @@ class _Ready:
             if not param["fixed"]:
                 param["start"] = None
         train, names = self.experiment.train, self.data.names
-        return json.dumps([plain, train.dtype, train.device, train.engine, train.epochs, names.columns])
+        batched = train.batch_size is not None
+        return json.dumps([plain, train.dtype, train.device, train.engine, train.epochs, batched, names.columns])
 
 
 class _Run:

@@ -75,6 +75,11 @@ class Trial:
         return self.end.norm
 
     @property
+    def lr(self) -> float:
+        """The learning rate that is to blame: the last, which halving may have found; a schedule's base."""
+        return self.end.lr if self.batch.schedule is None else self.plan.lr
+
+    @property
     def tolerance(self) -> float:
         return (self.stops.grad_tol or GRAD_TOL) * max(1.0, self.end.first_norm)
 
@@ -129,7 +134,7 @@ def _progress(trial: Trial) -> str:
     what, now, before = trial.what, trial.objective, trial.end.before
     if trial.end.epoch == 0:
         return f"{what} {now:.6g}, gradient norm {trial.norm:.3g}"
-    if trial.end.lr < 1e-6 * trial.plan.lr and trial.norm > 1e3 * max(1.0, trial.end.first_norm):
+    if trial.lr < 1e-6 * trial.plan.lr and trial.norm > 1e3 * max(1.0, trial.end.first_norm):
         return f"the {what} falls without end (gradient norm {trial.norm:.3g}): there may be no minimum"
     if not now < before:
         above = trial.norm > trial.tolerance
@@ -147,9 +152,10 @@ def _above_start(trial: Trial) -> bool:
 
 
 def _rising(trial: Trial) -> bool:
+    """Whether what is descended has risen far, and still does unless a schedule has all but stopped the steps."""
     first = trial.end.first_objective
     far = trial.objective - first > abs(first) + _ROUNDING * trial.problem.loss_scale
-    return far and trial.objective > trial.end.earlier
+    return far and (trial.objective > trial.end.earlier or trial.batch.schedule is not None)
 
 
 def _not_finite(trial: Trial) -> str:
@@ -166,13 +172,14 @@ def _risen(trial: Trial) -> str:
     first = trial.end.first_objective
     times = trial.objective / first if first > 0 else math.inf
     risen = f"rose {times:.3g} times" if math.isfinite(times) else f"rose to {trial.objective:.6g}"
+    grows = "is blowing" if trial.objective > trial.end.earlier else "blew"
     rose = f"the {trial.what} {risen}"
-    return f"{_culprit(trial)} is blowing up: by epoch {trial.end.epoch} {rose} with {_remedy(trial)}"
+    return f"{_culprit(trial)} {grows} up: by epoch {trial.end.epoch} {rose} with {_remedy(trial)}"
 
 
 def _remedy(trial: Trial) -> str:
     """The learning rate at fault, and one that would not."""
-    lr = trial.end.lr
+    lr = trial.lr
     limit = trial.plan.lr_limit
     beyond = f" (the limit is {limit:.4g})" if limit is not None and lr > limit else ""
     if trial.end.before < min(0.0, trial.end.first_objective):

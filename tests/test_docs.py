@@ -17,6 +17,7 @@ import typer
 
 from gdtrain.cli.app import PANELS, app
 from gdtrain.cli.process import run
+from gdtrain.experiment import schedules
 from gdtrain.experiment.forms import json_schema
 from gdtrain.experiment.load import load
 from gdtrain.experiment.optimizers import DEFAULTS, LR
@@ -166,6 +167,7 @@ def test_keys() -> None:
     schema = json_schema()
     known = {key for key, _ in keys(schema, schema)}
     taken = {f"train.optimizer.{name}" for options in DEFAULTS.values() for name in options}
+    taken |= {f"train.schedule.{name}" for options in schedules.OPTIONS.values() for name in options}
     assert set(experiment_rows()) == known - taken
 
 
@@ -186,6 +188,17 @@ def test_defaults() -> None:
 def test_optimizers(name: str) -> None:
     taken = ", ".join(f"`{option}: {yaml_text(value)}`" for option, value in DEFAULTS[name].items())
     assert f"| `{name}` | `{LR.get(name, 'auto')}` | {taken} |" in read("docs/experiment.md")
+
+
+@pytest.mark.parametrize("name", schedules.OPTIONS)
+def test_schedules(name: str) -> None:
+    """Each with what it needs and its options, those with a default beside it."""
+    needed, defaults = schedules.NEEDED.get(name, ("", ""))[0], schedules.DEFAULTS[name]
+    others = [option for option in schedules.OPTIONS[name] if option not in (needed, "cycle_momentum")]
+    told = [f"`{each}: {yaml_text(defaults[each])}`" if each in defaults else f"`{each}`" for each in others]
+    needs = f"`{needed}`" if needed else ""
+    row = rf"| `{name}` | `\w+` | {needs} | {', '.join(told)} |".replace("|  |", "| |").replace("|", r"\|")
+    assert re.search(row, read("docs/experiment.md"))
 
 
 def test_losses() -> None:

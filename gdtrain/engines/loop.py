@@ -10,16 +10,20 @@ Shapes: S trials, P parameters, K recorded epochs.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import cast
 
 import torch
 from torch import Tensor
 
 from gdtrain.engines.ends import NO_STOPS, Bounds, Chunk, End, Ends, Number, Stops
+from gdtrain.engines.minibatches import Minibatches
 from gdtrain.optimizers import Optimizer
-from gdtrain.problem.objective import Objective
+from gdtrain.problem.objective import ByRows, Objective
 from gdtrain.problem.penalty import Penalty
+from gdtrain.schedules import Schedule, State
 
 Watch = Callable[[int, float], bool]  # (epoch, least loss of the trials) -> go on?
 
@@ -61,6 +65,8 @@ def descend(
     decay: Number = 0.0,
     penalty: Penalty | None = None,
     halving_S: Tensor | None = None,
+    schedule: Schedule | None = None,
+    batches: Minibatches | None = None,
     watch: Watch | None = None,
 ) -> Descent:
     """Walk `epochs` epochs from theta_SP with learning rates lr_S1 (S, 1).
@@ -70,7 +76,10 @@ def descend(
     bounds     (lower_P, upper_P): every step is projected onto them
     decay      weight decay that the optimizer adds to the gradient: it counts in `stops`
     penalty    what the optimizer descends besides the loss
-    halving_S  which trials take back a step that raises loss + penalty, and halve their lr; none unless given
+    halving_S  which trials take back an epoch that raises loss + penalty, and halve their lr; none unless given; not
+                beside a schedule
+    schedule   of the learning rate, from lr_S1 on; constant unless given
+    batches    the rows of each step of an epoch; one step over all of them unless given
     watch      asked after every chunk whether to go on
     """
     trials = theta_SP.shape[0]
@@ -80,7 +89,7 @@ def descend(
     kept: list[Chunk] = []
     size, done = 1, False
     with torch.inference_mode():
-        walk = _Walk(objective, optimizer, theta_SP, lr_S1, bounds, halving_S, penalty)
+        walk = _Walk(objective, optimizer, theta_SP, lr_S1, bounds, halving_S, penalty, schedule, batches)
         while not done:
             began = time.perf_counter()
             rows = ends.rows
@@ -118,12 +127,18 @@ class _Walk:
         lr_S1: Tensor,
         bounds: Bounds | None,
         halving_S: Tensor | None,
-        penalty: Penalty | None = None,
+        penalty: Penalty | None,
+        schedule: Schedule | None,
+        batches: Minibatches | None,
     ) -> None:
         self.epoch = 0  # the epoch that comes next
         self._objective, self._optimizer, self._bounds = objective, optimizer, bounds
         self._halving = halving_S if halving_S is not None and bool(halving_S.any()) else None
         self._theta, self._lr, self._state = theta_SP, lr_S1, optimizer.init(theta_SP)
+        self._schedule, self._batches = schedule, batches
+        self._schedule_state: State = {} if schedule is None else schedule.init(lr_S1)
+        if schedule is not None:
+            self._lr = schedule.lr(self._schedule_state, 0)
         self._loss, self._gradient = theta_SP, theta_SP  # set by the first epoch
         self._penalty = penalty
 
@@ -139,17 +154,20 @@ class _Walk:
         if self._penalty is not None:
             self._penalty = self._penalty.take(index)
         self._state = {key: value[index] for key, value in self._state.items()}
+        self._schedule_state = {key: value[index] for key, value in self._schedule_state.items()}
+        if self._batches is not None:
+            self._batches = self._batches.take(rows)
 
     def chunk(self, epochs: int) -> Chunk:
         """Walk the next `epochs` epochs. No step leads to epoch 0, the start."""
         losses, thetas, gradients, rates = [], [], [], []
-        update, bounds, evaluate = self._optimizer.update, self._bounds, self._objective.loss_and_gradient
+        evaluate = self._objective.loss_and_gradient
         first = self.epoch
         for epoch in range(first, first + epochs):
             if epoch:
-                state, theta = update(self._state, self._theta, self._gradient, self._lr)
-                if bounds is not None:
-                    theta = theta.clamp(*bounds)
+                if self._schedule is not None:
+                    self._lr = self._schedule.lr(self._schedule_state, epoch - 1)
+                state, theta = self._pass(epoch)
                 loss, gradient = evaluate(theta)
                 if self._halving is not None and bool(
                     (rose := self._rose(theta, loss, gradient) & self._halving).any()
@@ -157,6 +175,8 @@ class _Walk:
                     self._take_back(rose, state, theta, loss, gradient)
                 else:
                     self._state, self._theta, self._loss, self._gradient = state, theta, loss, gradient
+                if self._schedule is not None:
+                    self._schedule_state = self._schedule.update(self._schedule_state, loss)
             else:
                 self._loss, self._gradient = evaluate(self._theta)
             losses.append(self._loss)
@@ -171,6 +191,23 @@ class _Walk:
             gradient_CSP=torch.stack(gradients),
             lr_CS=torch.stack(rates)[:, :, 0],
         )
+
+    def _pass(self, epoch: int) -> tuple[dict[str, Tensor], Tensor]:
+        """The optimizer's state and theta after the steps of an epoch."""
+        update, bounds = self._optimizer.update, self._bounds
+        state, theta = self._state, self._theta
+        for gradient_at in self._gradients(epoch):
+            state, theta = update(state, theta, gradient_at(theta), self._lr)
+            if bounds is not None:
+                theta = theta.clamp(*bounds)
+        return state, theta
+
+    def _gradients(self, epoch: int) -> Iterable[Callable[[Tensor], Tensor]]:
+        """For each step of an epoch its gradient at theta. Over all rows it is known from the end of the last one."""
+        if self._batches is None:
+            return (lambda theta: self._gradient,)
+        gradient_on = cast(ByRows, self._objective).gradient_on
+        return (partial(gradient_on, rows=rows) for rows in self._batches.epoch(epoch))
 
     def _rose(self, theta_SP: Tensor, loss_S: Tensor, gradient_SP: Tensor) -> Tensor:
         """Which trials' objective is higher than before the step, or no number, or has a gradient that leads nowhere.

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from gdtrain.experiment.optimizers import LR, USUAL
 from gdtrain.experiment.rules import kind_of
+from gdtrain.experiment.schedules import LENGTH
 from gdtrain.experiment.tree import Node, Place, Scalar
 
 LOSS = {"solve": "half_sse", "fit": "mse", "regress": "mse"}
@@ -35,7 +36,24 @@ def _lr(tree: Node) -> Scalar | None:
     return LR.get(str(name.value), "auto") if name else "auto"
 
 
-# In this order: the scale asks whether an lr was chosen, the lr which optimizer.
+def _shuffle(tree: Node) -> Scalar | None:
+    return True if tree.get("train", "batch_size") else None
+
+
+def _length_of(schedule: str) -> Callable[[Node], Scalar | None]:
+    """The epochs, where the schedule is that one: what depends on how long the run is."""
+
+    def epochs(tree: Node) -> Scalar | None:
+        name, given = tree.get("train", "schedule", "name"), tree.get("train", "epochs")
+        count = given.value if given else None
+        if name is None or name.value != schedule or not isinstance(count, int | float) or isinstance(count, bool):
+            return None
+        return max(1, count)
+
+    return epochs
+
+
+# In this order: the scale asks whether an lr was chosen, the lr which optimizer, a schedule how many epochs.
 DEFAULTS: Sequence[tuple[str, Callable[[Node], Scalar | None]]] = (
     ("loss.name", _loss),
     ("loss.delta", _delta),
@@ -44,7 +62,11 @@ DEFAULTS: Sequence[tuple[str, Callable[[Node], Scalar | None]]] = (
     ("train.lr", _lr),
     ("train.epochs", lambda tree: 1000),
     ("train.seed", lambda tree: 0),
+    ("train.shuffle", _shuffle),
+    *((f"train.schedule.{key}", _length_of(name)) for name, key in LENGTH.items()),
 )
+# Values that follow from the epochs of the run.
+OF_EPOCHS = tuple(f"train.schedule.{key}" for key in LENGTH.values())
 
 
 def fill(tree: Node, name: str) -> tuple[Node, tuple[str, ...]]:

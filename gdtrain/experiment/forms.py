@@ -137,6 +137,8 @@ FORMS = (
     Form("regress.features", _listed, _single, _TEXT),
     Form("loss", _under("name"), _only("name"), _TEXT),
     Form("train.optimizer", _under("name"), _only("name"), _TEXT),
+    Form("train.schedule", _under("name"), _only("name"), _TEXT),
+    Form("train.clip", _under("norm"), _only("norm"), _NUMBER),
     Form("params.*", _under("start"), _short_param, _NUMBER),
     Form("params.*.start", _under("value"), _only("value"), _NUMBER),
     Form("sweep", _swept, _short_sweep, _AXES),

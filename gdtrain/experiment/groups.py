@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 
+from gdtrain.experiment.defaults import OF_EPOCHS
 from gdtrain.experiment.overrides import keys_of
 from gdtrain.experiment.points import Dimension, Row
 from gdtrain.experiment.schema import Experiment
@@ -61,7 +62,11 @@ def _batches(
 
 
 def _is_fixed(experiment: Experiment, key: str) -> bool:
-    """Whether a key is the start of a parameter that is kept there."""
+    """Whether more follows from a key than a number of the batch: it is the start of a parameter that is kept there, or
+    the epochs of a schedule that is as long as the run.
+    """
+    if key == "train.epochs":
+        return not set(OF_EPOCHS).isdisjoint(experiment.chosen)
     keys = keys_of(key)
     return keys[0] == "params" and experiment.param(keys[1]).fixed
 

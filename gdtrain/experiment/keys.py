@@ -7,9 +7,12 @@ from collections.abc import Mapping, Sequence
 from gdtrain.errors import nearest
 from gdtrain.experiment.axes import Axes, Axis
 from gdtrain.experiment.optimizers import Optimizer
+from gdtrain.experiment.schedules import Clip, Schedule
 from gdtrain.experiment.schema import Data, Experiment, Loss, Param, Penalty, Predict, Regress, Start, Stop, Train
 
 OPTIMIZER = "train.optimizer"
+SCHEDULE = "train.schedule"
+CLIP = "train.clip"
 AXIS = "sweep.axes.*"
 SECTIONS: Mapping[str, Sequence[str]] = {
     "": list(Experiment.model_fields),
@@ -25,11 +28,13 @@ SECTIONS: Mapping[str, Sequence[str]] = {
     "params.*.start": list(Start.model_fields),
     "sweep": list(Axes.model_fields),
     AXIS: list(Axis.model_fields),
+    SCHEDULE: list(Schedule.model_fields),
+    CLIP: list(Clip.model_fields),
 }
 _HOMES = {section: names for section, names in SECTIONS.items() if section != AXIS}  # an axis has no keys of its own
 # What other tools call a key, and files of the first hour.
 ALIASES = {
-    **dict.fromkeys(("learning_rate", "eta", "eta0", "step_size", "alpha0", "learning_rate_init"), "train.lr"),
+    **dict.fromkeys(("learning_rate", "eta", "eta0", "alpha0", "learning_rate_init"), "train.lr"),
     **dict.fromkeys(
         (
             "max_iter",
@@ -46,6 +51,11 @@ ALIASES = {
     ),
     **dict.fromkeys(("optim", "solver", "method", "optimiser", "algorithm"), OPTIMIZER),
     **dict.fromkeys(("random_state", "random_seed"), "train.seed"),
+    **dict.fromkeys(("batch", "batchsize", "minibatch", "mini_batch_size", "minibatch_size"), "train.batch_size"),
+    **dict.fromkeys(("scheduler", "lr_scheduler", "lr_schedule"), SCHEDULE),
+    **dict.fromkeys(("grad_clip", "clip_grad", "gradient_clip_val"), CLIP),
+    **dict.fromkeys(("max_norm", "clip_norm", "clipnorm", "clip_grad_norm"), "train.clip.norm"),
+    **dict.fromkeys(("clip_value", "clipvalue"), "train.clip.value"),
     **dict.fromkeys(("precision", "float"), "train.dtype"),
     **dict.fromkeys(("tol", "gtol", "tolerance"), "stop.grad_tol"),
     **dict.fromkeys(("ftol", "eps_loss"), "stop.loss_tol"),

@@ -23,7 +23,7 @@ PER_TRIAL = re.compile(
     r"|train\.optimizer\.(momentum|dampening|weight_decay|eps|alpha|lr_decay|initial_accumulator_value|momentum_decay)"
 )
 APART = ("penalty.l1",)  # of these, 0 is another program: without it there is a closed form
-WHOLE = ("train.epochs", "train.seed", "stop.patience")
+WHOLE = ("train.epochs", "train.seed", "train.batch_size", "stop.patience")
 _START = re.compile(r"params\..+\.start")
 # Keys that are the same for all trials, and why.
 _NOT_SWEPT = {

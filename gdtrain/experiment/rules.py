@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from gdtrain.experiment.keys import AXIS, SECTIONS
+from gdtrain.experiment.keys import AXIS, CLIP, OPTIMIZER, SCHEDULE, SECTIONS
 from gdtrain.experiment.optimizers import DEFAULTS, USUAL
+from gdtrain.experiment.schedules import OPTIONS as SCHEDULES
 from gdtrain.experiment.schema import KINDS, STDIN
 from gdtrain.experiment.tree import Mistake, Node
 
@@ -15,6 +16,7 @@ ALTERNATIVES: tuple[tuple[str, Sequence[str]], ...] = (
     ("params.*.start", ("value", "uniform", "normal")),
     ("predict", ("points", "data", "path")),
     (AXIS, SECTIONS[AXIS]),
+    (CLIP, SECTIONS[CLIP]),
 )
 # A section without which a kind is none -> what is wrong, what to do.
 NEEDED = {
@@ -35,6 +37,16 @@ USELESS = {
         "write it into the expression: ... + 0.05*w^2",
     ),
     ("minimize", "loss"): ("minimize has no loss: the expression itself is descended", "leave loss out"),
+}
+# Sections whose options depend on their name -> which options each name takes, and the usual name.
+NAMED: Mapping[str, tuple[Mapping[str, Collection[str]], str]] = {
+    OPTIMIZER: (DEFAULTS, USUAL),
+    SCHEDULE: (SCHEDULES, ""),
+}
+# Kinds without mini-batches, and why.
+WHOLE = {
+    "solve": "solve has no rows, of which a batch would be some",
+    "minimize": "minimize takes no mini-batches: its expression is one number of all rows",
 }
 
 
@@ -58,6 +70,7 @@ def check(tree: Node, *, framed: bool = False) -> Iterator[Mistake]:
         yield Mistake(scale.place, f"{kind} scales no columns", "scale in the formula; only regress takes it")
     yield from _options(tree)
     yield from _kinks(tree)
+    yield from _batches(tree, kind)
     yield from check_alternatives(tree, framed=framed)
 
 
@@ -85,13 +98,24 @@ def _kinds(tree: Node) -> Iterator[Mistake]:
 
 
 def _options(tree: Node) -> Iterator[Mistake]:
-    """Options that are another optimizer's."""
-    named = tree.get("train", "optimizer", "name")
-    name = str(named.value) if named else USUAL
-    for keys, _ in tree.select("train.optimizer.*") if name in DEFAULTS else ():
-        takers = [taker for taker, options in DEFAULTS.items() if keys[-1] in options]
-        if takers and name not in takers:
-            yield Mistake(tree.key(*keys), f"{name} takes no {keys[-1]}", f"it is an option of {', '.join(takers)}")
+    """Options that are another optimizer's, or another schedule's."""
+    for section, (taken, usual) in NAMED.items():
+        named = tree.get(*section.split("."), "name")
+        name = str(named.value) if named else usual
+        for keys, _ in tree.select(f"{section}.*") if name in taken else ():
+            takers = [taker for taker, options in taken.items() if keys[-1] in options]
+            if takers and name not in takers:
+                yield Mistake(tree.key(*keys), f"{name} takes no {keys[-1]}", f"it is an option of {', '.join(takers)}")
+
+
+def _batches(tree: Node, kind: str) -> Iterator[Mistake]:
+    """Mini-batches where there are none to make, and an order without them."""
+    given = tree.get("train", "batch_size")
+    if given and kind in WHOLE:
+        yield Mistake(tree.key("train", "batch_size"), WHOLE[kind], "leave batch_size out; fit and regress take it")
+    if not given and tree.get("train", "shuffle"):
+        what = "shuffle orders mini-batches, and there are none"
+        yield Mistake(tree.key("train", "shuffle"), what, "set batch_size, or leave shuffle out")
 
 
 def _kinks(tree: Node) -> Iterator[Mistake]:

@@ -20,6 +20,7 @@ from gdtrain.experiment.fields import (
     broken,
 )
 from gdtrain.experiment.optimizers import USUAL, Optimizer
+from gdtrain.experiment.schedules import Clip, Schedule
 from gdtrain.experiment.tree import Node, from_plain
 
 Kind = Literal["solve", "fit", "regress", "minimize"]
@@ -200,6 +201,12 @@ class Train(Model):
     lr: LearningRate = Field("auto", description="learning rate; auto: 1/L for sgd, torch.optim's for others")
     epochs: Annotated[Whole, Field(ge=0, le=_MOST)] = Field(1000, description="passes over the data")
     seed: Annotated[Whole, Field(ge=0, lt=2**63)] = Field(0, description="of every random draw")
+    batch_size: Annotated[Whole, Field(ge=1, le=_MOST)] | None = Field(
+        None, description="rows of a step; all of them unless given"
+    )
+    shuffle: bool | None = Field(None, description="draw the order of the rows anew in every epoch")
+    schedule: Schedule | None = Field(None, description="how lr changes: a name, or {name: cosine, T_max: 100}")
+    clip: Clip | None = Field(None, description="longest gradient that is taken whole: a norm, or {value: 0.5}")
     engine: Literal["auto", "exact", "loop"] = Field(
         "auto",
         description="how epochs are computed: exact in closed form, loop one by one; auto: exact where it can be",
@@ -208,6 +215,14 @@ class Train(Model):
     device: Annotated[str, Field(pattern=r"^(cpu|cuda|mps|xpu)(:\d{1,3})?$")] = Field(
         "cpu", description="cpu, cuda, cuda:1, mps, ..."
     )
+
+    @model_validator(mode="after")
+    def _within_the_cycle(self) -> Self:
+        if self.schedule and self.schedule.total_steps and self.schedule.total_steps < self.epochs:
+            steps = self.schedule.total_steps
+            what = f"onecycle ends after {steps:,} of {self.epochs:,} epochs"
+            raise broken(what, "leave total_steps out", "schedule", "total_steps")
+        return self
 
 
 class Stop(Model):

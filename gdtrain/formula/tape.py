@@ -8,6 +8,7 @@ Numbers are tensors without axes: torch multiplies by one a third faster than by
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 
 import torch
 from torch import Tensor
@@ -60,6 +61,7 @@ class BoundTape:
         ]
         named = [self._constants[register - len(program.parameters)] for register in program.columns]
         self._N = max((int(column.shape[-1]) for column in named if column is not None), default=1)
+        self._read = self._read_by_row()
         self._sizes = [1] * len(program.parameters)
         self._pullback = Pullback(program, program.outputs, summed=True)
 
@@ -84,6 +86,27 @@ class BoundTape:
         """The derivative of each row of each output by each parameter: (S, N, P), or (S, 1, P) per output."""
         outputs, saved = self.forward(theta_SP)
         return [self._jacobian(saved, output, i) for i, output in enumerate(outputs)]
+
+    def of(self, rows: slice | Tensor) -> BoundTape:
+        """The tape on some of the rows: a range of them, indices (B,), or (S, B) where trials differ."""
+        some = copy(self)
+        some._constants = self._constants.copy()
+        for at in self._read:
+            column = self._constants[at]
+            if isinstance(rows, Tensor) and rows.dim() == column.dim() == 1:
+                some._constants[at] = column.index_select(0, rows)  # a third of the time that indexing takes
+            else:
+                some._constants[at] = column[..., rows]
+        some._N = rows.shape[-1] if isinstance(rows, Tensor) else len(range(self._N)[rows])
+        return some
+
+    def _read_by_row(self) -> list[int]:
+        """The constants with a value for each row that something live, or an output, reads."""
+        program = self._program
+        live = (instruction for register, instruction in program.instructions.items() if register in program.live)
+        read = {*(r for instruction in live for r in instruction.reads), *program.outputs} & program.rows
+        places = (register - len(program.parameters) for register in sorted(read - program.live))
+        return [at for at in places if self._constants[at].shape[-1] > 1]
 
     def _jacobian(self, saved: Saved, output: Tensor, i: int) -> Tensor:
         """One output's jacobian: by a way back that sums nothing, else row after row.

@@ -28,22 +28,28 @@ import torch
 from torch import Tensor, addcmul
 
 from gdtrain.optimizers import Number, build, rules
+from gdtrain.optimizers.clipping import Clip, clipped
 from gdtrain.optimizers.rules import Optimizer, State
 
 
-def build_penalised(name: str, options: Mapping[str, Any], like: Tensor, l1_SP: Tensor, l2_SP: Tensor) -> Optimizer:
+def build_penalised(
+    name: str, options: Mapping[str, Any], like: Tensor, l1_SP: Tensor, l2_SP: Tensor, clip: Clip | None = None
+) -> Optimizer:
     """The optimizer `name` with torch.optim's keyword `options`, on loss + penalty.
 
     l1_SP, l2_SP  of each parameter, (S, P) or (1, P); 0 leaves one free. l1 above 0 is for sgd alone; the experiment
                   has refused it elsewhere
+    clip          of the gradient of loss and l2
     """
     rule = _proximal(options, like, l1_SP) if bool((l1_SP > 0).any()) else build(name, options, like)
+    if clip is not None:
+        rule = clipped(rule, clip)
     if bool((l2_SP > 0).any()):
         rule = rules.decay_gradient(rule, l2_SP)
 
     def take(rows: Tensor) -> Optimizer:
         own = {key: value[rows] for key, value in options.items() if isinstance(value, Tensor) and len(value) > 1}
-        return build_penalised(name, {**options, **own}, like, _taken(l1_SP, rows), _taken(l2_SP, rows))
+        return build_penalised(name, {**options, **own}, like, _taken(l1_SP, rows), _taken(l2_SP, rows), clip)
 
     return rule._replace(take=take)
 

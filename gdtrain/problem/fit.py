@@ -6,7 +6,9 @@ Shapes: P trained parameters, Q reported ones, N rows.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
+import torch
 from torch import Tensor
 
 from gdtrain.experiment.formulas import sides
@@ -19,7 +21,7 @@ from gdtrain.problem.compress import Compressor
 from gdtrain.problem.data import Data
 from gdtrain.problem.objective import Block, DataLoss
 from gdtrain.problem.parameters import Parameters, build_parameters
-from gdtrain.problem.predictors import Formula
+from gdtrain.problem.predictors import Formula, Rows, taken
 from gdtrain.problem.problem import Columns, Problem, by_name, fixed_columns, loss_factor, loss_of, tensors, zero_like
 from gdtrain.problem.quadratic import Quadratic
 
@@ -86,7 +88,17 @@ def _on_rows(
         rows = len(target_N[part])
         predictor = Formula(right, parameters.trained, {**fixed, **inside}, rows, parameters.start_Q)
         blocks.append(Block(predictor, target_N[None, part]))
-    return DataLoss(lambda trials: blocks, loss)
+
+    @cache
+    def whole() -> Formula:
+        with torch.inference_mode(mode=False):  # what is made inside of it, autograd refuses
+            return Formula(right, parameters.trained, {**fixed, **columns}, len(target_N), parameters.start_Q)
+
+    def pick(rows: Rows) -> Block:
+        mine = taken(target_N, rows)
+        return Block(whole().of(rows), mine if mine.dim() == 2 else mine[None])
+
+    return DataLoss(lambda trials: blocks, loss, pick)
 
 
 def _size(target_N: Tensor, loss: Loss) -> float:

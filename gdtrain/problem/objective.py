@@ -12,7 +12,7 @@ from torch import Tensor
 from gdtrain.formula import Node
 from gdtrain.formula.tape import Tape
 from gdtrain.losses import Loss
-from gdtrain.problem.predictors import Predictor
+from gdtrain.problem.predictors import Predictor, Rows
 
 
 class Objective(Protocol):
@@ -31,9 +31,17 @@ class Objective(Protocol):
         ...
 
 
+class ByRows(Objective, Protocol):
+    """An objective that is a sum or a mean over rows of data."""
+
+    def gradient_on(self, theta_SP: Tensor, rows: Rows) -> Tensor:
+        """The gradient (S, P) of the same objective over some rows alone: a mean is over these, a sum of these."""
+        ...
+
+
 @dataclass(frozen=True)
 class Block:
-    """Some rows: their predictor, and their target as (1, N) or (1, N, T)."""
+    """Some rows: their predictor, and their target as (1, N) or (1, N, T), or (S, N) or (S, N, T)."""
 
     predictor: Predictor
     target: Tensor
@@ -42,13 +50,16 @@ class Block:
 class DataLoss:
     """A loss of predictions against targets: sums over blocks of rows, divided once.
 
-    cut   how many trials there are -> the blocks that suit so many: all of the rows, in one order
+    cut    how many trials there are -> the blocks that suit so many: all of the rows, in one order
+    pick   rows -> the block of these alone; None where `gradient_on` is not asked for
 
     A mean is over rows, and over targets too where there are several, as in torch.
     """
 
-    def __init__(self, cut: Callable[[int], Sequence[Block]], loss: Loss) -> None:
-        self._cut, self.loss = cut, loss
+    def __init__(
+        self, cut: Callable[[int], Sequence[Block]], loss: Loss, pick: Callable[[Rows], Block] | None = None
+    ) -> None:
+        self._cut, self.loss, self._pick = cut, loss, pick
         blocks = cut(1)
         self.elements = sum(block.target.numel() for block in blocks)
         divisor = self.elements if loss.reduction == "mean" else 1
@@ -65,6 +76,15 @@ class DataLoss:
             more_loss, more_gradient = self._block(block, theta_SP)
             loss, gradient = loss + more_loss, gradient + more_gradient
         return loss / self._value_divisor, gradient if self._undivided else gradient / self._slope_divisor
+
+    def gradient_on(self, theta_SP: Tensor, rows: Rows) -> Tensor:
+        assert self._pick is not None
+        block = self._pick(rows)
+        prediction, saved = block.predictor.forward(theta_SP)
+        _, slope = self.loss.rule(prediction, block.target)
+        elements = block.target[0].numel() if self.loss.reduction == "mean" else 1
+        gradient = block.predictor.backward(saved, slope)
+        return gradient if elements == self.loss.slope_factor else gradient * (self.loss.slope_factor / elements)
 
     def _block(self, block: Block, theta_SP: Tensor) -> tuple[Tensor, Tensor]:
         prediction, saved = block.predictor.forward(theta_SP)

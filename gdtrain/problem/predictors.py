@@ -1,19 +1,24 @@
 """Predictors: theta_SP to predictions for a block of rows, and back to a gradient.
 
 Every predictor has `forward(theta_SP) -> (prediction, saved)` and `backward(saved, slope) -> gradient_SP`, where
-`slope` is the loss's derivative in the prediction, and `jacobian(theta_1P) -> (rows, P)`. Trials never mix.
+`slope` is the loss's derivative in the prediction, and `jacobian(theta_1P) -> (rows, P)`. Trials never mix. Those over
+columns have `of(rows)`, the same over some of them: Rows are a range, indices (B,), or (S, B), each trial's own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from gdtrain.formula import Node
 from gdtrain.formula.tape import Tape
+
+Rows = slice | Tensor
 
 
 class Predictor(Protocol):
@@ -48,6 +53,12 @@ class Formula:
         (jacobian,) = self._tape.jacobian(theta_1P)
         return jacobian[0].expand(self._rows, -1)
 
+    def of(self, rows: Rows) -> Formula:
+        some = copy(self)
+        some._tape = self._tape.of(rows)
+        some._rows = rows.shape[-1] if isinstance(rows, Tensor) else len(range(self._rows)[rows])
+        return some
+
 
 class Equations:
     """Residuals left - right of E equations, as a prediction (S, E) whose target is zero."""
@@ -73,7 +84,7 @@ class Equations:
 class Linear:
     """x_NF @ w for T targets; theta holds the free ones of the T * F weights, target by target.
 
-    Prediction (S, N) for one target, else (S, N, T).
+    Prediction (S, N) for one target, else (S, N, T). Of rows that differ between trials, x is (S, N, F).
     """
 
     def __init__(self, x_NF: Tensor, targets: int, free: Sequence[int], weights_Q: Tensor) -> None:
@@ -86,16 +97,36 @@ class Linear:
         trials = theta_SP.shape[0]
         if self._free is not None:
             theta_SP = self._weights_1Q.expand(trials, -1).index_copy(1, self._free, theta_SP)
-        if self._targets == 1:
+        if self._targets == 1 and self._x_NF.dim() == 2:
             return theta_SP @ self._x_NF.T, None
         weights_STF = theta_SP.view(trials, self._targets, -1)
-        return (weights_STF @ self._x_NF.T).transpose(1, 2), None
+        prediction = (weights_STF @ self._x_NF.mT).transpose(1, 2)
+        return prediction[:, :, 0] if self._targets == 1 else prediction, None
 
     def backward(self, saved: Any, slope: Tensor) -> Tensor:
-        by_target = slope if self._targets == 1 else slope.transpose(1, 2)
-        gradient = (by_target @ self._x_NF).flatten(1)
+        if self._targets > 1:
+            slope = slope.transpose(1, 2)
+        elif self._x_NF.dim() == 3:
+            slope = slope[:, None]
+        gradient = (slope @ self._x_NF).flatten(1)
         return gradient if self._free is None else gradient[:, self._free]
+
+    def of(self, rows: Rows) -> Linear:
+        some = copy(self)
+        some._x_NF = taken(self._x_NF, rows)
+        return some
 
     def jacobian(self, theta_1P: Tensor) -> Tensor:
         jacobian = torch.kron(torch.eye(self._targets).to(self._x_NF), self._x_NF)
         return jacobian if self._free is None else jacobian[:, self._free]
+
+
+def taken(x_N: Tensor, rows: Rows) -> Tensor:
+    """Some rows of (N, ...): (B, ...), or (S, B, ...) where trials differ."""
+    if isinstance(rows, slice):
+        return x_N[rows]
+    if x_N.dim() == 1 and rows.dim() == 1:
+        return x_N.index_select(0, rows)
+    if x_N.device.type != "cpu":
+        return x_N[rows]
+    return torch.from_numpy(np.take(x_N.numpy(), rows.numpy(), axis=0, mode="clip"))  # a third of torch's time

@@ -22,7 +22,7 @@ from gdtrain.problem.data import Columns as Arrays
 from gdtrain.problem.data import Data
 from gdtrain.problem.objective import Block, DataLoss
 from gdtrain.problem.parameters import Parameters, Scaling, build_parameters
-from gdtrain.problem.predictors import Linear
+from gdtrain.problem.predictors import Linear, Rows, taken
 from gdtrain.problem.problem import Columns, Problem, loss_factor, loss_of, tensors, zero_like
 from gdtrain.problem.quadratic import Quadratic, side_by_side
 
@@ -197,7 +197,13 @@ def _on_rows(columns: Columns, target: Tensor, parameters: Parameters, layout: _
     def cut(trials: int) -> list[Block]:
         return blocks_of(max(_LEAST_ROWS, BLOCK_ROWS >> (trials - 1).bit_length()))
 
-    return DataLoss(cut, loss)
+    whole = Linear(x_ND, targets, parameters.free, weights_Q)
+
+    def pick(rows: Rows) -> Block:
+        mine = taken(target, rows)
+        return Block(whole.of(rows), mine if isinstance(rows, Tensor) and rows.dim() == 2 else mine[None])
+
+    return DataLoss(cut, loss, pick)
 
 
 def _design(columns: Sequence[Tensor], intercept: bool, rows: int, like: Tensor) -> Tensor:

@@ -84,9 +84,12 @@ def _how(result: Result) -> str:
     optimizer = train["optimizer"]["name"]
     lr = f"lr {short(train['lr'])}"
     if "lr_final" in train:
-        lr += f" (halved to {short(train['lr_final'])})"
+        became = train["schedule"]["name"] if "schedule" in train else "halved"
+        lr += f" ({became} to {short(train['lr_final'])})"
+    batches = [f"mini-batches of {train['batch_size']:,}"] if "batch_size" in train else []
+    clip = [f"{what} clipped to {short(most)}" for what, most in train.get("clip", {}).items()]
     scale = [f"columns scaled ({train['scale']})"] if train["scale"] != "none" else []
-    parts = [optimizer, lr, *scale, f"engine {engine['name']} ({engine['reason']})"]
+    parts = [optimizer, lr, *batches, *clip, *scale, f"engine {engine['name']} ({engine['reason']})"]
     chosen = dict.fromkeys(key.rpartition(".")[2] for key in train["chosen"])
     return ", ".join(parts) + (f"; chosen for you: {', '.join(chosen)}" if chosen else "")
 

@@ -24,6 +24,9 @@ PAIRS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"loss": "huber"}, {"loss": {"name": "huber"}}),
     ({"loss": {"name": "huber", "delta": 2}}, {"loss": {"name": "huber", "delta": 2}}),
     ({"train": {"optimizer": "sgd"}}, {"train": {"optimizer": {"name": "sgd"}}}),
+    ({"train": {"schedule": "cosine"}}, {"train": {"schedule": {"name": "cosine"}}}),
+    ({"train": {"clip": 0.5}}, {"train": {"clip": {"norm": 0.5}}}),
+    ({"train": {"clip": {"value": 0.5}}}, {"train": {"clip": {"value": 0.5}}}),
     ({"params": {"w": 0.5}}, {"params": {"w": {"start": {"value": 0.5}}}}),
     ({"params": {"w": {"start": 1, "min": 0}}}, {"params": {"w": {"start": {"value": 1}, "min": 0}}}),
     (
@@ -146,7 +149,7 @@ def test_json_schema_admits_the_short_forms() -> None:
         "type": "array",
         "minItems": 1,
     }
-    assert len(FORMS) == 10  # each of them has its line above or in PAIRS
+    assert len(FORMS) == 12  # each of them has its line above or in PAIRS
 
 
 def test_json_schema_describes_every_key_and_knows_no_null() -> None:
