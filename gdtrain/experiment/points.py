@@ -22,6 +22,7 @@ PER_TRIAL = re.compile(
     r"train\.(lr|epochs|seed)|params\..+\.start\.value"
     r"|train\.optimizer\.(momentum|dampening|weight_decay|eps|alpha|lr_decay|initial_accumulator_value|momentum_decay)"
 )
+_BELOW_ONE = ("train.optimizer.momentum",)  # of these, 1 or more has no closed form
 WHOLE = ("train.epochs", "train.seed", "stop.patience")
 _START = re.compile(r"params\..+\.start")
 # Keys that are the same for all trials, and why.
@@ -61,7 +62,10 @@ class Dimension:
 
     def is_number(self, i: int) -> bool:
         """Whether the value may stand beside others in one batch."""
-        return bool(self.number) and _is_number(self.values[i])
+        value = self.values[i]
+        if not (self.number and _is_number(value)):
+            return False
+        return not (self.number in _BELOW_ONE and value >= 1)  # from there on it is another program
 
 
 def _is_number(value: object) -> bool:
@@ -132,7 +136,7 @@ def _slot(keys: tuple[Key, ...]) -> str:
     for pattern, choices in ALTERNATIVES:
         steps = pattern.split(".")
         inside = all(step in ("*", key) for step, key in zip(steps, keys, strict=False))
-        if inside and len(keys) > len(steps) and keys[len(steps)] in choices:
+        if inside and len(keys) == len(steps) + 1 and keys[-1] in choices:
             return ".".join(map(str, (*keys[: len(steps)], choices[0])))
     return ".".join(map(str, keys))
 
@@ -141,7 +145,8 @@ def _name(key: str, slots: frozenset[str]) -> str:
     if len(slots) != 1:
         return key
     (slot,) = slots
-    return slot.removesuffix(".value") if slot.endswith(".start.value") else slot.removesuffix(".name")
+    spelt = slot.removesuffix(".value") if slot.endswith(".start.value") else slot.removesuffix(".name")
+    return spelt if spelt.startswith(key) or key.startswith(spelt) else key
 
 
 def is_start(key: str) -> bool:
