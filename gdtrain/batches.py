@@ -16,7 +16,7 @@ from pathlib import Path
 from gdtrain.experiment.trials import Trials
 from gdtrain.problem.problem import Problem
 
-_FEW_EPOCHS = 300  # epochs of which about so many are recorded of each trial
+FEW_EPOCHS = 300  # epochs of which about so many are recorded of each trial
 _NUMBER = 8  # bytes
 _AT_ONCE = 1 << 16  # numbers in a formula's column for all trials: more fall out of the cache
 _STATES = 1 << 20  # numbers of states that the closed form works out at once
@@ -58,10 +58,10 @@ class Walkers:
         return [trials.experiment.train.epochs] * trials.count if own is None else [int(epochs) for epochs in own]
 
 
-def recorded_epochs(trials: int, parameters: int, memory: int) -> int:
-    """About how many epochs of each trial may be recorded."""
+def recorded_epochs(trials: int, parameters: int, memory: int, wanted: int = FEW_EPOCHS) -> int:
+    """About how many epochs of each trial are recorded: those that are wanted, where there is room."""
     room = int(_RECORD_SHARE * memory) // max(1, _NUMBER * trials * (parameters + 1))
-    return max(2, min(_FEW_EPOCHS, room))
+    return max(2, min(wanted, room))
 
 
 def cut(problem: Problem, trials: Trials, epochs: int, memory: int) -> Iterator[Sequence[int]]:
@@ -75,7 +75,7 @@ def _fitting(problem: Problem, trials: Trials, memory: int) -> int:
     """Trials whose states in work fit the cache, and the memory."""
     parameters = max(1, len(problem.parameters.free))
     if problem.quadratic is not None and problem.gathered:
-        return _STATES // (parameters * _FEW_EPOCHS)
+        return _STATES // (parameters * FEW_EPOCHS)
     if problem.kind == "regress":
         return min(
             memory // (_NUMBER * _COPIES * max(parameters, _BLOCK)), memory // (_NUMBER * _orders(problem, trials))

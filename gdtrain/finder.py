@@ -64,9 +64,10 @@ def find_lr(
     *,
     watch: Watch | None = None,
     tell: Callable[[str], None] = lambda note: None,
+    ready: Callable[[Sequence[str]], None] | None = None,
 ) -> SweepResult:
     """Train a sweep over learning rates, and tell where descent is fastest and where it breaks. The rest as `sweep`."""
-    result = sweep(spec, replace(request, record=FULL_HISTORY), tables, watch=watch, tell=tell)
+    result = sweep(spec, replace(request, record=FULL_HISTORY), tables, watch=watch, tell=tell, ready=ready)
     trials = _reaches(result.trials)
     fastest = _fastest(trials)
     lost = [_lr(trial) for trial in trials if not trial.sound]

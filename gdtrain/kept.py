@@ -24,21 +24,29 @@ class Kept:
         self.notes = store.notes if store else []
 
     @classmethod
-    def of(cls, spec: Sweep, also: Sequence[Mapping[str, Any]], out: str | Path | None, frame: object | None) -> Kept:
-        """The folder `out` of a sweep, opened; `also` is what each group's documents show besides.
+    def of(
+        cls,
+        spec: Sweep,
+        shown: Sequence[tuple[Experiment, Mapping[str, Any]]],
+        out: str | Path | None,
+        frame: object | None,
+    ) -> Kept:
+        """The folder `out` of a sweep, opened.
+
+        shown  of each group the experiment as its documents tell it, and what they show besides
 
         Raises UserError as `Store.open`.
         """
         if out is None:
             return cls(None, [], [])
         prints, keys = Fingerprints(frame), []
-        for group, shown in zip(spec.groups, also, strict=True):
+        for group, (_, also) in zip(spec.groups, shown, strict=True):
             experiment = group.trials.experiment
-            keys.append(TrialKeys(experiment, prints.of(experiment), shown).of(group.trials))
+            keys.append(TrialKeys(experiment, prints.of(experiment), also).of(group.trials))
         text = dump(_seen_from(Path(out), spec.declared))
         every = [key for group_keys in keys for key in group_keys]
         store = Store.open(out, spec.experiment, prints.of(spec.experiment), keys=every, text=text)
-        return cls(store, keys, [group.trials.experiment for group in spec.groups])
+        return cls(store, keys, [experiment for experiment, _ in shown])
 
     def __bool__(self) -> bool:
         return self._store is not None
@@ -60,10 +68,11 @@ class Kept:
         assert found is not None
         return renewed(found, self._experiments[group])
 
-    def add(self, group: int, trials: Iterable[tuple[int, Callable[[], dict[str, Any]]]]) -> None:
+    def add(self, group: int, trials: Sequence[tuple[int, Callable[[], dict[str, Any]]]]) -> None:
         """Keep the documents of points of a group, all or none."""
         if self._store is not None:
-            self._store.add([(self._keys[group][point], document()) for point, document in trials])
+            keys = [self._keys[group][point] for point, _ in trials]
+            self._store.add(keys, (document() for _, document in trials))
 
     def finish(self, pieces: Iterable[str]) -> None:
         """Write the sweep's document."""

@@ -6,7 +6,7 @@ Shapes: S trials, P trained parameters, Q reported ones, K recorded epochs, N ro
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -69,38 +69,18 @@ class Batch:
 
     @cached_property
     def _remedies(self) -> dict[tuple[int, int], float | None]:
-        """For each trial that diverged, by its number and last epoch, an lr that would not: a neighbour's that differs
-        in nothing else, where there is one.
-        """
-        lost = [key for key, (status, _) in self.judged.items() if status == "diverged"]
-        known = {} if self.plan.engine.name == "exact" else self._surviving_neighbours(lost)
-        rest = [key for key in lost if key not in known]
-        rates = [self._lr(s, epochs) for s, epochs in rest]
-        found = surviving_lr(self.plan.take([s for s, _ in rest]), rates) if rest else []
-        return {**known, **dict(zip(rest, found, strict=True))}
+        """For each trial that diverged, by its number and last epoch, an lr that would not."""
+        found: dict[tuple[int, int], float | None] = {}
+        for epochs in self.reads:
+            lost = [s for (s, last), (status, _) in self.judged.items() if status == "diverged" and last == epochs]
+            rates = [self._lr(s, epochs) for s in lost]
+            plan = replace(self.plan.take(lost), reads=(epochs,)) if lost else self.plan
+            found |= {(s, epochs): lr for s, lr in zip(lost, surviving_lr(plan, rates) if lost else (), strict=True)}
+        return found
 
     def _lr(self, s: int, epochs: int) -> float:
         """The learning rate that a trial came to; of a schedule what it starts from."""
         return self.reads[epochs][s].lr if self.plan.schedule is None else float(self.plan.lr_S[s])
-
-    def _surviving_neighbours(self, lost: Sequence[tuple[int, int]]) -> dict[tuple[int, int], float | None]:
-        """Of the trials with a lower lr that did not diverge, the lr of the one with the least loss."""
-        others = [values for key, values in self.trials.numbers.items() if key != "train.lr"]
-        if "train.lr" not in self.trials.numbers:
-            return {}
-        alike: dict[tuple[object, ...], list[tuple[float, float]]] = {}
-        for (s, epochs), (status, _) in self.judged.items():
-            if status != "diverged":
-                end = self.reads[epochs][s]
-                alike.setdefault((epochs, *(values[s] for values in others)), []).append(
-                    (end.loss, self._lr(s, epochs))
-                )
-        found: dict[tuple[int, int], float | None] = {}
-        for s, epochs in lost:
-            same = alike.get((epochs, *(values[s] for values in others)), [])
-            if lower := [pair for pair in same if pair[1] < self._lr(s, epochs)]:
-                found[s, epochs] = min(lower)[1]
-        return found
 
 
 @dataclass(frozen=True)

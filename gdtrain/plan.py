@@ -217,11 +217,12 @@ def make_plan(
     experiment = trials.experiment
     settings, stop, parameters = experiment.train, experiment.stop, problem.parameters
     reads = tuple(sorted(reads)) or (settings.epochs,)
-    _refuse_long_history(reads[-1], every, len(parameters.names))
+    _refuse_long_history(reads[-1], every, len(parameters.names) * trials.count)
     theta_SP = parameters.theta(start_values(trials, parameters))
     options = _options(trials, theta_SP)
     sgd = Sgd(**options) if settings.optimizer.name == "sgd" else Sgd()
     decay = 0.0 if _decoupled(settings.optimizer.name, options) else options.get("weight_decay", 0.0)
+    decay = decay.to(theta_SP) if isinstance(decay, Tensor) else decay
     engine = choose_engine(experiment, problem)
     penalty = penalty_of(trials, problem)
     ridges = Ridges(problem.quadratic, penalty.weights_P) if penalty and problem.quadratic else None
@@ -265,17 +266,27 @@ def choose_engine(experiment: Experiment, problem: Problem) -> Engine:
     data = "compressed" if problem.gathered else "rows" if problem.rows else "none"
     if experiment.train.engine == "loop":
         return Engine("loop", data, "asked for")
-    obstacle = problem.obstacle or _no_closed_form(experiment.train)
-    if not obstacle and problem.parameters.bounded:
-        obstacle = "bounds have no closed form"
-    if not obstacle and experiment.penalty is not None and experiment.penalty.l1:
-        obstacle = "l1 has no closed form"
-    if not obstacle:
-        return Engine("exact", "compressed", CLOSED_FORM)
-    if experiment.train.engine == "exact":
+    obstacle = engine_obstacle(experiment, problem.obstacle)
+    refuse_exact(experiment, obstacle)
+    return Engine("loop", data, obstacle) if obstacle else Engine("exact", "compressed", CLOSED_FORM)
+
+
+def engine_obstacle(experiment: Experiment, problem_s: str) -> str:
+    """Why the experiment has no closed form, as a clause, where the problem's own obstacle is `problem_s`; "" where it
+    has one.
+    """
+    if found := problem_s or _no_closed_form(experiment.train):
+        return found
+    if any(param.min is not None or param.max is not None for param in experiment.params.values()):
+        return "bounds have no closed form"
+    return "l1 has no closed form" if experiment.penalty is not None and experiment.penalty.l1 else ""
+
+
+def refuse_exact(experiment: Experiment, obstacle: str) -> None:
+    """Raises UserError where the closed form was asked for and there is an obstacle."""
+    if obstacle and experiment.train.engine == "exact":
         place = experiment.tree.find("train", "engine")
         raise place.error(f"there is no closed form here: {obstacle}", "leave engine to auto")
-    return Engine("loop", data, obstacle)
 
 
 def _options(trials: Trials, like: Tensor) -> dict[str, Any]:
@@ -302,10 +313,11 @@ def _no_closed_form(settings: Train) -> str:
     return "clipping has no closed form" if settings.clip is not None else ""
 
 
-def _refuse_long_history(epochs: int, every: int | None, parameters: int) -> None:
-    if every is None or epochs // every * parameters <= _HISTORY_NUMBERS:
+def _refuse_long_history(epochs: int, every: int | None, numbers: int) -> None:
+    """`numbers` are those of an epoch."""
+    if every is None or epochs // every * numbers <= _HISTORY_NUMBERS:
         return
-    sparser = int(10 ** math.ceil(math.log10(epochs * parameters / _HISTORY_NUMBERS)))
+    sparser = int(10 ** math.ceil(math.log10(epochs * numbers / _HISTORY_NUMBERS)))
     what = f"{epochs // every:,} epochs are too many to show"
     raise UserError(what, where="--every", remedy=f"show every {sparser:,}th")
 
@@ -316,8 +328,6 @@ def _few(shown: Collection[int], epochs: int, few: int) -> Collection[int]:
     """
     if epochs <= few:
         return range(epochs + 1)
-    if len(shown) > few:
-        return frozenset({0, epochs})
-    room = few - len(shown)
+    room = max(0, few - len(shown))
     spread = [*range(min(101, room)), *np.geomspace(100, epochs, max(0, room - 101)).round().astype(int).tolist()]
     return frozenset(shown) | frozenset(spread)

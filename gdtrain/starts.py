@@ -26,4 +26,5 @@ def train_starts(
     tables = tables or Tables()
     names = tables.of(experiment).names.parameters
     spec = many_starts(experiment.with_starts(names), names, count)
-    return replace(sweep(spec, request or Request(), tables, watch=watch, ready=ready), starts=count)
+    request = replace(request or Request(), starts=count)
+    return sweep(spec, request, tables, watch=watch, ready=ready)

@@ -14,23 +14,23 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gdtrain.batches import Walkers, cut, recorded_epochs, usual_memory
+from gdtrain.batches import FEW_EPOCHS, Walkers, cut, recorded_epochs, usual_memory
 from gdtrain.engines.loop import Watch
 from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.sweep import Group, Sweep
 from gdtrain.experiment.trials import Trials
 from gdtrain.kept import Kept
 from gdtrain.outcome import Batch, Outcome, statement, versions
-from gdtrain.plan import make_plan
+from gdtrain.plan import engine_obstacle, make_plan, refuse_exact
+from gdtrain.problem.affine import obstacle
 from gdtrain.problem.build import build_problem
-from gdtrain.problem.data import Data, PredictedRows, rows_to_predict
-from gdtrain.problem.problem import Problem
+from gdtrain.problem.data import Data, PredictedRows
+from gdtrain.problem.problem import Problem, zero_like
 from gdtrain.report.render import pieces
 from gdtrain.results import SweepResult, Trial
 from gdtrain.tables import Tables
 from gdtrain.train import threads, useful_threads
 
-FEW_EPOCHS = 300  # epochs of which about so many are recorded of each trial
 _ROUNDING = 1e-28  # of the loss of predicting nothing: the squares of rounding errors
 
 
@@ -42,6 +42,7 @@ class Request:
     every, gradients  of each trial's history, as for a run
     record            about so many epochs of each trial are recorded
     rank_by, top      what ranks the trials, and how many of the best are shown
+    starts            the points are so many starts of one problem
     memory            bytes that trials side by side may take; None for a quarter of the machine's
     out               a folder that keeps finished trials; what is there already is not trained again
     rerun             what the best trial sets -> the command that trains it alone
@@ -53,6 +54,7 @@ class Request:
     record: int = FEW_EPOCHS
     rank_by: str = "loss"
     top: int | None = None
+    starts: int | None = None
     memory: int | None = None
     out: str | Path | None = None
     rerun: Callable[[Mapping[str, Any]], str] = lambda settings: ""
@@ -79,13 +81,14 @@ def sweep(
     """
     began = time.perf_counter()
     tables = tables or Tables()
-    groups = [_Ready.of(group, tables.of(group.trials.experiment), spec, request) for group in spec.groups]
+    groups = [_Ready.of(group, tables, spec, request) for group in spec.groups]
     if ready is not None:
         ready(list(dict.fromkeys(name for group in groups for name in group.data.names.parameters)))
-    with Kept.of(spec, [group.also for group in groups], request.out, tables.frame) as kept:
+    shown = [(group.experiment, group.also) for group in groups]
+    with Kept.of(spec, shown, request.out, tables.frame) as kept:
         for note in kept.notes:
             tell(note)
-        run = _Run(spec, request, groups, kept, tables, watch)
+        run = _Run(spec, request, groups, kept, watch)
         run.carry_out()
         result = run.result()
         result.timing = {"load_s": run.load_s, "train_s": time.perf_counter() - began - run.load_s}
@@ -96,20 +99,31 @@ def sweep(
 
 @dataclass(frozen=True)
 class _Ready:
-    """A group whose data has been opened; `few` is how many epochs of each trial are recorded, about."""
+    """A group that can be trained: its data opened, and all checked that can be before.
+
+    rows  those to predict
+    few   how many epochs of each trial are recorded, about
+    also  what its documents show besides
+    """
 
     group: Group
     experiment: Experiment
     data: Data
+    rows: PredictedRows
     few: int
     also: Mapping[str, Any]
 
     @classmethod
-    def of(cls, group: Group, data: Data, spec: Sweep, request: Request) -> _Ready:
+    def of(cls, group: Group, tables: Tables, spec: Sweep, request: Request) -> _Ready:
+        """Raises UserError where the group cannot be trained."""
+        data = tables.of(group.trials.experiment)
         memory, names = request.memory or usual_memory(), data.names.parameters
-        few = min(request.record, recorded_epochs(len(spec.points), len(names), memory))
+        experiment = group.trials.experiment.with_starts(names)
+        zero_like(experiment)
+        refuse_exact(experiment, engine_obstacle(experiment, obstacle(experiment, data.names)))
+        few = recorded_epochs(len(spec.points), len(names), memory, request.record)
         also = {"every": request.every, "gradients": request.gradients, "recorded": few}
-        return cls(group, group.trials.experiment.with_starts(names), data, few, also)
+        return cls(group, experiment, data, tables.rows(experiment, data), few, also)
 
     @property
     def problem_key(self) -> str:
@@ -132,11 +146,10 @@ class _Run:
         request: Request,
         groups: Sequence[_Ready],
         kept: Kept,
-        tables: Tables,
         watch: Watch | None,
     ) -> None:
         self._spec, self._request, self._groups, self._kept = spec, request, groups, kept
-        self._tables, self._watch = tables, watch
+        self._watch = watch
         self._trials: dict[int, Trial] = {}
         self._problem: tuple[str, Problem] | None = None
         self._statement, self._scale = "", 0.0
@@ -150,7 +163,6 @@ class _Run:
                 break
             began = time.perf_counter()
             problem = self._posed(ready)
-            rows = rows_to_predict(ready.experiment, ready.data, self._tables.stdin)
             self.load_s += time.perf_counter() - began
             self._statement = self._statement or statement(ready.experiment, problem)
             self._scale = max(self._scale, problem.loss_scale)
@@ -159,19 +171,17 @@ class _Run:
             for batch in cut(problem, walkers, found.reads[-1], self._request.memory or usual_memory()):
                 left = [w for w in batch if not self._take_kept(i, found.points[w])]
                 if left and not self._stopped:
-                    made = self._descended(walkers.take(left), ready, problem, rows, found.reads)
+                    made = self._descended(walkers.take(left), ready, problem, found.reads)
                     self._take(i, made, [(s, point) for s, w in enumerate(left) for point in found.points[w]])
                 self._done += len(batch)
 
-    def _descended(
-        self, trials: Trials, ready: _Ready, problem: Problem, rows: PredictedRows, reads: Sequence[int]
-    ) -> Batch:
+    def _descended(self, trials: Trials, ready: _Ready, problem: Problem, reads: Sequence[int]) -> Batch:
         """A batch of a group, trained."""
         request = self._request
         with threads(useful_threads(problem)):
             plan = make_plan(trials, problem, request.every, reads=reads, brief=ready.few)
             descent = plan.run(self._asked(trials.count, plan.epochs))
-            return Batch(trials, ready.data, plan, descent, rows, gradients=request.gradients)
+            return Batch(trials, ready.data, plan, descent, ready.rows, gradients=request.gradients)
 
     def _posed(self, ready: _Ready) -> Problem:
         """The group's problem: the last group's where it is the same."""
@@ -238,6 +248,7 @@ class _Run:
             floor=_ROUNDING * (self._scale or _least_first(trials)),
             warnings=[*self._warnings(), *_incomparable(self._groups, request.rank_by)],
             top=request.top,
+            starts=request.starts,
             groups=len(spec.groups),
             trained=self._trained if self._kept else None,
             interrupted=len(trials) < len(spec.points) or any(trial.status == "interrupted" for trial in trials),
@@ -272,7 +283,7 @@ def _document(outcome: Outcome) -> dict[str, Any]:
 
 def _kept_trial(settings: Mapping[str, Any], document: Mapping[str, Any], read: Callable[[], dict[str, Any]]) -> Trial:
     """A trial from its document."""
-    loss, history = document["loss"], document["history"]
+    loss = document["loss"]
     return Trial(
         settings,
         document["verdict"]["status"],
@@ -281,7 +292,7 @@ def _kept_trial(settings: Mapping[str, Any], document: Mapping[str, Any], read: 
         float(loss["initial"]),
         {name: float(fields["value"]) for name, fields in document["params"].items()},
         read,
-        lambda: [(row["epoch"], float(row["loss"])) for row in history],
+        lambda: [(row["epoch"], float(row["loss"])) for row in read()["history"]],
     )
 
 

@@ -1,11 +1,12 @@
-"""The data of several experiments, each table opened once."""
+"""The tables that several experiments read, each opened once."""
 
 from __future__ import annotations
 
+import io
 from typing import BinaryIO
 
-from gdtrain.experiment.schema import Experiment
-from gdtrain.problem.data import Data, experiment_source, opened
+from gdtrain.experiment.schema import STDIN, Experiment
+from gdtrain.problem.data import Data, PredictedRows, experiment_source, opened, rows_to_predict
 from gdtrain.sources import Source
 
 
@@ -13,19 +14,22 @@ class Tables:
     """Opens data for experiments.
 
     frame  a data frame or a dict of arrays in place of their data
-    stdin  where data at path `-` comes from
+    stdin  where data at path `-` comes from; read once, however many experiments want it
     """
 
     def __init__(self, frame: object | None = None, stdin: BinaryIO | None = None) -> None:
-        self.frame, self.stdin = frame, stdin
+        self.frame, self._stdin = frame, stdin
+        self._read: bytes | None = None
         self._sources: dict[str, Source | None] = {}
         self._data: dict[str, list[Data]] = {}
+        self._rows: dict[tuple[str, int], PredictedRows] = {}
 
     def of(self, experiment: Experiment) -> Data:
         """An experiment's data; that of another where they name the same. Raises UserError as `open_data`."""
         key = experiment.data.model_dump_json() if experiment.data else ""
         if key not in self._sources:
-            self._sources[key] = experiment_source(experiment, frame=self.frame, stdin=self.stdin)
+            stdin = self._input(experiment.data is not None and experiment.data.path == STDIN)
+            self._sources[key] = experiment_source(experiment, frame=self.frame, stdin=stdin)
         data = opened(experiment, self._sources[key])
         before = self._data.setdefault(key, [])
         for other in before:
@@ -33,3 +37,20 @@ class Tables:
                 return other
         before.append(data)
         return data
+
+    def rows(self, experiment: Experiment, data: Data) -> PredictedRows:
+        """The rows that an experiment wants predicted. Raises UserError as `rows_to_predict`."""
+        if experiment.predict is None:
+            return rows_to_predict(experiment, data)
+        key = experiment.predict.model_dump_json(), id(data)
+        if key not in self._rows:
+            self._rows[key] = rows_to_predict(experiment, data, self._input(experiment.predict.path == STDIN))
+        return self._rows[key]
+
+    def _input(self, wanted: bool) -> BinaryIO | None:
+        """Standard input from its beginning, where it is wanted."""
+        if not wanted or self._stdin is None:
+            return self._stdin
+        if self._read is None:
+            self._read = self._stdin.read()
+        return io.BytesIO(self._read)

@@ -64,16 +64,10 @@ def experiment_of(spec: Sweep, i: int) -> Experiment:
 
 
 def alone(spec: Sweep, i: int, **options: Any) -> Document:
-    """The document of a point that is trained by itself, in a form to be compared."""
+    """The document of a point that is trained by itself."""
     document = train(experiment_of(spec, i), **options).to_dict()
     del document["timing"]
-    return comparable(document)
-
-
-def comparable(document: Document) -> Document:
-    """A document without the lr that would not diverge, for which a sweep looks among its own."""
-    verdict = document["verdict"]
-    return {**document, "verdict": {**verdict, "detail": verdict["detail"].partition("; lr ")[0]}}
+    return document
 
 
 def without_middle(document: Document, other: Document) -> Document:

@@ -29,7 +29,8 @@ def kept(folder: Path, count: int = 4) -> list[str]:
     keys = keys_of(experiment())
     with opened(folder) as store:
         for i in range(0, count, 2):
-            store.add([(keys[j], document(j)) for j in range(i, min(i + 2, count))])
+            some = range(i, min(i + 2, count))
+            store.add([keys[j] for j in some], map(document, some))
     return keys
 
 
@@ -45,10 +46,10 @@ def test_what_is_kept_comes_back_as_it_was(tmp_path: Path) -> None:
         assert [key in store for key in keys] == [True, True, True, False]
         assert json.dumps(store.get(keys[1])) == json.dumps(document(1))  # order and all digits
         assert store.notes == ["3 of 4 trials are kept from before"]
-        store.add([(keys[3], document(3))])
+        store.add([keys[3]], [document(3)])
         assert store.get(keys[3]) == document(3) and len(store) == 4
-        store.add([(keys[3], document(3))])  # once more changes nothing
-        store.add([])
+        store.add([keys[3]], [document(3)])  # once more changes nothing
+        store.add([], [])
     assert sorted(os.listdir(tmp_path / "out")) == [".lock", "experiment.yaml", "sweep.json", "trials"]
     assert len(os.listdir(tmp_path / "out" / "trials")) == 3
 
@@ -64,7 +65,7 @@ def test_a_new_folder_says_nothing_and_holds_the_experiment(tmp_path: Path) -> N
 
 def test_a_number_that_is_not_finite_is_no_plain_json(tmp_path: Path) -> None:
     with opened(tmp_path / "out") as store, pytest.raises(ValueError, match="not JSON compliant"):
-        store.add([(keys_of(experiment())[0], {"loss": float("nan")})])
+        store.add(keys_of(experiment())[:1], [{"loss": float("nan")}])
     assert os.listdir(tmp_path / "out" / "trials") == []
 
 
@@ -156,7 +157,7 @@ def test_what_changed_in_the_data_is_said(
         keys = [TrialKeys(base, tables).key()]
         store = Store.open("out", base, tables, keys=keys, text="")
         if not store.kept:
-            store.add([(keys[0], document(0))])
+            store.add([keys[0]], [document(0)])
         return store
 
     open_with("points.csv", "x,y\n1,2\n").close()
@@ -212,7 +213,8 @@ def test_a_damaged_line_is_left_out_and_said(
         assert [store.get(key) for key in keys[2:]] == [document(2), document(3)]
         assert all(store.get(key) in (None, document(i)) for i, key in enumerate(keys))
         assert store.notes[:-1] == ([f"{path}: {note} left out"] if note else [])
-        store.add([(key, document(i)) for i, key in enumerate(keys) if key not in store])
+        missing = [i for i, key in enumerate(keys) if key not in store]
+        store.add([keys[i] for i in missing], map(document, missing))
     with opened(tmp_path / "out") as store:
         assert [store.get(key) for key in keys] == [document(i) for i in range(4)]
 
@@ -346,7 +348,7 @@ def test_a_second_sweep_is_refused_at_once(tmp_path: Path) -> None:
             opened(tmp_path / "out", experiment(epochs=5))
         what = f"--out: another run is writing {tmp_path / 'out'}; wait until it ends, or name another folder"
         assert (str(caught.value), caught.value.code) == (what, NOT_WRITTEN)
-        store.add([(keys[0], document(0))])  # the first goes on
+        store.add([keys[0]], [document(0)])  # the first goes on
     with opened(tmp_path / "out") as store:
         assert store.notes == ["1 of 4 trials are kept from before"]
 
@@ -364,7 +366,7 @@ def test_whichever_call_fails_a_new_folder_is_absent_or_readable(
             try:
                 with opened(folder) as store:
                     done = True
-                    store.add([(key, document(i)) for i, key in enumerate(keys)])
+                    store.add(keys, map(document, range(len(keys))))
                     store.finish(["new"])
             except UserError as error:
                 assert (error.code, error.where) == (NOT_WRITTEN, "--out")
@@ -397,7 +399,7 @@ def test_whichever_call_fails_an_old_folder_keeps_what_it_has(
             failing = Failing(patched, k, on)
             try:
                 with opened(folder, other, "text: new\n") as store:
-                    store.add([(key, document(10 + i)) for i, key in enumerate(new)])
+                    store.add(new, (document(10 + i) for i in range(len(new))))
                     store.finish(["new"])
             except UserError as error:
                 assert (error.code, error.where) == (NOT_WRITTEN, "--out")
@@ -434,7 +436,8 @@ def forever():
         print("open", flush=True)
         first = len(store)
         while True:
-            store.add([(key(i), document(i)) for i in range(first, first + size)])
+            some = range(first, first + size)
+            store.add([key(i) for i in some], map(document, some))
             first += size
 
 for _ in range(30):

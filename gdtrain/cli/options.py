@@ -163,6 +163,13 @@ class SweepOptions(Common):
         given = {name: texts for name in KEYS if (texts := getattr(self, name))}
         return [*(AxisFlag.of(KEYS[n], texts, f"--{n}") for n, texts in given.items()), *AxisFlag.settings(self.set)]
 
+    def refuse_beside_lr_find(self) -> None:
+        """Options that a search for a learning rate has no use for. Raises UserError."""
+        given = {"--zip": self.zip, "--random": self.random, "--rank-by": self.rank_by, "--out": self.out}
+        for flag, value in given.items():
+            if value:
+                raise UserError("--lr-find has no use for it", where=flag, remedy="leave it out")
+
     def bytes(self) -> int | None:
         """--memory as a number of bytes. Raises UserError."""
         if self.memory is None:

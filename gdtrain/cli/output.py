@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from gdtrain.cli.watched import Watched
 from gdtrain.errors import UserError, printable
 from gdtrain.expectations import Expectation, check, parse_expectation
 from gdtrain.experiment.overrides import AxisFlag, Override
-from gdtrain.experiment.schema import Experiment
+from gdtrain.experiment.schema import STDIN, Experiment
 from gdtrain.experiment.sweep import Sweep, load_sweep
 from gdtrain.report.parts import Outcome
 from gdtrain.report.render import pieces
@@ -101,17 +102,23 @@ class Output:
         from gdtrain.finder import find_lr, learning_rates
         from gdtrain.sweeping import Request
 
-        swept = [flag for flag in flags if flag.plain is None or flag.key == "train.lr"]
+        plain = [*overrides, *(flag.plain for flag in flags if flag.plain is not None)]
+        given = sys.stdin if source != STDIN else io.StringIO(sys.stdin.read())
+        some_lr = load_sweep(source, [*plain, Override("train.lr", 1.0, "--lr-find")], stdin=given)
+        swept = [flag.key for flag in flags if flag.plain is None or flag.key == "train.lr"] + some_lr.axes
         if swept:
-            remedy = "leave it out" if swept[0].key == "train.lr" else "give it one value"
-            raise UserError(f"{swept[0].key} is swept too", where="--lr-find", remedy=remedy)
-        tables, plain = _tables(), [*overrides, *(flag.plain for flag in flags if flag.plain is not None)]
-        some_lr = load_sweep(source, [*plain, Override("train.lr", 1.0, "--lr-find")], stdin=sys.stdin)
+            remedy = "leave it out" if swept[0] == "train.lr" else "give it one value"
+            raise UserError(f"{swept[0]} is swept too", where="--lr-find", remedy=remedy)
+        tables = _tables()
         _collect()
-        rates, limit = learning_rates(some_lr.groups[0].trials.experiment, tables)
-        spec = load_sweep(source, plain, [AxisFlag.of_values("train.lr", rates, "--lr-find")], stdin=sys.stdin)
+        rates, limit = learning_rates(some_lr.experiment, tables)
+        given.seek(0) if given is not sys.stdin else None
+        spec = load_sweep(source, plain, [AxisFlag.of_values("train.lr", rates, "--lr-find")], stdin=given)
+        if self.options.print_config:
+            return self.print_configs([spec.declared])
         with Watched(len(spec.points), quiet=self.options.quiet, unit="trials") as watch:
-            result = find_lr(spec, limit, Request(**request), tables, watch=watch, tell=self._note)
+            asked = Request(**request)
+            result = find_lr(spec, limit, asked, tables, watch=watch, tell=self._note, ready=self._check_get)
         return self._show_sweep(result)
 
     def _check_get(self, parameters: Sequence[str]) -> None:

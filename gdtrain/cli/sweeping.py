@@ -39,6 +39,7 @@ def sweep(
     axes, overrides = options.axes(), options.overrides()
     request = _request(options, called, source if isinstance(source, str) else None)
     if options.lr_find:
+        options.refuse_beside_lr_find()
         return output.find_lr(source, overrides, axes, request)
     spec = load_sweep(source, overrides, axes, zipped=options.zip, random=options.random, stdin=sys.stdin)
     if not spec.axes:

@@ -71,7 +71,7 @@ def translate(error: TyperException, arguments: Sequence[str]) -> UserError:
         return _unknown_verb(verb)
     where, remedy = f"gdtrain {verb}".strip(), f"see gdtrain {verb} --help"
     if verb == "sweep" and "unexpected extra argument" in message:
-        remedy = "several values stand with commas between them: --lr 0.1,0.2"
+        remedy = "it takes one file; several values stand with commas between them: --lr 0.1,0.2"
     for pattern, what in MESSAGES.items():
         if found := re.match(pattern, message):
             return UserError(what.format(*found.groups()), where=where, remedy=remedy)

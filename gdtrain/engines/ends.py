@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import bisect
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,7 +19,7 @@ from gdtrain.problem.penalty import Penalty
 Bounds = tuple[Tensor, Tensor]  # lower_P, upper_P
 Number = float | Tensor  # one for all trials, or (S, 1): one for each
 
-_TRACED = 10_000  # losses that are kept to tell whether a trial that stopped was rising
+_TRACED = 1 << 13  # epochs of which every loss is kept, to tell whether a trial that stopped was rising
 
 
 @dataclass(frozen=True)
@@ -306,7 +306,6 @@ class _Losses:
     def __init__(self, trials: int, reads: Sequence[int], *, traced: bool) -> None:
         self._trials, self._traced = trials, traced
         self._wanted = {tenth_before(epoch) for epoch in reads}
-        self._stride = max(1, math.ceil(reads[-1] / _TRACED))
         self._kept: dict[int, Tensor] = {}
         self._now = range(0)
         self._chunk: Tensor | None = None  # (C, S) with the epoch before it, where there is one
@@ -317,7 +316,7 @@ class _Losses:
         self._chunk = torch.cat([*before, loss_CS])
         self._now = range(chunk.epochs[0] - len(before), chunk.last + 1)
         first = chunk.epochs[0]
-        traced = range(-(-first // self._stride) * self._stride, chunk.last + 1, self._stride) if self._traced else ()
+        traced = _traced(first, chunk.last) if self._traced else ()
         for epoch in (*(epoch for epoch in self._wanted if epoch in chunk.epochs), *traced):
             self._kept[epoch] = loss_CS[epoch - first]
 
@@ -334,6 +333,18 @@ class _Losses:
                 mask_S = _mask(epoch_S == epoch, s)
                 earlier_S[mask_S] = self._kept[kept[at - 1]][s[mask_S]]
         return before_S, earlier_S
+
+
+def _traced(first: int, last: int) -> Iterator[int]:
+    """Epochs from `first` to `last` whose losses are kept: all of the first 8,192, half as many of each doubling after.
+
+    So what an end is compared with does not depend on how many epochs were to come.
+    """
+    while first <= last:
+        doublings = max(0, first.bit_length() - _TRACED.bit_length() + 1)
+        stride, until = 1 << doublings, _TRACED << doublings
+        yield from range(-(-first // stride) * stride, min(last + 1, until), stride)
+        first = until
 
 
 def tenth_before(epoch: int) -> int:

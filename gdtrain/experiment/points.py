@@ -22,6 +22,7 @@ PER_TRIAL = re.compile(
     r"train\.(lr|epochs|seed)|params\..+\.start\.value|penalty\.(l1|l2)"
     r"|train\.optimizer\.(momentum|dampening|weight_decay|eps|alpha|lr_decay|initial_accumulator_value|momentum_decay)"
 )
+_BELOW_ONE = ("train.optimizer.momentum",)  # of these, 1 or more has no closed form
 APART = ("penalty.l1",)  # of these, 0 is another program: without it there is a closed form
 WHOLE = ("train.epochs", "train.seed", "train.batch_size", "stop.patience")
 _START = re.compile(r"params\..+\.start")
@@ -63,7 +64,9 @@ class Dimension:
     def is_number(self, i: int) -> bool:
         """Whether the value may stand beside others in one batch."""
         value = self.values[i]
-        return bool(self.number) and _is_number(value) and not (value == 0 and self.number in APART)
+        if not (self.number and _is_number(value)):
+            return False
+        return not (value == 0 and self.number in APART) and not (value >= 1 and self.number in _BELOW_ONE)
 
 
 def _is_number(value: object) -> bool:
@@ -134,7 +137,7 @@ def _slot(keys: tuple[Key, ...]) -> str:
     for pattern, choices in ALTERNATIVES:
         steps = pattern.split(".")
         inside = all(step in ("*", key) for step, key in zip(steps, keys, strict=False))
-        if inside and len(keys) > len(steps) and keys[len(steps)] in choices:
+        if inside and len(keys) == len(steps) + 1 and keys[-1] in choices:
             return ".".join(map(str, (*keys[: len(steps)], choices[0])))
     return ".".join(map(str, keys))
 
@@ -143,7 +146,8 @@ def _name(key: str, slots: frozenset[str]) -> str:
     if len(slots) != 1:
         return key
     (slot,) = slots
-    return slot.removesuffix(".value") if slot.endswith(".start.value") else slot.removesuffix(".name")
+    spelt = slot.removesuffix(".value") if slot.endswith(".start.value") else slot.removesuffix(".name")
+    return spelt if spelt.startswith(key) or key.startswith(spelt) else key
 
 
 def is_start(key: str) -> bool:

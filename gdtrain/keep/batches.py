@@ -43,12 +43,20 @@ def line_of(key: str, document: Mapping[str, Any]) -> bytes:
     return b'{"key": "%b", "crc": %d, "document": %b}\n' % (key.encode(), _crc(key.encode(), text), text)
 
 
-def spots(path: Path, keys: Sequence[str], lines: Sequence[bytes]) -> Iterator[tuple[str, Spot]]:
-    """Where lines stand in the file that holds them."""
+def lines_of(keys: Sequence[str], documents: Iterable[Mapping[str, Any]], lengths: list[int]) -> Iterator[bytes]:
+    """The lines of trials, one by one; how long each is joins `lengths`."""
+    for key, document in zip(keys, documents, strict=True):
+        line = line_of(key, document)
+        lengths.append(len(line))
+        yield line
+
+
+def spots(path: Path, keys: Sequence[str], lengths: Sequence[int]) -> Iterator[tuple[str, Spot]]:
+    """Where lines of these lengths stand in the file that holds them."""
     offset = 0
-    for key, line in zip(keys, lines, strict=True):
-        yield key, Spot(path, offset, len(line))
-        offset += len(line)
+    for key, length in zip(keys, lengths, strict=True):
+        yield key, Spot(path, offset, length)
+        offset += length
 
 
 def scan(path: Path) -> tuple[dict[str, Spot], int]:

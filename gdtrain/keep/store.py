@@ -166,19 +166,18 @@ class Store:
         remedy = "run it again: what is missing is computed anew"
         raise UserError("has been changed or removed meanwhile", where=str(spot.path), remedy=remedy, code=DATA)
 
-    def add(self, trials: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
-        """Keep finished trials, a key and a document each: all of them or, where writing fails, none.
+    def add(self, keys: Sequence[str], documents: Iterable[Mapping[str, Any]]) -> None:
+        """Keep finished trials by their keys: all of them or, where writing fails, none. Holds one document at a time.
 
         Documents are plain JSON; a number that is not finite is a string. Raises UserError (exit 74).
         """
-        if not trials:
+        if not keys:
             return
-        keys = [key for key, _ in trials]
-        lines = [batches.line_of(key, document) for key, document in trials]
         path = self.folder / _TRIALS / batches.name_of(keys)
+        lengths: list[int] = []
         with writing(self.folder):
-            write_atomically(path, lines)
-        self._spots |= dict(batches.spots(path, keys, lines))
+            write_atomically(path, batches.lines_of(keys, documents, lengths))
+        self._spots |= dict(batches.spots(path, keys, lengths))
 
     def finish(self, pieces: Iterable[str]) -> None:
         """Write result.json: the sweep's document, in pieces. Raises UserError (exit 74)."""

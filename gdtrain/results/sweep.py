@@ -176,8 +176,8 @@ class SweepResult:
         about: dict[str, Any] = {"set": trial.set, "rank": self.ranks[s]}
         if self.finder is not None:
             about["reach"] = trial.reach
-        clean: dict[str, Any] = plain_numbers(about | trial.document())
-        return clean
+        clean: dict[str, Any] = plain_numbers(about)
+        return clean | trial.document()
 
     def tail(self) -> dict[str, Any]:
         """What the document says after its trials. Indices are places in its list: null for one that is not listed."""

@@ -217,7 +217,8 @@ WRONG: list[tuple[list[str], str]] = [
     (["--lr", "0.1"], "linear.yaml: there is nothing to sweep; give a key several values: --lr 1e-3,1e-2"),
     (
         ["--lr", "1", "2"],
-        "gdtrain sweep: there is no place for 2; several values stand with commas between them: --lr 0.1,0.2",
+        "gdtrain sweep: there is no place for 2; it takes one file; "
+        "several values stand with commas between them: --lr 0.1,0.2",
     ),
 ]
 
