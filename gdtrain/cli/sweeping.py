@@ -11,7 +11,6 @@ from typing import Annotated, Any
 import typer
 
 from gdtrain.cli.options import SweepOptions, takes_options
-from gdtrain.cli.rerun import alone
 from gdtrain.errors import UserError
 
 
@@ -65,6 +64,8 @@ def _request(options: SweepOptions, called: str, file: str | None) -> dict[str, 
 
 
 def _rerun(words: tuple[str, ...], file: str | None, settings: Mapping[str, Any]) -> str:
+    from gdtrain.cli.rerun import alone  # with pydantic behind it, which --help need not wait for
+
     if file is not None:
         return alone(words, settings, file)
     from gdtrain.experiment.starter import EXAMPLE_WORDS

@@ -99,21 +99,16 @@ class _Flight:
         lr_KS = self.lr_S1[:, 0].expand(len(epochs_K), -1)
         return Chunk(epochs, loss_KS, theta_KSP, gradient_KSP, lr_KS)
 
-    def at(self, epochs_S: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Loss (S,), theta and gradient (S, P) of each trial at an epoch of its own."""
-        theta_1SP = self._theta(epochs_S[None, :, None])
-        loss_1S, gradient_1SP = self._quadratic.loss_and_gradient(theta_1SP)
-        return loss_1S[0], theta_1SP[0], gradient_1SP[0]
+    def at(self, epochs_KS: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Loss (K, S), theta and gradient (K, S, P) of each trial at epochs of its own."""
+        theta_KSP = self._theta(epochs_KS[:, :, None])
+        loss_KS, gradient_KSP = self._quadratic.loss_and_gradient(theta_KSP)
+        return loss_KS, theta_KSP, gradient_KSP
 
-    def objective_at(self, epochs_S: Tensor) -> Tensor:
-        """What is descended (S,) at an epoch of each trial's own: the loss, and the penalty."""
-        loss_S, theta_SP, _ = self.at(epochs_S)
-        return loss_S if self.penalty is None else loss_S + self.penalty.value(theta_SP)
-
-    def finite_at(self, epochs_S: Tensor) -> Tensor:
-        """Whether each trial's state is finite at an epoch of its own (S,)."""
-        loss_S, theta_SP, gradient_SP = self.at(epochs_S)
-        return loss_S.isfinite() & (theta_SP.isfinite() & gradient_SP.isfinite()).all(-1)
+    def finite_at(self, epochs_KS: Tensor) -> Tensor:
+        """Whether each trial's state is finite at epochs of its own (K, S)."""
+        loss_KS, theta_KSP, gradient_KSP = self.at(epochs_KS)
+        return loss_KS.isfinite() & (theta_KSP.isfinite() & gradient_KSP.isfinite()).all(-1)
 
     def take(self, rows: Sequence[int]) -> _Flight:
         """The same of these trials alone."""
@@ -176,16 +171,17 @@ def _ends_at(flight: _Flight, read: int, lost_S: Tensor, first: First, trials: i
     """Each trial's end where `read` is the last epoch; at `lost_S` it is not finite."""
     epoch_S = lost_S.clamp(max=read)
     tenth_S = torch.as_tensor([tenth_before(epoch) for epoch in epoch_S.tolist()], device=epoch_S.device)
-    loss_S, theta_SP, gradient_SP = flight.at(epoch_S)
-    before_S, earlier_S = (flight.objective_at(at_S.clamp(min=0)) for at_S in (epoch_S - 1, tenth_S))
+    before_S = (epoch_S - 1).clamp(min=0)
+    loss_KS, theta_KSP, gradient_KSP = flight.at(torch.stack([epoch_S, before_S, tenth_S]))
+    objective_KS = loss_KS if flight.penalty is None else loss_KS + flight.penalty.value(theta_KSP)
     states = States(
         epoch_S=epoch_S.cpu().numpy(),
-        loss_S=loss_S,
-        theta_SP=theta_SP,
-        gradient_SP=gradient_SP,
+        loss_S=loss_KS[0],
+        theta_SP=theta_KSP[0],
+        gradient_SP=gradient_KSP[0],
         lr_S=flight.lr_S1[:, 0],
-        before_S=before_S,
-        earlier_S=earlier_S,
+        before_S=objective_KS[1],
+        earlier_S=objective_KS[2],
     )
     reasons = ["nonfinite" if lost else "epochs" for lost in (lost_S <= read).tolist()]
     return states.ends(reasons, first, None, flight.sgd.weight_decay, flight.penalty)
@@ -215,13 +211,14 @@ def _first_not_finite(flight: _Flight, epochs: int) -> Tensor:
     Below a momentum of 1 what diverges grows by a factor, and what is not finite once is so ever after.
     """
     last_S = torch.full((len(flight.theta_SP),), epochs, device=flight.theta_SP.device)
-    begins_S = flight.finite_at(torch.zeros_like(last_S))  # what is not finite at first may be so later
-    lasts_S = begins_S & flight.finite_at(last_S)
+    finite_KS = flight.finite_at(torch.stack([torch.zeros_like(last_S), last_S]))
+    begins_S = finite_KS[0]  # what is not finite at first may be so later
+    lasts_S = begins_S & finite_KS[1]
     finite_S = torch.where(lasts_S, last_S, torch.where(begins_S, 0, -1))
     infinite_S = torch.where(lasts_S, epochs + 1, torch.where(begins_S, last_S, 0))
     while bool((infinite_S - finite_S > 1).any()):
         middle_S = (finite_S + infinite_S) // 2
-        is_finite_S = flight.finite_at(middle_S)
+        is_finite_S = flight.finite_at(middle_S[None])[0]
         finite_S = torch.where(is_finite_S, middle_S, finite_S)
         infinite_S = torch.where(is_finite_S, infinite_S, middle_S)
     return infinite_S

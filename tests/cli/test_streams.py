@@ -109,6 +109,13 @@ def test_light_commands_import_nothing_heavy(command: list[str], shell: Shell) -
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+@pytest.mark.parametrize("command", [["--help"], ["sweep", "--help"], ["--version"]])
+def test_help_does_not_wait_for_the_models(command: list[str]) -> None:
+    code = f"import sys; from gdtrain.cli.process import run; run({command!r}); print('gdtrain.experiment.schema' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY, timeout=60)
+    assert done.stdout.splitlines()[-1] == "False", done.stderr
+
+
 def test_stdin_holds_the_experiment(gdtrain: Command) -> None:
     assert gdtrain("run", "-", "--get", "w", stdin=LINEAR.read_text()).out == "1.9224809378309713\n"
 
