@@ -146,7 +146,7 @@ class Outcome:
             engine=vars(plan.engine),
             recorded=history,
             train=_training(experiment, plan, end),
-            data={"rows": batch.data.rows, "columns": batch.data.names.columns},
+            data=batch.data.document,
             seed=experiment.train.seed,
             dtype=experiment.train.dtype,
             device=experiment.train.device,
@@ -186,7 +186,7 @@ def versions() -> dict[str, str]:
 def statement(experiment: Experiment, problem: Problem) -> str:
     """The problem in a line."""
     if experiment.regress:
-        return f"{', '.join(problem.targets)} on {', '.join(problem.inputs) or 'a constant'}"
+        return f"{', '.join(problem.targets)} on {', '.join(problem.terms) or 'a constant'}"
     return experiment.fit or experiment.minimize or "; ".join(experiment.solve or ())
 
 
@@ -239,13 +239,17 @@ def _predictions(problem: Problem, history: History, rows: PredictedRows) -> lis
     target = problem.target(columns) if rows.own and problem.target else None
     return [
         Prediction(
-            inputs={name: float(columns[name][i]) for name in problem.inputs},
+            inputs={name: _value(rows.inputs[name][i]) for name in problem.inputs},
             before=_row(before, i, problem.targets),
             after=_row(after, i, problem.targets),
             target=None if target is None else _row(target, i, problem.targets),
         )
         for i in range(rows.count)
     ]
+
+
+def _value(value: Any) -> float | str:
+    return value if isinstance(value, str) else float(value)
 
 
 def _row(predictions: Tensor, i: int, targets: Sequence[str]) -> float | dict[str, float]:

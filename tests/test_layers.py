@@ -20,6 +20,7 @@ LAYERS = [
     {"draws", "formula", "results", "sources"},
     {"experiment", "report"},
     {"keep", "losses", "optimizers"},
+    {"design"},
     {"problem"},
     {"engines"},
     {"rates"},

@@ -182,8 +182,15 @@ def _point(text: str) -> dict[str, Node]:
         name, equals, value = pair.partition("=")
         if not equals:
             raise UserError("write NAME=NUMBER", where="--predict", remedy="as in --predict x=5", text=text)
-        point[unquoted(name)] = Node(_number(value, "--predict", text, code=USAGE), Place.of("--predict", text))
+        point[unquoted(name)] = Node(_number_or_text(value.strip(), text), Place.of("--predict", text))
     return point
+
+
+def _number_or_text(value: str, text: str) -> float | str:
+    """A value of a point: what starts like a word is one of a column of text."""
+    if value[:1].isalpha():
+        return value
+    return _number(value, "--predict", text, code=USAGE)
 
 
 def _train(sources: Sequence[str | Mapping[str, Any]], options: Options) -> int:

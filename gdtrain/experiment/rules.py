@@ -49,8 +49,13 @@ def check(tree: Node, *, framed: bool = False) -> Iterator[Mistake]:
         if kind == idle and tree.get(section):
             yield Mistake(tree.key(section), what, remedy)
     scale = tree.get("data", "scale")
-    if scale and scale.value == "standard" and kind in ("fit", "minimize"):
+    if scale and scale.value in ("standard", "minmax") and kind in ("fit", "minimize"):
         yield Mistake(scale.place, f"{kind} scales no columns", "scale in the formula; only regress takes it")
+    for key in ("sample_weight", "offset"):
+        if (column := tree.get("data", key)) and kind == "minimize":
+            yield Mistake(
+                column.place, f"minimize has no {key}: the expression itself is descended", f"leave {key} out"
+            )
     yield from _options(tree)
     yield from check_alternatives(tree, framed=framed)
 

@@ -16,6 +16,7 @@ from gdtrain.experiment.fields import (
     Pair,
     Positive,
     Text,
+    Value,
     Whole,
     broken,
 )
@@ -120,9 +121,20 @@ class Regress(Model):
 
     target: NameList = Field(description="column to predict, or a list of them")
     features: Annotated[list[Text], AfterValidator(_unique)] = Field(
-        ["*"], description='columns to predict from; "*" is all other numeric columns'
+        ["*"],
+        description='columns to predict from, expressions of them (log(price), "density = mass/volume"), interactions '
+        '(a:b, a*b); "*" is all other columns',
     )
     intercept: bool = Field(True, description="add a constant, the parameter `intercept`")
+    levels: dict[Text, NameList] = Field(
+        {}, description="column: [texts], the levels of a column of text; the first is the reference"
+    )
+    max_levels: Annotated[Whole, Field(ge=1, le=1_000_000)] = Field(
+        1000, description="levels that a column of text may have"
+    )
+    unseen: Literal["error", "reference"] = Field(
+        "error", description="a level at prediction that training had not: refused, or taken for the reference"
+    )
 
     @model_validator(mode="after")
     def _apart(self) -> Self:
@@ -144,15 +156,25 @@ class Data(Model):
     )
     header: NameList | None = Field(None, description="names for a file without a header line")
     comment: Text | None = Field(None, description="lines of the file that start with this are skipped")
-    scale: Literal["none", "standard"] = Field(
-        "none", description="standard: train on columns with mean 0 and standard deviation 1"
+    null_values: NameList | None = Field(None, description="words for a missing value, beside the empty cell")
+    missing: Literal["error", "drop", "mean"] = Field(
+        "error",
+        description="rows with a missing value: refused, dropped, or filled with the column's mean (never a target)",
     )
+    scale: Literal["none", "standard", "minmax"] = Field(
+        "none",
+        description="standard: train on columns with mean 0 and standard deviation 1; minmax: on columns from 0 to 1",
+    )
+    sample_weight: Text | None = Field(
+        None, description="column of how often each row counts, 0 or more; fractions are fine"
+    )
+    offset: Text | None = Field(None, description="column that is added to each prediction, with no weight to train")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.columns is None:
             return self
-        for key in ("delimiter", "header", "comment"):
+        for key in ("delimiter", "header", "comment", "null_values"):
             if key in self.model_fields_set:
                 raise broken(f"{key} says how to read a file, and columns is none", f"leave {key} out", key)
         first, *others = self.columns.items() if self.columns else [("", [])]
@@ -219,8 +241,8 @@ class Stop(Model):
 class Predict(Model):
     """What to predict before and after training: exactly one of the three."""
 
-    points: Annotated[list[dict[Text, float]], Field(min_length=1)] | None = Field(
-        None, description="a list of {column: number}"
+    points: Annotated[list[dict[Text, Value]], Field(min_length=1)] | None = Field(
+        None, description="a list of {column: number}; a text for a column of text"
     )
     data: bool = Field(False, description="every row of the data, beside its target")
     path: File | None = Field(None, description="a file with the same columns; the target may be missing")

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gdtrain.experiment.formulas import sides
 from gdtrain.experiment.schema import Experiment
-from gdtrain.formula import Node, Op, to_text
+from gdtrain.formula import Name, Node, Op, to_text
 from gdtrain.formula.evaluate import evaluate
 from gdtrain.losses import Loss
 from gdtrain.problem.affine import AffineRows, obstacle
@@ -22,6 +22,7 @@ from gdtrain.problem.parameters import Parameters, build_parameters
 from gdtrain.problem.predictors import Formula
 from gdtrain.problem.problem import Columns, Problem, by_name, fixed_columns, loss_factor, loss_of, tensors, zero_like
 from gdtrain.problem.quadratic import Quadratic
+from gdtrain.problem.rows import beside, size_of, weight_of
 
 BLOCK_ROWS = 1 << 15  # rows that are worked on at once: fewer cost more calls, more fall out of the cache
 
@@ -33,7 +34,8 @@ def build_fit(experiment: Experiment, data: Data) -> Problem:
     parameters = build_parameters(experiment, data.names.parameters, like=like)
     reason, quadratic = obstacle(experiment, data.names), None
     if not reason:
-        quadratic = _gather(Op("sub", (right, left)), parameters, data, loss)
+        shifted = right if data.offset is None else Op("add", (right, Name(data.offset)))
+        quadratic = _gather(Op("sub", (shifted, left)), parameters, data, loss)
         if not quadratic.finite:
             reason, quadratic = "the rows are not finite, or too large to gather", None
     gathered = quadratic is not None and experiment.train.engine != "loop"
@@ -43,13 +45,16 @@ def build_fit(experiment: Experiment, data: Data) -> Problem:
         return evaluate(left, columns).expand(max(map(len, columns.values())))
 
     def predict(values_Q: Tensor, columns: Columns, rows: int) -> Tensor:
-        return evaluate(right, {**columns, **by_name(parameters.names, values_Q)}).expand(rows)
+        prediction = evaluate(right, {**columns, **by_name(parameters.names, values_Q)}).expand(rows)
+        return prediction if data.offset is None else prediction + columns[data.offset]
 
     return Problem(
         kind="fit",
         loss_name=loss.name,
         parameters=parameters,
-        objective=quadratic.to(like) if quadratic and gathered else _on_rows(right, parameters, columns, target, loss),
+        objective=quadratic.to(like)
+        if quadratic and gathered
+        else _on_rows(right, parameters, columns, target, loss, data),
         quadratic=quadratic,
         obstacle=reason,
         gathered=gathered,
@@ -60,7 +65,7 @@ def build_fit(experiment: Experiment, data: Data) -> Problem:
         targets=[to_text(left)],
         inputs=data.names.inputs,
         predict=predict,
-        loss_scale=quadratic.size if quadratic else _size(target(columns), loss),
+        loss_scale=quadratic.size if quadratic else size_of(target(columns), weight_of(columns, data), loss),
     )
 
 
@@ -68,14 +73,17 @@ def _gather(residual: Node, parameters: Parameters, data: Data, loss: Loss) -> Q
     """The data's rows [A c], block by block, as the few that stand for them."""
     rows_of = AffineRows(residual, parameters, fixed_columns(parameters))
     compressor = Compressor(len(parameters.free) + 1)
+    count = 0.0
     for block in data.blocks():
         columns = tensors(block, parameters.start_Q)
-        compressor.add(rows_of(columns, len(next(iter(columns.values())))).cpu())
-    return Quadratic.of(compressor.result(), loss_factor(loss, data.rows), data.rows)
+        rows, weight_N = len(next(iter(columns.values()))), weight_of(columns, data)
+        count += rows if weight_N is None else float(weight_N.double().sum())
+        compressor.add(rows_of(columns, rows).cpu(), None if weight_N is None else weight_N.cpu())
+    return Quadratic.of(compressor.result(), loss_factor(loss, count), data.rows)
 
 
 def _on_rows(
-    right: Node, parameters: Parameters, columns: Columns, target: Callable[[Columns], Tensor], loss: Loss
+    right: Node, parameters: Parameters, columns: Columns, target: Callable[[Columns], Tensor], loss: Loss, data: Data
 ) -> DataLoss:
     """The loss on every row, in blocks."""
     target_N, fixed = target(columns), fixed_columns(parameters)
@@ -85,9 +93,5 @@ def _on_rows(
         inside = {name: column[part] for name, column in columns.items()}
         rows = len(target_N[part])
         predictor = Formula(right, parameters.trained, {**fixed, **inside}, rows, parameters.start_Q)
-        blocks.append(Block(predictor, target_N[None, part]))
+        blocks.append(Block(predictor, target_N[None, part], *beside(columns, data, part)))
     return DataLoss(lambda trials: blocks, loss)
-
-
-def _size(target_N: Tensor, loss: Loss) -> float:
-    return float(target_N.square().sum()) * (1 / len(target_N) if loss.reduction == "mean" else 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -33,10 +33,28 @@ class Objective(Protocol):
 
 @dataclass(frozen=True)
 class Block:
-    """Some rows: their predictor, and their target as (1, N) or (1, N, T)."""
+    """Some rows: their predictor, and their target as (1, N) or (1, N, T).
+
+    weight  how often each row counts, (1, N) or (S, N), with a last axis of 1 where there are several targets
+    offset  what is added to the predictions, shaped as `weight`
+    """
 
     predictor: Predictor
     target: Tensor
+    weight: Tensor | None = None
+    offset: Tensor | None = None
+
+    def predict(self, theta_SP: Tensor) -> tuple[Tensor, Any]:
+        """The predictor's `forward` with the offset added."""
+        prediction, saved = self.predictor.forward(theta_SP)
+        return (prediction if self.offset is None else prediction + self.offset), saved
+
+    @property
+    def elements(self) -> float:
+        """What a mean over the block divides by; of weights that differ between trials their first."""
+        if self.weight is None:
+            return self.target.numel()
+        return float(self.weight[0].sum()) * (self.target.shape[2] if self.target.dim() == 3 else 1)
 
 
 class DataLoss:
@@ -44,13 +62,13 @@ class DataLoss:
 
     cut   how many trials there are -> the blocks that suit so many: all of the rows, in one order
 
-    A mean is over rows, and over targets too where there are several, as in torch.
+    A mean is over rows, each as often as its weight says, and over targets too where there are several, as in torch.
     """
 
     def __init__(self, cut: Callable[[int], Sequence[Block]], loss: Loss) -> None:
         self._cut, self.loss = cut, loss
         blocks = cut(1)
-        self.elements = sum(block.target.numel() for block in blocks)
+        self.elements = sum(block.elements for block in blocks)
         divisor = self.elements if loss.reduction == "mean" else 1
         like = blocks[0].target  # torch divides by a tensor in half the time that a number takes
         self._value_divisor = like.new_tensor(divisor / loss.value_factor)
@@ -67,18 +85,26 @@ class DataLoss:
         return loss / self._value_divisor, gradient if self._undivided else gradient / self._slope_divisor
 
     def _block(self, block: Block, theta_SP: Tensor) -> tuple[Tensor, Tensor]:
-        prediction, saved = block.predictor.forward(theta_SP)
+        prediction, saved = block.predict(theta_SP)
         value, slope = self.loss.rule(prediction, block.target)
+        if block.weight is not None:
+            value, slope = value * block.weight, slope * block.weight
         return torch.sum(value, self._elements), block.predictor.backward(saved, slope)
 
     def terms(self, theta_SP: Tensor) -> Iterator[Tensor]:
         for block in self._cut(len(theta_SP)):
-            prediction, _ = block.predictor.forward(theta_SP)
+            prediction, _ = block.predict(theta_SP)
             value, _ = self.loss.rule(prediction, block.target)
+            value = value if block.weight is None else value * block.weight
             yield value.sum(self._elements) / self._value_divisor
 
     def jacobians(self, theta_1P: Tensor) -> Iterator[Tensor]:
-        return (block.predictor.jacobian(theta_1P) for block in self._cut(1))
+        for block in self._cut(1):
+            jacobian = block.predictor.jacobian(theta_1P)
+            if block.weight is not None:  # rows that count for nothing determine nothing
+                targets = block.target.shape[2] if block.target.dim() == 3 else 1
+                jacobian = jacobian * block.weight.flatten().sqrt().repeat(targets)[:, None]
+            yield jacobian
 
 
 class Expression:

@@ -39,7 +39,7 @@ class Problem:
                 expression to minimise
     columns     the data that the trees name, where it was read whole
     target      columns to targets (N,), or (N, T) with several; `targets` are their names
-    inputs      names of the columns that predict them
+    inputs      names of the columns that predict them; `terms` what a linear predictor is over, as its features say
     predict     values (Q,), columns and their number of rows to predictions shaped like targets
     loss_scale  the squared loss of predicting 0 everywhere: what a rounding error is held against; 0 without data
     """
@@ -57,6 +57,7 @@ class Problem:
     target: Callable[[Columns], Tensor] | None = None
     targets: list[str] = field(default_factory=list)
     inputs: list[str] = field(default_factory=list)
+    terms: list[str] = field(default_factory=list)
     predict: Callable[[Tensor, Columns, int], Tensor] | None = None
     loss_scale: float = 0.0
 
@@ -116,6 +117,9 @@ def loss_of(experiment: Experiment) -> Loss:
     return build_loss(experiment.loss.name, experiment.loss.options)
 
 
-def loss_factor(loss: Loss, elements: int) -> float:
-    """What a squared loss multiplies the sum of squares by: 1/N for mse, 1/2 for half_sse, 1 for sse."""
+def loss_factor(loss: Loss, elements: float) -> float:
+    """What a squared loss multiplies the sum of squares by: 1/N for mse, 1/2 for half_sse, 1 for sse.
+
+    elements  N, or what the rows count for
+    """
     return loss.value_factor / (elements if loss.reduction == "mean" else 1)

@@ -25,6 +25,7 @@ from gdtrain.problem.parameters import Parameters, Scaling, build_parameters
 from gdtrain.problem.predictors import Linear
 from gdtrain.problem.problem import Columns, Problem, loss_factor, loss_of, tensors, zero_like
 from gdtrain.problem.quadratic import Quadratic, side_by_side
+from gdtrain.problem.rows import beside, size_of, weight_of
 
 BLOCK_ROWS = 1 << 16  # rows that one trial works on at once
 _LEAST_ROWS = 1 << 11  # that many do
@@ -46,10 +47,11 @@ class _Layout:
     def of(cls, experiment: Experiment, data: Data) -> _Layout:
         assert experiment.regress is not None
         targets, intercept = experiment.regress.target, experiment.regress.intercept
-        width = len(data.names.inputs) + intercept
+        features = [column.name for column in data.names.design]
+        width = len(features) + intercept
         constants = [experiment.param(name) for name in data.names.parameters[width - 1 :: width]]
         shiftable = all(not p.fixed and p.min is None and p.max is None for p in constants)
-        return cls(data.names.inputs, targets, intercept, intercept and shiftable)
+        return cls(features, targets, intercept, intercept and shiftable)
 
     @property
     def width(self) -> int:
@@ -69,21 +71,22 @@ class _Layout:
 def build_regress(experiment: Experiment, data: Data) -> Problem:
     """The problem of a linear predictor: on gathered rows under a squared loss."""
     like, loss, layout = zero_like(experiment), loss_of(experiment), _Layout.of(experiment, data)
-    scaled = experiment.data is not None and experiment.data.scale == "standard" and bool(layout.features)
+    scale = experiment.data.scale if experiment.data is not None and layout.features else "none"
     reason, quadratic = obstacle(experiment, data.names), None
     parameters: Parameters | None = None
     if not reason:
-        triangle_MW = _gather(layout, data)
+        gathered_rows = _gather(layout, data, bounded=scale == "minmax")
+        triangle_MW = gathered_rows.triangle_MW
         if bool(triangle_MW.isfinite().all()):
-            design_MD, scalings = _scaled_triangle(triangle_MW, data.rows, layout, scaled=scaled)
+            design_MD, scalings = _scaled_triangle(gathered_rows, layout, scale)
             parameters = build_parameters(experiment, data.names.parameters, scalings=scalings, like=like)
-            quadratic = _quadratic(design_MD, triangle_MW, parameters, layout, loss, data.rows)
+            quadratic = _quadratic(design_MD, gathered_rows, parameters, layout, loss)
         else:
             reason = "the rows are too large to gather"
     gathered = quadratic is not None and experiment.train.engine != "loop"
     columns = {} if gathered else tensors(data.columns, like)
     if parameters is None:
-        scalings = layout.scalings(*_moments(columns, layout, like)) if scaled else []
+        scalings = [] if scale == "none" else layout.scalings(*SCALES[scale](columns, layout, weight_of(columns, data)))
         parameters = build_parameters(experiment, data.names.parameters, scalings=scalings, like=like)
 
     def target(columns: Columns) -> Tensor:
@@ -92,7 +95,8 @@ def build_regress(experiment: Experiment, data: Data) -> Problem:
 
     def predict(values_Q: Tensor, columns: Columns, rows: int) -> Tensor:
         x_ND = _design([columns[name] for name in layout.features], layout.intercept, rows, like)
-        return (x_ND @ values_Q.view(len(layout.targets), layout.width).T).squeeze(1)
+        prediction = x_ND @ values_Q.view(len(layout.targets), layout.width).T
+        return (prediction if data.offset is None else prediction + columns[data.offset][:, None]).squeeze(1)
 
     return Problem(
         kind="regress",
@@ -100,7 +104,7 @@ def build_regress(experiment: Experiment, data: Data) -> Problem:
         parameters=parameters,
         objective=quadratic.to(like)
         if quadratic and gathered
-        else _on_rows(columns, target(columns), parameters, layout, loss),
+        else _on_rows(columns, target(columns), parameters, layout, loss, data),
         quadratic=quadratic,
         obstacle=reason,
         gathered=gathered,
@@ -109,40 +113,74 @@ def build_regress(experiment: Experiment, data: Data) -> Problem:
         target=target,
         targets=layout.targets,
         inputs=data.names.inputs,
+        terms=data.names.terms,
         predict=predict,
-        loss_scale=quadratic.size if quadratic else _size(target(columns), loss),
+        loss_scale=quadratic.size if quadratic else size_of(target(columns), weight_of(columns, data), loss),
     )
 
 
-def _gather(layout: _Layout, data: Data) -> Tensor:
-    """The triangle (M, 1 + F + T) of [1 X Y]. The ones come first: its first row then holds the means alone."""
+@dataclass(frozen=True)
+class _Gathered:
+    """The rows of a table, gathered.
+
+    triangle_MW  (M, 1 + F + T) of [1 X Y], every row as often as it counts
+    rows, count  how many there are, and how many they count for
+    least_F, largest_F  of each feature, where they were asked for
+    """
+
+    triangle_MW: Tensor
+    rows: int
+    count: float
+    least_F: Tensor
+    largest_F: Tensor
+
+
+def _gather(layout: _Layout, data: Data, *, bounded: bool) -> _Gathered:
+    """The ones come first: the first row of the triangle then holds the means alone. Targets are less their offset."""
     compressor = Compressor(1 + len(layout.features) + len(layout.targets))
+    count = 0.0
+    least_F, largest_F = np.full(len(layout.features), np.inf), np.full(len(layout.features), -np.inf)
     for block in data.blocks():
-        compressor.add(torch.from_numpy(_side_by_side(block, [*layout.features, *layout.targets])).mT)
-    return compressor.result()
+        weight_N = None if data.weight is None else torch.from_numpy(np.array(block[data.weight]))
+        rows_WN = _side_by_side(block, [*layout.features, *layout.targets])
+        if data.offset is not None:
+            rows_WN[1 + len(layout.features) :] -= block[data.offset]
+        if bounded:
+            counted_FN = rows_WN[1 : 1 + len(layout.features), slice(None) if weight_N is None else weight_N > 0]
+            least_F = np.minimum(least_F, counted_FN.min(1, initial=np.inf))
+            largest_F = np.maximum(largest_F, counted_FN.max(1, initial=-np.inf))
+        count += rows_WN.shape[1] if weight_N is None else float(weight_N.sum())
+        compressor.add(torch.from_numpy(rows_WN).mT, weight_N)
+    bounds = torch.from_numpy(least_F), torch.from_numpy(largest_F)
+    return _Gathered(compressor.result(), data.rows, count, *bounds)
 
 
 def _side_by_side(block: Arrays, names: Sequence[str]) -> np.ndarray:
     """Ones, then the named columns, as rows of an array (1 + F + T, n): each column lies whole."""
-    columns = [block[name] for name in names]
-    return np.stack([np.ones(len(columns[0])), *columns])
+    size = len(next(iter(block.values())))
+    return np.stack([np.ones(size), *(block[name] for name in names)])
 
 
-def _scaled_triangle(triangle_MW: Tensor, rows: int, layout: _Layout, *, scaled: bool) -> tuple[Tensor, list[Scaling]]:
+def _scaled_triangle(gathered: _Gathered, layout: _Layout, scale: str) -> tuple[Tensor, list[Scaling]]:
     """The gathered design (M, D), scaled where asked, and how it was."""
+    triangle_MW = gathered.triangle_MW
     x_MF = triangle_MW[:, 1 : 1 + len(layout.features)].clone()
     ones_M1 = triangle_MW[:, :1]
     scalings = []
-    if scaled:
-        mean_F, sd_F = _gathered_moments(triangle_MW, x_MF, rows, centre=layout.centre)
+    if scale == "standard":
+        mean_F, sd_F = _gathered_moments(gathered, x_MF, centre=layout.centre)
         if layout.centre:
             x_MF[0] = 0.0  # exactly: the first row holds the means
         x_MF = x_MF / sd_F
         scalings = layout.scalings(mean_F, sd_F)
+    elif scale == "minmax":
+        least_F, range_F = _range(gathered.least_F, gathered.largest_F, centre=layout.centre)
+        x_MF = (x_MF - ones_M1 * least_F) / range_F
+        scalings = layout.scalings(least_F, range_F)
     return torch.cat([x_MF, ones_M1], 1) if layout.intercept else x_MF, scalings
 
 
-def _gathered_moments(triangle_MW: Tensor, x_MF: Tensor, rows: int, *, centre: bool) -> tuple[Tensor, Tensor]:
+def _gathered_moments(gathered: _Gathered, x_MF: Tensor, *, centre: bool) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation (divisor N) of each feature; uncentred: 0 and the root mean square.
 
     A constant column keeps its scale.
@@ -150,8 +188,16 @@ def _gathered_moments(triangle_MW: Tensor, x_MF: Tensor, rows: int, *, centre: b
     size_F = _lengths(x_MF)
     spread_F = _lengths(x_MF[1:]) if centre else size_F
     constant = spread_F <= 8 * torch.finfo(x_MF.dtype).eps * size_F
-    mean_F = x_MF[0] / triangle_MW[0, 0] if centre else torch.zeros_like(size_F)
-    return mean_F, torch.where(constant, torch.ones_like(size_F), spread_F / rows**0.5)
+    mean_F = x_MF[0] / gathered.triangle_MW[0, 0] if centre else torch.zeros_like(size_F)
+    return mean_F, torch.where(constant, torch.ones_like(size_F), spread_F / gathered.count**0.5)
+
+
+def _range(least_F: Tensor, largest_F: Tensor, *, centre: bool) -> tuple[Tensor, Tensor]:
+    """Least value and range of each feature; uncentred: 0 and the largest magnitude. A constant one keeps its scale."""
+    if not centre:
+        least_F, largest_F = torch.zeros_like(least_F), torch.maximum(least_F.abs(), largest_F.abs())
+    range_F = largest_F - least_F
+    return least_F, torch.where(range_F > 0, range_F, torch.ones_like(range_F))
 
 
 def _lengths(x_MF: Tensor) -> Tensor:
@@ -163,22 +209,24 @@ def _lengths(x_MF: Tensor) -> Tensor:
 
 
 def _quadratic(
-    design_MD: Tensor, triangle_MW: Tensor, parameters: Parameters, layout: _Layout, loss: Loss, rows: int
+    design_MD: Tensor, gathered: _Gathered, parameters: Parameters, layout: _Layout, loss: Loss
 ) -> Quadratic:
     """The loss of every target side by side; what is fixed joins the constant."""
     weights_TD = parameters.scaled(parameters.start_Q).double().view(len(layout.targets), layout.width)
     free = set(parameters.free)
-    factor = loss_factor(loss, rows * len(layout.targets))
+    factor = loss_factor(loss, gathered.count * len(layout.targets))
     found = []
     for t in range(len(layout.targets)):
         trained = [d for d in range(layout.width) if t * layout.width + d in free]
         held = [d for d in range(layout.width) if t * layout.width + d not in free]
-        c_M = design_MD[:, held] @ weights_TD[t, held] - triangle_MW[:, 1 + len(layout.features) + t]
-        found.append(Quadratic.of(torch.cat([design_MD[:, trained], c_M[:, None]], 1), factor, rows))
+        c_M = design_MD[:, held] @ weights_TD[t, held] - gathered.triangle_MW[:, 1 + len(layout.features) + t]
+        found.append(Quadratic.of(torch.cat([design_MD[:, trained], c_M[:, None]], 1), factor, gathered.rows))
     return found[0] if len(found) == 1 else side_by_side(found)
 
 
-def _on_rows(columns: Columns, target: Tensor, parameters: Parameters, layout: _Layout, loss: Loss) -> DataLoss:
+def _on_rows(
+    columns: Columns, target: Tensor, parameters: Parameters, layout: _Layout, loss: Loss, data: Data
+) -> DataLoss:
     """The loss on every row, in blocks: the more trials, the fewer rows, so that predictions stay in the cache."""
     raw = [columns[name] for name in layout.features]
     if parameters.scalings:
@@ -192,7 +240,10 @@ def _on_rows(columns: Columns, target: Tensor, parameters: Parameters, layout: _
     def blocks_of(rows: int) -> list[Block]:
         parts = [slice(start, start + rows) for start in range(0, len(target), rows)]
         with torch.inference_mode(mode=False):  # what is made inside of it, autograd refuses
-            return [Block(Linear(x_ND[p], targets, parameters.free, weights_Q), target[None, p]) for p in parts]
+            return [
+                Block(Linear(x_ND[p], targets, parameters.free, weights_Q), target[None, p], *beside(columns, data, p))
+                for p in parts
+            ]
 
     def cut(trials: int) -> list[Block]:
         return blocks_of(max(_LEAST_ROWS, BLOCK_ROWS >> (trials - 1).bit_length()))
@@ -206,7 +257,7 @@ def _design(columns: Sequence[Tensor], intercept: bool, rows: int, like: Tensor)
     return torch.stack([*columns, *ones], 1)
 
 
-def _moments(columns: Columns, layout: _Layout, like: Tensor) -> tuple[Tensor, Tensor]:
+def _moments(columns: Columns, layout: _Layout, weight_N: Tensor | None) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation (divisor N) of each feature; uncentred: 0 and the root mean square.
 
     A constant column keeps its scale. Values are divided by their largest first: squares of 1e300 overflow.
@@ -215,12 +266,22 @@ def _moments(columns: Columns, layout: _Layout, like: Tensor) -> tuple[Tensor, T
     for x in (columns[name] for name in layout.features):
         largest = x.abs().max().clamp(min=torch.finfo(x.dtype).tiny)
         unit = x / largest
-        mean = unit.mean() if layout.centre else like
-        sd = (unit - mean).square().mean().sqrt()
+        mean = _mean(unit, weight_N) if layout.centre else x.new_zeros(())
+        sd = _mean((unit - mean).square(), weight_N).sqrt()
         means.append(mean * largest)
         deviations.append(sd * largest if sd > 8 * torch.finfo(x.dtype).eps else torch.ones_like(sd))
     return torch.stack(means), torch.stack(deviations)
 
 
-def _size(target: Tensor, loss: Loss) -> float:
-    return float(target.square().sum()) * (1 / target.numel() if loss.reduction == "mean" else 1)
+def _mean(x_N: Tensor, weight_N: Tensor | None) -> Tensor:
+    return x_N.mean() if weight_N is None else (x_N * weight_N).sum() / weight_N.sum()
+
+
+def _bounds(columns: Columns, layout: _Layout, weight_N: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Least value and range of each feature, of rows that count."""
+    x_FN = [columns[name] if weight_N is None else columns[name][weight_N > 0] for name in layout.features]
+    least_F, largest_F = torch.stack([x.min() for x in x_FN]), torch.stack([x.max() for x in x_FN])
+    return _range(least_F, largest_F, centre=layout.centre)
+
+
+SCALES = {"standard": _moments, "minmax": _bounds}

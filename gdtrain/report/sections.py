@@ -141,12 +141,16 @@ def _predictions(result: Result) -> Section:
     kinds = ["before", "after"] + (["target"] if shown[0].target is not None else [])
     header += [f"{printable(target)} {kind}".strip() for target in targets for kind in kinds]
     rows = [
-        [short(row.inputs[name]) for name in inputs]
+        [_input(row.inputs[name]) for name in inputs]
         + [number(_of(row, kind, target)) for target in targets for kind in kinds]
         for row in shown
     ]
     hidden = len(result.predictions) - len(shown)
     return Section("predictions", header, rows, (f"{hidden:,} more rows are in --format json",) if hidden else ())
+
+
+def _input(value: float | str) -> str:
+    return printable(value) if isinstance(value, str) else short(value)
 
 
 def _of(row: Prediction, kind: str, target: str) -> float | None:

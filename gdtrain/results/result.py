@@ -76,7 +76,7 @@ class Prediction:
     With several targets, `before`, `after` and `target` hold one number for each.
     """
 
-    inputs: dict[str, float]
+    inputs: Mapping[str, float | str]
     before: float | dict[str, float]
     after: float | dict[str, float]
     target: float | dict[str, float] | None = None

@@ -103,6 +103,7 @@ class Levels:
     """The different texts of columns, met one by one. Raises UserError (DATA) once a column has more than `most`."""
 
     def __init__(self, names: Sequence[str], most: int, where: str) -> None:
+        self.names = list(names)
         self._found: dict[str, set[str]] = {name: set() for name in names}
         self._most, self._where = most, where
 

@@ -53,6 +53,7 @@ class Source(ABC):
         self.where = where
         self.nulls = frozenset(nulls)
         self.columns = []
+        self._met: dict[tuple[str, int], list[str]] = {}
         self.warnings = []
 
     @property
@@ -106,10 +107,11 @@ class Source(ABC):
         Spaces around a text are none of it; a missing cell is no level. Raises UserError (DATA) for more than `most`.
         """
         self.require(names)
-        found = Levels(names, most, self.where)
-        if names:
-            self._meet(found, list(names))
-        levels = found.sorted()
+        found = Levels([name for name in names if (name, most) not in self._met], most, self.where)
+        if found.names:
+            self._meet(found, found.names)
+        self._met |= {(name, most): texts for name, texts in found.sorted().items()}
+        levels = {name: self._met[name, most] for name in names}
         for name, texts in levels.items():
             for text in filter(is_gap, texts):
                 listed = "list it under data.null_values if it stands for a missing value"
