@@ -161,7 +161,9 @@ def test_a_long_csv_in_any_blocks(
     assert curvature(found)["loss_at_optimum"] == pytest.approx(((A @ expected - TABLE["y"]) ** 2).mean(), rel=1e-11)
     blocks = DelimitedSource.blocks
     for size in (997, 40_000):
-        monkeypatch.setattr(DelimitedSource, "blocks", lambda self, names, _, reading: blocks(self, names, size, reading))
+        monkeypatch.setattr(
+            DelimitedSource, "blocks", lambda self, names, _, reading, size=size: blocks(self, names, size, reading)
+        )
         same(run(source, table_csv, epochs=10**6), found)
 
 

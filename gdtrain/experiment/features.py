@@ -25,12 +25,12 @@ def read_terms(experiment: Experiment, columns: Columns) -> tuple[list[Term], li
     if regress.features == [ALL]:
         taken = {*regress.target, *offset_column(experiment), *weight_column(experiment)}
         return [Term(name, (Factor(name, name),)) for name in columns or () if name not in taken], []
-    terms: dict[str, Term] = {}
+    terms: dict[tuple[object, ...], Term] = {}  # a*b and a: twice the same a
     mistakes = []
     for i, text in enumerate(regress.features):
         try:
             for term in read_feature(text, columns, i):
-                terms.setdefault(term.label, term)
+                terms.setdefault((term.label, term.factors), term)
         except UserError as error:
             node = experiment.tree.get("regress", "features", i) or Node(text, experiment.tree.find("regress"))
             mistakes.append(Mistake(node.within(*(error.span or (0, len(text)))), error.what, error.remedy))
