@@ -8,7 +8,7 @@ from typing import Any
 from gdtrain.errors import UserError, did_you_mean, printable
 from gdtrain.experiment.dump import quoted
 
-Column = tuple[str, str, int | None]  # name; number, text, bool or date; empty cells, None where not counted
+Column = tuple[str, str, int | None]  # name; number, text, bool, date, ...; empty cells, None where not counted
 
 _TRAIN = """\
 train:
@@ -143,8 +143,11 @@ def _feature_lines(columns: Iterable[Column]) -> Iterable[str]:
         yield f"    # {printable(item)}  # {obstacle}" if obstacle else f"    {item}  # {kind}"
 
 
+_UNUSABLE = {"date": "date, no number", "mixed": "numbers and what is none", "empty": "no value at all"}
+
+
 def _obstacle(kind: str, gaps: int | None) -> str:
     """Why a column cannot be a feature, "" where it can."""
-    if kind != "number":
-        return f"{kind}, no number"
-    return f"number, but {gaps} empty {'cell' if gaps == 1 else 'cells'}" if gaps else ""
+    if kind not in ("number", "text", "bool"):
+        return _UNUSABLE[kind]
+    return f"{kind}, but {gaps} empty {'cell' if gaps == 1 else 'cells'}" if gaps else ""

@@ -21,7 +21,7 @@ from gdtrain.sources import BLOCK_ROWS, Reading, Source, open_source
 
 Columns = dict[str, np.ndarray]  # float64 (N,) each
 
-LABELLED: frozenset[str] = frozenset()  # losses whose target may be text: it is read as codes against its levels
+LABELLED = frozenset(("logistic", "softmax"))  # losses whose target may be text: read as codes against its levels
 _BLOCK_NUMBERS = 1 << 21  # of a block of the design: 16 MB
 _LEAST_ROWS = 1 << 10
 _FILLED = "mean fills only numbers that predict: set data.missing: drop, or fill it in"

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -16,7 +17,7 @@ from gdtrain.sources import Reading, Source, open_source
 pytestmark = pytest.mark.usefixtures("way")
 
 # n number, t text, b true or false, g number with gaps
-ROWS = [
+ROWS: list[dict[str, Any]] = [
     {"n": 1.5, "t": "Paris", "b": True, "g": 1.0},
     {"n": 2.0, "t": "Lon don", "b": False, "g": None},
     {"n": 3.0, "t": None, "b": True, "g": -999.0},
