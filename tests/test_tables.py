@@ -363,3 +363,19 @@ def test_gaps_in_rows_to_predict(tmp_path: Path) -> None:
     experiment["data"]["missing"] = "drop"
     with pytest.raises(UserError, match="line 2, column x: the cell is empty; a row to predict is not dropped"):
         train(load(experiment))
+
+
+def test_rows_without_inputs_are_counted(tmp_path: Path) -> None:
+    new = tmp_path / "new.csv"
+    new.write_text("name,x\nann,1\n,2\n")
+    result = regress(TABLE, [], predict=str(new), epochs=100)
+    assert [p.after for p in result.predictions] == pytest.approx([float(Y.mean())] * 2)
+
+
+def test_a_target_of_text_is_codes_where_the_loss_takes_labels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No loss of residuals does; taken for one, `no` is 0 and `yes` is 1."""
+    monkeypatch.setattr("gdtrain.problem.data.LABELLED", frozenset(["mse"]))
+    frame = pl.DataFrame({"x": [1.0, 2.0, 3.0], "answer": ["no", "yes", "yes"]})
+    result = regress(frame, ["x"], target="answer", epochs=1)
+    numbers = frame.with_columns(answer=pl.Series([0.0, 1.0, 1.0]))
+    same(result, regress(numbers, ["x"], target="answer", epochs=1), 1e-12)

@@ -123,8 +123,10 @@ class Data:
         """The rows of another table as such to predict. Raises UserError (exit 3) where they are wrong."""
         inputs = self.names.inputs
         if not inputs:
-            columns = source.read(source.names[:1])
-            return PredictedRows(columns, len(next(iter(columns.values()))), {})
+            first = source.names[:1]  # whatever it holds, it tells how many rows there are
+            anything = Reading({name: () for name in first}, gaps=first, unseen=first)
+            columns = source.read(first, reading=anything)
+            return PredictedRows(columns, len(columns[first[0]]), {})
         levels = self._levels(inputs)
         filled = self._filled if self._missing == "mean" else ()
         refused = dict.fromkeys(inputs, _PREDICTED) if self._missing == "drop" else dict.fromkeys(inputs, _FILLED)
