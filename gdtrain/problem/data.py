@@ -124,7 +124,7 @@ class Data:
         inputs = self.names.inputs
         if not inputs:
             first = source.names[:1]  # whatever it holds, it tells how many rows there are
-            anything = Reading({name: () for name in first}, gaps=first, unseen=first)
+            anything = Reading(dict.fromkeys(first, ()), gaps=first, unseen=first)
             columns = source.read(first, reading=anything)
             return PredictedRows(columns, len(columns[first[0]]), {})
         levels = self._levels(inputs)
