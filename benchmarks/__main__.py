@@ -13,6 +13,7 @@ from benchmarks.loop import loop
 from benchmarks.measure import Row
 from benchmarks.memory import memory
 from benchmarks.startup import startup
+from benchmarks.sweeps import sweeps
 from benchmarks.table import show
 
 # What can be measured: a function of the number of repeats that yields its rows.
@@ -24,6 +25,7 @@ BENCHMARKS: dict[str, Callable[[int], Iterator[Row]]] = {
     "csv": csv,
     "memory": memory,
     "anchors": anchors,
+    "sweep": sweeps,
 }
 REPEATS = 15  # a loaded machine wants more
 

@@ -37,7 +37,7 @@ def anchors(repeats: int) -> Iterator[Row]:
     for name, (script, epochs, engines) in ANCHORS.items():
         label = f"{name}, {epochs:,} epochs"
         plan = CASES[name].plan(epochs, "loop")
-        jax = ["jax_descent", script, *map(str, (epochs, plan.lr, *plan.theta_1P[0].tolist()))]
+        jax = ["jax_descent", script, *map(str, (epochs, plan.lr, *plan.theta_SP[0].tolist()))]
         alone = {engine: descent(CASES[name].plan(epochs, choice)) for engine, choice in engines.items()}
         yield from _beside("jax", label, alone, "JAX, jit and scan, compiled", _peer(jax, _inside), repeats)
         processes = {engine: _process(CASES[name], epochs, choice) for engine, choice in engines.items()}

@@ -76,6 +76,12 @@ def regression(columns: Columns) -> Loss:
     return lambda w: mse_loss(x_NF @ w, y_N)
 
 
+def line(columns: Columns) -> Loss:
+    """y = w*x."""
+    x_N, y_N = columns["x"], columns["y"]
+    return lambda w: mse_loss(w * x_N, y_N)
+
+
 def exponential(columns: Columns) -> Loss:
     """a*exp(-b*x) + c, its parameters as three scalars."""
     x_N, y_N = columns["x"], columns["y"]
@@ -86,6 +92,7 @@ def exponential_case(rows: int) -> Case:
     return Case(EXPERIMENT, lambda start_P: _leaves(*start_P), exponential, decay(rows))
 
 
+LINE = Case(CONFIGS / "linear.yaml", lambda start_P: _leaves(*start_P), line)
 CASES: dict[str, Case] = {
     "x + 1 = 3": Case(CONFIGS / "equation.yaml", lambda start_P: _leaves(*start_P), equation),
     "regression, 5 rows": Case(CONFIGS / "sales.yaml", lambda start_P: _leaves(start_P), regression),

@@ -1,4 +1,4 @@
-"""Processes, from start to exit: how long they took, how much memory they held, what they printed."""
+"""Processes, from start to exit: how long they took, what they printed."""
 
 from __future__ import annotations
 
@@ -26,13 +26,11 @@ class Child:
     """A process that has ended.
 
     seconds  from start to exit
-    peak     bytes that it held at most
     output   what it printed
     trouble  what went wrong; "" where nothing did
     """
 
     seconds: float
-    peak: int
     output: str
     trouble: str
 
@@ -53,12 +51,10 @@ def run(arguments: Sequence[str], *, python: Path = Path(sys.executable)) -> Chi
         child = subprocess.Popen(
             [str(python), *arguments], cwd=REPOSITORY, env=environment, stdout=output, stderr=errors
         )
-        _, status, usage = os.wait4(child.pid, 0)
+        code = child.wait()
         seconds = time.perf_counter() - began
-        child.returncode = os.waitstatus_to_exitcode(status)
         text, complaint = (_text(stream) for stream in (output, errors))
-    peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    return Child(seconds, peak, text, _trouble(child.returncode, complaint))
+    return Child(seconds, text, _trouble(code, complaint))
 
 
 def _text(stream: BinaryIO) -> str:

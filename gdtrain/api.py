@@ -88,8 +88,8 @@ def sweep(
     from gdtrain.experiment.sweep import load_sweep, usual_source
     from gdtrain.results.ranking import check_metric
     from gdtrain.starts import train_starts
-    from gdtrain.sweep import Request
-    from gdtrain.sweep import sweep as train_sweep
+    from gdtrain.sweeping import Request
+    from gdtrain.sweeping import sweep as train_sweep
     from gdtrain.tables import Tables
 
     source, called = usual_source() if experiment is None else (experiment, _called(experiment))

@@ -18,12 +18,12 @@ from gdtrain.problem.problem import Problem
 
 _FEW_EPOCHS = 300  # epochs of which about so many are recorded of each trial
 _NUMBER = 8  # bytes
-_AT_ONCE = 1 << 15  # numbers in a formula's column for all trials: more fall out of the cache
+_AT_ONCE = 1 << 16  # numbers in a formula's column for all trials: more fall out of the cache
 _STATES = 1 << 20  # numbers of states that the closed form works out at once
 _MOST = 1 << 14  # trials: more do not make a step cheaper
 _WORK = 1e11  # trials times epochs times numbers read in one: a batch is what an interruption loses
 _COPIES = 16  # of a block's predictions that a step makes
-_BLOCK = 1 << 11  # rows of the smallest block
+_BLOCK = 1 << 10  # rows of the smallest block
 _RECORD_SHARE = 0.5  # of the memory, for what is recorded of all trials
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def generator(seed: int, trial: int, purpose: str) -> np.random.Generator:
@@ -12,5 +14,7 @@ def generator(seed: int, trial: int, purpose: str) -> np.random.Generator:
 
     A parameter's start has a purpose of its own, so that adding a parameter moves no other's start.
     """
+    import numpy as np  # late: what draws nothing need not wait for it
+
     digest = hashlib.sha256(purpose.encode()).digest()
     return np.random.Generator(np.random.PCG64([seed, trial, int.from_bytes(digest[:8], "little")]))

@@ -18,7 +18,8 @@ from gdtrain.insight import steepest
 from gdtrain.plan import FULL_HISTORY, Plan, make_plan
 from gdtrain.problem.build import build_problem
 from gdtrain.results import SweepResult, Trial
-from gdtrain.sweep import Request, sweep
+from gdtrain.results.ranking import REACH
+from gdtrain.sweeping import Request, sweep
 from gdtrain.tables import Tables
 from gdtrain.train import threads
 
@@ -72,7 +73,7 @@ def find_lr(
     breaks = min((lr for lr in lost if fastest is None or lr > _lr(fastest)), default=None)
     finder = {"fastest": None if fastest is None else _lr(fastest), "breaks": breaks, "limit": limit}
     rerun = "" if fastest is None else request.rerun(fastest.set)
-    return replace(result, trials=trials, finder=finder, rerun=rerun)
+    return replace(result, trials=trials, finder=finder, rank_by=REACH, rerun=rerun)
 
 
 def _reaches(trials: Sequence[Trial]) -> list[Trial]:
@@ -82,8 +83,14 @@ def _reaches(trials: Sequence[Trial]) -> list[Trial]:
 
 
 def _reach(trial: Trial, best: float) -> int | None:
+    """The first epoch from which its loss stays near the best."""
     near = best + NEAR * (trial.first - best)
-    return next((epoch for epoch, loss in trial.losses() if loss <= near), None)
+    reached = None
+    for epoch, loss in reversed(trial.losses()):
+        if not loss <= near:
+            break
+        reached = epoch
+    return reached
 
 
 def _fastest(trials: Sequence[Trial]) -> Trial | None:

@@ -9,7 +9,7 @@ from gdtrain.engines.loop import Watch
 from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.starts import many_starts
 from gdtrain.results import SweepResult
-from gdtrain.sweep import Request, sweep
+from gdtrain.sweeping import Request, sweep
 from gdtrain.tables import Tables
 
 

@@ -128,7 +128,7 @@ def _progress(trial: Trial) -> str:
 def _above_start(trial: Trial) -> bool:
     """Whether the loss ended above its start by more than rounding; with weight decay it may, and rightly."""
     first, scale = trial.end.first_loss, trial.problem.loss_scale
-    return not trial.plan.decay and trial.loss - first > ROOT_TOL * abs(first) + _ROUNDING * scale
+    return trial.loss - first > ROOT_TOL * abs(first) + _ROUNDING * scale and not trial.plan.decay
 
 
 def _rising(trial: Trial) -> bool:

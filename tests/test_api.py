@@ -182,6 +182,131 @@ def test_grad() -> None:
     assert found.derivatives == {"w": 2.0, "b": 1.0}
 
 
+# Sweeps
+
+# w after 20 epochs with lr: 2.05 * (1 - (1 - 15*lr)^20).
+SWEPT: list[tuple[Any, list[Any]]] = [
+    ([0.001, 0.01], [0.001, 0.01]),
+    ((0.001, 0.01), [0.001, 0.01]),
+    (np.array([0.001, 0.01]), [0.001, 0.01]),
+    (np.geomspace(0.001, 0.1, 3), [0.001, 0.01, 0.1]),
+    ("geomspace:0.001:0.1:3", [0.001, 0.01, 0.1]),
+    ({"linspace": [0.01, 0.03, 3]}, [0.01, 0.02, 0.03]),
+    (polars.Series([0.001, 0.01]), [0.001, 0.01]),
+]
+
+
+@pytest.mark.parametrize(("rates", "expected"), SWEPT, ids=lambda value: type(value).__name__)
+def test_sweep_takes_values_of_any_make(rates: Any, expected: list[float], file: Path) -> None:
+    result = gdtrain.sweep(file, lr=rates)
+    assert result.axes == ["train.lr"]
+    assert [trial.set["train.lr"] for trial in result.trials] == pytest.approx(expected)
+    for trial, lr in zip(result.trials, expected, strict=True):
+        assert trial.params["w"] == pytest.approx(W * (1 - (1 - 15 * lr) ** 20))
+    assert result.best == int(np.argmin([abs(1 - 15 * lr) for lr in expected]))
+
+
+def test_sweep_over_ranges_and_keys(file: Path) -> None:
+    starts: dict[str, Any] = {"params.w.start": [0.0, W]}
+    result = gdtrain.sweep(file, epochs=range(1, 4), **starts)
+    assert [tuple(trial.set.values()) for trial in result.trials] == [(k, w) for k in (1, 2, 3) for w in (0.0, W)]
+    assert result.trials[4].params["w"] == pytest.approx(W * (1 - 0.85**3))
+    paired = gdtrain.sweep(file, lr=[0.01, 0.02], epochs=[1, 2], zip=True)
+    assert [trial.set for trial in paired.trials] == [
+        {"train.lr": 0.01, "train.epochs": 1},
+        {"train.lr": 0.02, "train.epochs": 2},
+    ]
+
+
+def test_sweep_draws_points(file: Path) -> None:
+    axes: dict[str, Any] = {"lr": {"loguniform": [1e-3, 1e-2]}, "optimizer": {"choice": ["sgd", "adam"]}}
+    first, again = (gdtrain.sweep(file, random=8, **axes) for _ in range(2))
+    assert first.frame.equals(again.frame)
+    assert {trial.set["train.optimizer"] for trial in first.trials} == {"sgd", "adam"}
+    assert not first.frame.equals(gdtrain.sweep(file, random=8, seed=1, **axes).frame)
+
+
+@all_frames
+def test_sweep_takes_data_of_any_make(frame: Callable[..., Any]) -> None:
+    data = frame(COLUMNS)
+    result = gdtrain.sweep({"fit": "y = w*x"}, data=data, lr=[0.01, 0.05], optimizer=["sgd", "adam"])
+    assert result.trials[2].params == pytest.approx({"w": W})
+    assert {trial.document()["data"]["rows"] for trial in result.trials} == {4}
+
+
+def test_sweep_as_a_frame(file: Path) -> None:
+    frame = gdtrain.sweep(file, lr=[0.01, 10.0], epochs=[20, 2000]).frame
+    assert frame.columns == ["train.lr", "train.epochs", "verdict", "epochs", "loss", "w"]
+    assert frame["verdict"].to_list() == ["max_epochs", "converged", "diverged", "diverged"]
+    assert frame["w"][0] == pytest.approx(AFTER_20)
+    assert frame.schema["train.epochs"] == polars.Int64
+
+
+def test_sweep_ranks_by_what_is_asked(file: Path) -> None:
+    starts: dict[str, Any] = {"params.w.start": [0.0, W, 5.0]}
+    assert gdtrain.sweep(file, **starts).order == [1, 0, 2]  # 5 is farther from 2.05 than 0
+    assert gdtrain.sweep(file, rank_by="w", **starts).order == [0, 1, 2]
+    assert gdtrain.sweep(file, rank_by="-w", **starts).order == [2, 1, 0]
+    top = gdtrain.sweep(file, rank_by="-w", top=1, **starts).to_dict()
+    assert [trial["set"]["params.w.start"] for trial in top["trials"]] == [5.0]
+    assert (top["count"], top["best"]) == (3, 0)
+
+
+def test_sweep_into_a_folder(file: Path, tmp_path: Path) -> None:
+    first = gdtrain.sweep(file, lr=[0.01, 0.02], out=tmp_path / "out")
+    more = gdtrain.sweep(file, lr=[0.01, 0.02, 0.03], out=str(tmp_path / "out"))
+    assert (first.trained, more.trained) == (2, 1)
+    assert [trial.to_dict() for trial in more.trials][:2] == [trial.to_dict() for trial in first.trials]
+    frame = {"x": [1.0, 2.0], "y": [2.0, 4.0]}
+    assert gdtrain.sweep(file, data=frame, lr=[0.01, 0.02], out=tmp_path / "out").trained == 2
+    assert gdtrain.sweep(file, data=pandas.DataFrame(frame), lr=[0.01, 0.02], out=tmp_path / "out").trained == 0
+
+
+def test_sweep_from_many_starts() -> None:
+    result = gdtrain.sweep({"solve": "x^2 = 4"}, starts=20)
+    assert [found.starts for found in result.found] and sum(found.starts for found in result.found) == 20
+    ends = [result.trials[found.trial].params["x"] for found in result.found]
+    assert ends == pytest.approx([-2.0, 2.0])
+    assert gdtrain.sweep({"solve": "x^2 = -4"}, starts=5).exit_code == 1
+    least = gdtrain.sweep({"minimize": "(x^2 - 1)^2 + x/10"}, starts=20, epochs=2000)
+    assert least.best is not None and least.trials[least.best].params["x"] < 0  # x/10 makes it the lower of the two
+
+
+def test_sweep_without_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert gdtrain.sweep(lr=[0.01, 0.02]).source == "the built-in example y = w*x"
+    (tmp_path / "gdtrain.yaml").write_text(TEXT + "sweep: {train.lr: [0.01, 0.02, 0.03]}\n")
+    result = gdtrain.sweep()
+    assert (result.source, len(result.trials)) == ("gdtrain.yaml", 3)
+
+
+def test_sweep_leaves_what_it_is_given(file: Path) -> None:
+    rates, columns = np.array([0.01, 0.02]), {"x": np.array([1.0, 2.0]), "y": np.array([2.0, 4.0])}
+    gdtrain.sweep(file, lr=rates, data=columns)
+    assert rates.tolist() == [0.01, 0.02]
+    assert {name: column.tolist() for name, column in columns.items()} == {"x": [1.0, 2.0], "y": [2.0, 4.0]}
+
+
+SWEEP_MISTAKES: list[tuple[Callable[[], Any], str]] = [
+    (lambda: gdtrain.sweep({"solve": "x = 1"}), "sweep: there is nothing to sweep; give a key several values"),
+    (lambda: gdtrain.sweep({"solve": "x = 1"}, lr=[0.1, -1.0]), "lr: lr must be a positive number or auto, not -1"),
+    (lambda: gdtrain.sweep({"solve": "x = 1"}, lr=[]), "lr: there are no values here"),
+    (lambda: gdtrain.sweep({"solve": "x = 1"}, learning_rate=[1, 2]), "did you mean lr"),
+    (lambda: gdtrain.sweep({"solve": "x = 1"}, lr=[1, 2], epochs=[1, 2, 3], zip=True), "zip pairs them"),
+    (lambda: gdtrain.sweep({"solve": "x = 1"}, lr={"uniform": [0, 1]}), "say how many points"),
+    (lambda: gdtrain.sweep({"solve": "x = 1"}, lr=[1, 2], rank_by="y"), "there is no number called y"),
+    (lambda: gdtrain.sweep({"solve": "x = 1"}, starts=3, lr=[1, 2]), "starts: train.lr is swept too"),
+]
+
+
+@pytest.mark.parametrize(("call", "message"), SWEEP_MISTAKES)
+def test_mistakes_of_a_sweep(call: Callable[[], Any], message: str) -> None:
+    with pytest.raises(gdtrain.UserError) as caught:
+        call()
+    assert message in str(caught.value)
+    assert caught.value.code == 2
+
+
 # Results
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import takewhile
 from pathlib import Path
@@ -13,7 +13,10 @@ import pytest
 
 from gdtrain.cli.process import run
 from gdtrain.experiment.load import load
-from gdtrain.results import Result
+from gdtrain.experiment.sweep import load_sweep
+from gdtrain.results import Result, SweepResult
+from gdtrain.starts import train_starts
+from gdtrain.sweeping import sweep
 from gdtrain.train import train
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -43,6 +46,8 @@ CASES: Sequence[tuple[str, int, str, str]] = (
     ("linear_continued", 1, "w", "1.934"),
     ("linear_continued", 100, "w", "2.000"),
     ("linear_continued", 100, "prediction 1", "10.000"),
+    # In closed form an lr of 1/15 takes all of the way to 2 at once.
+    ("learning_rates", 1, "w", "2.000"),
     ("sales", 0, "loss", "3375.0307"),
     ("sales", 0, "d income", "9416.573"),
     ("sales", 0, "d price", "53.4586"),
@@ -95,6 +100,7 @@ VERDICTS = {
     "equation": "max_epochs",
     "linear": "max_epochs",
     "linear_continued": "max_epochs",
+    "learning_rates": "converged",
     "sales": "max_epochs",
     "sales_pairs": "max_epochs",
     "system": "converged",
@@ -105,6 +111,18 @@ VERDICTS = {
     "stackloss": "converged",
 }
 
+# (config, what a trial sets, its verdict, its loss as it is promised), in the order of the points.
+SWEPT: Sequence[tuple[str, Mapping[str, float], str, str]] = (
+    # 30*(1 - 15*lr)^40; from 2/15 = 0.133 on, 1 - 15*lr is beyond -1.
+    ("learning_rates", {"train.lr": 0.001}, "max_epochs", "16.390"),
+    ("learning_rates", {"train.lr": 0.01}, "max_epochs", "0.045"),
+    ("learning_rates", {"train.lr": 0.05}, "converged", "2.5e-23"),
+    ("learning_rates", {"train.lr": 0.1}, "max_epochs", "2.7e-11"),
+    ("learning_rates", {"train.lr": 0.13}, "max_epochs", "3.855"),
+    ("learning_rates", {"train.lr": 0.14}, "diverged", "1357.778"),
+)
+BEST: Mapping[str, Mapping[str, float]] = {"learning_rates": {"train.lr": 0.05}}
+
 
 @cache
 def trained(config: str) -> Result:
@@ -114,6 +132,11 @@ def trained(config: str) -> Result:
 def test_penguins_that_were_left_out() -> None:
     result = trained("penguins")
     assert (result.data["rows"], result.data["missing"]["rows"]) == (333, 11)
+
+
+@cache
+def swept(config: str) -> SweepResult:
+    return sweep(load_sweep(CONFIGS / f"{config}.yaml"))
 
 
 def found(result: Result, epoch: int, quantity: str) -> float:
@@ -135,9 +158,10 @@ def found(result: Result, epoch: int, quantity: str) -> float:
 
 
 def printed_as(number: float, promised: str) -> str:
-    """`number` with as many decimals as `promised`."""
-    decimals = len(promised.partition(".")[2])
-    return f"{number:.{decimals}f}"
+    """`number` with as many decimals as `promised`, and an exponent where it has one."""
+    mantissa, exponent, _ = promised.partition("e")
+    decimals = len(mantissa.partition(".")[2])
+    return f"{number:.{decimals}{exponent or 'f'}}"
 
 
 @pytest.mark.parametrize(("config", "epoch", "quantity", "promised"), CASES)
@@ -150,9 +174,38 @@ def test_verdicts(config: str, status: str) -> None:
     assert trained(config).verdict.status == status
 
 
+@pytest.mark.parametrize(("config", "settings", "status", "promised"), SWEPT)
+def test_swept_numbers(config: str, settings: Mapping[str, float], status: str, promised: str) -> None:
+    (trial,) = [each for each in swept(config).trials if each.set == settings]
+    assert (trial.status, printed_as(trial.loss, promised)) == (status, promised)
+
+
+@pytest.mark.parametrize(("config", "settings"), BEST.items())
+def test_best_of_a_sweep(config: str, settings: Mapping[str, float]) -> None:
+    result = swept(config)
+    assert result.best is not None
+    assert result.trials[result.best].set == settings
+    assert len(result.trials) == sum(name == config for name, *_ in SWEPT)
+
+
+def test_every_start_of_the_system() -> None:
+    """x*y = 1 and x^2 + y^2 = 4 stay true where x and y change places, and where both change signs."""
+    result = train_starts(load(CONFIGS / "system.yaml"), 50)
+    ends = [result.trials[end.trial].params.values() for end in result.found]
+    promised = [
+        ("-1.931852", "-0.517638"),
+        ("-0.517638", "-1.931852"),
+        ("0.517638", "1.931852"),
+        ("1.931852", "0.517638"),
+    ]
+    assert [tuple(printed_as(value, "1.931852") for value in end) for end in ends] == promised
+
+
 def test_every_config_is_held_to_numbers() -> None:
     written = {path.stem for path in CONFIGS.iterdir()}
     assert written == {config for config, *_ in CASES} == set(VERDICTS)
+    sweeps = {config for config in written if load(CONFIGS / f"{config}.yaml").sweep is not None}
+    assert sweeps == {config for config, *_ in SWEPT} == set(BEST)
 
 
 @pytest.mark.parametrize("config", VERDICTS)

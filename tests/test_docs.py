@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
 import subprocess
@@ -15,7 +16,7 @@ import pytest
 import typer
 
 from gdtrain.cli.app import PANELS, app
-from gdtrain.cli.options import Options
+from gdtrain.cli.process import run
 from gdtrain.experiment.forms import json_schema
 from gdtrain.experiment.load import load
 from gdtrain.experiment.optimizers import DEFAULTS, LR
@@ -29,6 +30,7 @@ Json = Mapping[str, Any]
 DOCS = REPOSITORY / "docs"
 LINKED = [*PAGES, REPOSITORY / "CHANGELOG.md"]
 SHARED = "Options of all training verbs"  # the section of commands.md that lists them
+OWN_TABLE = {"sweep"}  # training verbs whose section lists all of their options
 
 
 def page_id(page: Path) -> str:
@@ -122,10 +124,10 @@ def listed(section: str) -> set[str]:
 def test_verbs_and_options(verb: str) -> None:
     """Each verb has a section that lists just its options, those that all training verbs share aside."""
     documented = sections(read("docs/commands.md"), 3)
-    shared = listed(documented[SHARED])
-    assert shared == {f"--{name.replace('_', '-')}" for name in vars(Options())}
-    training = verb in {each.__name__ for each in PANELS["Train"]}
-    assert listed(documented[f"`{verb}`"]) | (shared if training else set()) == options(verb)
+    training = verb in {each.__name__ for each in PANELS["Train"]} - OWN_TABLE
+    own, shared = listed(documented[f"`{verb}`"]), listed(documented[SHARED]) if training else set()
+    assert own | shared == options(verb)
+    assert not own & shared
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -219,6 +221,35 @@ def test_formats() -> None:
     row = re.search(r"`--format FORMAT` \| (.*?) \|", sections(read("docs/commands.md"), 3)["`grad`"])
     assert row is not None
     assert tuple(re.findall(r"`(\w+)`", row[1])) == FORMATS
+
+
+DOCUMENTS = (
+    ["sweep", "--lr", "0.01,0.02", "--seed", "0,1"],
+    ["sweep", "--lr-find"],
+    ["solve", "x^2 = 4", "--starts", "5"],
+    ["minimize", "(x^2 - 1)^2", "--starts", "5"],
+    ["fit", "y = w*x", "points.csv", "--starts", "2"],  # with a warning: tabs in a .csv
+)
+
+
+def test_keys_of_a_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each key of the document stands in the page: of the trials, those that a result has not."""
+    result = json.loads(shown(["run", str(REPOSITORY / "configs" / "linear.yaml")], capsys))
+    monkeypatch.chdir(tmp_path)
+    Path("points.csv").write_text("x\ty\n1\t2\n2\t4\n", encoding="utf-8")
+    found: set[str] = set()
+    for words in DOCUMENTS:
+        document = json.loads(shown(words, capsys))
+        extra = {key for trial in document["trials"] for key in trial.keys() - result.keys()}
+        found |= document.keys() | {f"trials.{key}" for key in extra - {"equations", "warnings"}}
+    page = sections(read("docs/sweeps.md"), 2)["The document"]
+    rows = re.findall(r"^\| (`.+?`) \|", page, re.MULTILINE)
+    assert {key for row in rows for key in re.findall(r"`(.+?)`", row)} == found
+
+
+def shown(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    assert run([*words, "--quiet", "--format", "json"]) == 0
+    return capsys.readouterr().out
 
 
 # Links.

@@ -29,7 +29,7 @@ LAYERS = [
     {"outcome"},
     {"gradient", "train"},
     {"batches", "tables", "kept"},
-    {"sweep"},
+    {"sweeping"},
     {"finder", "starts"},
     {"look"},
     {"expectations"},

@@ -114,7 +114,7 @@ def test_a_trial_without_the_number_comes_after_those_that_have_it() -> None:
 
 REFUSED: list[tuple[str, str]] = [
     ("loses", "--rank-by: there is no number called loses; did you mean loss?"),
-    ("-velocity", "--rank-by: there is no number called velocity; there is w, -x, verdict, loss, epochs"),
+    ("-velocity", "--rank-by: there is no number called velocity; there is w, -x, loss, epochs"),
     ("verdict", "--rank-by: verdict is not a number; rank by loss, epochs or a parameter"),
     ("kind", "--rank-by: kind is not a number; rank by loss, epochs or a parameter"),
 ]

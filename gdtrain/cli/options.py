@@ -150,7 +150,11 @@ class SweepOptions(Common):
         """The flags that have one value by their kind."""
         from gdtrain.cli.starts import start_overrides
 
-        return start_overrides(self.start)
+        try:
+            return start_overrides(self.start)
+        except UserError as error:
+            remedy = f"{error.remedy}; several starts: --set params.w.start=0,1"
+            raise UserError(error.what, where=error.where, remedy=remedy, text=error.text) from None
 
     def axes(self) -> list[AxisFlag]:
         """The flags that may have several values, in the order of the table of keys; --set comes last."""
@@ -164,11 +168,15 @@ class SweepOptions(Common):
         if self.memory is None:
             return None
         found = _SIZE.fullmatch(self.memory.strip())
-        if found is None or not float(found[1]) > 0:
+        if found is None:
             raise UserError(f"{self.memory} is no size", where="--memory", remedy="write it like 512M or 2G")
-        return int(float(found[1]) * 1024 ** (" KMGT".index(found[2].upper() or " ")))
+        size = int(float(found[1]) * 1024 ** (" KMGT".index(found[2].upper() or " ")))
+        if size < _LEAST_MEMORY:
+            raise UserError(f"{self.memory} is too little", where="--memory", remedy="give it 16M or more")
+        return size
 
 
+_LEAST_MEMORY = 16 << 20  # bytes
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kKmMgGtT]?)(?:i?[bB])?")
 
 

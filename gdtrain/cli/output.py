@@ -66,16 +66,16 @@ class Output:
             say(printable(f"features: {', '.join(features)}"))
         return self._show(result, result, result.verdict.exit_code)
 
-    def starts(self, experiment: Experiment, count: int) -> int:
+    def starts(self, experiment: Experiment, count: int, source: object) -> int:
         """Train one experiment from many starts and show what they found. Returns the exit code."""
         from gdtrain.starts import train_starts
-        from gdtrain.sweep import Request
+        from gdtrain.sweeping import Request
 
         request = Request(
             every=self.options.every,
             gradients=self.options.gradients,
             top=self.options.top,
-            rerun=partial(alone, self.options.words),
+            rerun=partial(alone, self.options.words, source=source if isinstance(source, str) else ""),
         )
         _collect()
         with Watched(count, quiet=self.options.quiet, unit="starts") as watch:
@@ -84,7 +84,7 @@ class Output:
 
     def sweep(self, spec: Sweep, request: Mapping[str, Any]) -> int:
         """Train a sweep and show it, ranked. Returns the exit code."""
-        from gdtrain.sweep import Request, sweep
+        from gdtrain.sweeping import Request, sweep
 
         _collect()
         with Watched(len(spec.points), quiet=self.options.quiet, unit="trials") as watch:
@@ -101,7 +101,7 @@ class Output:
     ) -> int:
         """Look for a learning rate and show where descent is fastest. Returns the exit code."""
         from gdtrain.finder import find_lr, learning_rates
-        from gdtrain.sweep import Request
+        from gdtrain.sweeping import Request
 
         swept = [flag for flag in flags if flag.plain is None or flag.key == "train.lr"]
         if swept:
@@ -131,6 +131,10 @@ class Output:
 
     def _show_sweep(self, result: SweepResult) -> int:
         """Show a sweep; what is asked of one result is asked of the best trial."""
+        if result.best is not None and not self.options.quiet:
+            own = result.trials[result.best].document().get("warnings", [])
+            for warning in (warning for warning in own if warning not in result.warnings):
+                say(printable(f"warning: of the best trial: {warning}"))
         first = result.best if result.best is not None or not result.trials else result.order[0]
         return self._show(result, None if first is None else result.trials[first], result.exit_code)
 

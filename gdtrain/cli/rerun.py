@@ -7,28 +7,39 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from gdtrain.cli.options import KEYS
+from gdtrain.cli.starts import started
 from gdtrain.experiment.dump import flow
+from gdtrain.experiment.schema import STDIN
 
-# Options of many trials, which one alone has no use for; those of output go too.
-_OF_MANY = ("--zip", "--random", "--top", "--lr-find", "--memory", "--rank-by", "--out", "--starts")
-_OF_OUTPUT = ("--format", "--get", "--expect", "--quiet", "--every", "--gradients", "--print-config")
+# Options of many trials, which one alone has no use for, and of output.
+_LEFT_OUT = {
+    *("--zip", "--random", "--top", "--lr-find", "--memory", "--rank-by", "--out", "--starts"),
+    *("--format", "--get", "--expect", "--quiet", "--every", "--gradients", "--print-config"),
+}
 _SWITCHES = ("--zip", "--lr-find", "--quiet", "--gradients", "--print-config", "--no-intercept")
 _START = ".start"
 
 
 def alone(words: Sequence[str], settings: Mapping[str, Any], source: str = "") -> str:
-    """The command for a shell.
+    """The command for a shell; "" where standard input would be needed again.
 
     words     as they were typed, the verb first
     settings  what the trial sets, by dotted key
-    source    the file that `sweep` read where none was typed
+    source    the file that `run` or `sweep` read
     """
     verb, *rest = words
-    kept = [word for group in _options(rest) if not _replaced(group, settings) for word in group]
-    if verb == "sweep":
-        verb = "run"
-        kept = kept if not source or source in kept else [source, *kept]
-    return shlex.join(["gdtrain", verb, *kept, *_flags(settings)])
+    groups = [group for group in _options(rest) if group[0].partition("=")[0] not in _LEFT_OUT]
+    if verb in ("run", "sweep"):
+        verb, groups = "run", [[source], *(group for group in groups if group[0].startswith("--"))]
+    if [STDIN] in groups:
+        return ""
+    kept, known = [], {_canonical(key) for key in settings}
+    for group in reversed(groups):
+        keys = set(_sets(group))
+        if not keys or keys - known:
+            kept.append(group)
+            known |= keys
+    return shlex.join(["gdtrain", verb, *(word for group in reversed(kept) for word in group), *_flags(settings)])
 
 
 def _options(words: Sequence[str]) -> Iterator[list[str]]:
@@ -40,15 +51,16 @@ def _options(words: Sequence[str]) -> Iterator[list[str]]:
         yield [word, left.pop(0)] if valued and left else [word]
 
 
-def _replaced(group: Sequence[str], settings: Mapping[str, Any]) -> bool:
-    """Whether an option is of many trials, or sets what the trial sets."""
+def _sets(group: Sequence[str]) -> list[str]:
+    """The keys that an option sets, in one spelling."""
     name, _, inline = group[0].partition("=")
     value = group[1] if len(group) > 1 else inline
-    if name in (*_OF_MANY, *_OF_OUTPUT):
-        return True
     if name == "--set":
-        return _canonical(value.partition("=")[0].strip()) in map(_canonical, settings)
-    return KEYS.get(name.removeprefix("--"), "") in settings
+        return [_canonical(value.partition("=")[0].strip())]
+    if name == "--start":
+        return [f"params.{parameter}" for parameter in started(value)]
+    key = KEYS.get(name.removeprefix("--"))
+    return [] if key is None or not name.startswith("--") else [key]
 
 
 def _canonical(key: str) -> str:

@@ -15,6 +15,11 @@ def start_overrides(texts: Sequence[str]) -> list[Override]:
     return [override for text in texts for override in (_from_file(text) if text.startswith("@") else _pairs(text))]
 
 
+def started(text: str) -> list[str]:
+    """The parameters that a text starts, none where it is a file."""
+    return [] if text.startswith("@") else [unquoted(pair.rpartition("=")[0]) for pair in _split(text)]
+
+
 def _pairs(text: str) -> list[Override]:
     found = []
     for pair in _split(text):

@@ -28,7 +28,7 @@ def sweep(
     Example: gdtrain sweep configs/linear.yaml --lr 1e-3,1e-2,0.1
     """
     from gdtrain.cli.output import Output
-    from gdtrain.experiment.sweep import USUAL_FILE, load_sweep, usual_source
+    from gdtrain.experiment.sweep import load_sweep, usual_source
 
     if file is not None and "=" in file and not Path(file).exists():
         key, _, value = file.partition("=")
@@ -36,28 +36,28 @@ def sweep(
         raise UserError(f"{file} is not a file", remedy=f"to sweep a key, write {flag}")
     source, called = (file, file) if file is not None else usual_source()
     output = Output.checked(options)
-    memory, axes, overrides = options.bytes(), options.axes(), options.overrides()
+    axes, overrides = options.axes(), options.overrides()
+    request = _request(options, called, source if isinstance(source, str) else None)
     if options.lr_find:
-        return output.find_lr(source, overrides, axes, _request(options, called, file, memory))
+        return output.find_lr(source, overrides, axes, request)
     spec = load_sweep(source, overrides, axes, zipped=options.zip, random=options.random, stdin=sys.stdin)
     if not spec.axes:
         place = called if isinstance(source, str) else "gdtrain sweep"
         raise UserError("there is nothing to sweep", where=place, remedy="give a key several values: --lr 1e-3,1e-2")
     if options.print_config:
         return output.print_configs([spec.declared])
-    named = source if isinstance(source, str) and file is None and called.endswith(USUAL_FILE) else None
-    return output.sweep(spec, _request(options, called, named if file is None else file, memory))
+    return output.sweep(spec, request)
 
 
-def _request(options: SweepOptions, called: str, file: str | None, memory: int | None) -> dict[str, Any]:
-    """How the sweep is carried out: what `gdtrain.sweep.Request` holds."""
+def _request(options: SweepOptions, called: str, file: str | None) -> dict[str, Any]:
+    """How the sweep is carried out: what `gdtrain.sweeping.Request` holds."""
     return {
         "source": "stdin" if called == "-" else called,
         "every": options.every,
         "gradients": options.gradients,
         "rank_by": options.rank_by or "loss",
         "top": options.top,
-        "memory": memory,
+        "memory": options.bytes(),
         "out": options.out,
         "rerun": partial(_rerun, options.words, file),
     }

@@ -203,6 +203,8 @@ def _train(sources: Sequence[str | Mapping[str, Any]], options: Options) -> int:
     from gdtrain.experiment.load import load
 
     output = Output.checked(options, many=len(sources) > 1)
+    if options.top is not None and options.starts is None:
+        raise UserError("there is one trial", where="--top", remedy="give --starts N, or run gdtrain sweep")
     overrides = options.overrides()
     experiments, errors = [], []
     for source in sources:
@@ -219,9 +221,10 @@ def _train(sources: Sequence[str | Mapping[str, Any]], options: Options) -> int:
         if experiment.sweep is not None and not options.quiet:
             say(printable(f"note: {source} has a sweep section; gdtrain sweep {source} trains it"))
     codes = []
-    for experiment in experiments:
+    for source, experiment in zip(sources, experiments, strict=True):
         try:
-            codes.append(output.starts(experiment, options.starts) if options.starts else output.train(experiment))
+            starts = options.starts
+            codes.append(output.starts(experiment, starts, source) if starts else output.train(experiment))
         except UserError as error:
             if len(experiments) == 1:
                 raise

@@ -47,7 +47,7 @@ ALIASES = {
 # What typer says, as we say it.
 MESSAGES = {
     r"Missing (?:argument|option) '([^']*)'": "{0} is missing",
-    r"Got unexpected extra arguments? \((.*)\)": "there is no place for {0}",
+    r"Got unexpected extra argument(?:s|\(s\))? \((.*)\)": "there is no place for {0}",
     r"Invalid value for '([^']*)': Input should be a valid integer": "{0} must be a whole number",
     r"Invalid value for '([^']*)': Input should be greater than or equal to (\S+)": "{0} must be {1} or more",
 }
@@ -70,6 +70,8 @@ def translate(error: TyperException, arguments: Sequence[str]) -> UserError:
     if message.startswith("No such command"):
         return _unknown_verb(verb)
     where, remedy = f"gdtrain {verb}".strip(), f"see gdtrain {verb} --help"
+    if verb == "sweep" and "unexpected extra argument" in message:
+        remedy = "several values stand with commas between them: --lr 0.1,0.2"
     for pattern, what in MESSAGES.items():
         if found := re.match(pattern, message):
             return UserError(what.format(*found.groups()), where=where, remedy=remedy)
@@ -78,6 +80,9 @@ def translate(error: TyperException, arguments: Sequence[str]) -> UserError:
 
 def _unknown_option(option: str, error: TyperException, verb: str) -> UserError:
     name = option.lstrip("-").partition("=")[0]
+    if verb == "sweep" and name == "starts":
+        remedy = "many starts are a run: gdtrain run FILE --starts N"
+        return UserError("there is no option --starts", where="gdtrain sweep", remedy=remedy)
     known = [p.lstrip("-") for p in _known_options(error)]
     alias = ALIASES.get(name.lower().replace("_", "-"), "")
     ours = alias if alias.split(" ")[0] in known else nearest(name, known)

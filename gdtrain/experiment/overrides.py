@@ -95,7 +95,8 @@ class AxisFlag:
         """
         if isinstance(values, str):
             return cls.of(key, values, flag)
-        plain = values.tolist() if hasattr(values, "tolist") else values
+        as_list = getattr(values, "tolist", None) or getattr(values, "to_list", None)  # numpy and pandas, polars
+        plain = as_list() if as_list else values
         if not isinstance(plain, list | tuple | range):
             return cls._found(key, axis_of(key, from_plain(plain, flag, flag=True)), flag)
         place = Place.of(flag)

@@ -141,6 +141,10 @@ def _with_axes(
         if given and given.get(key):
             given = given.without(key)
             tree = tree.put(["sweep", "axes"], given, tree.key("sweep", "axes"))
+    section = tree.get("sweep")
+    if section is not None and given is not None and not given.value:
+        section = section.without("axes")
+        tree = tree.put(["sweep"], section, tree.key("sweep")) if section.value else tree.without("sweep")
     for flag in flags:
         tree = tree.put(["sweep", "axes", flag.key], flag.node, Place.of(flag.flag, flag.key))
     switches = {"zip": zipped or None, "random": random}

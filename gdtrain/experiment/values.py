@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from gdtrain.errors import UserError, UserErrors
+from gdtrain.errors import UserError, UserErrors, nearest
 from gdtrain.experiment.axes import SPREADS, Axis, faults
 from gdtrain.experiment.loader import parse
 from gdtrain.experiment.scalars import Refusal, resolve
@@ -24,6 +24,7 @@ _LISTED = re.compile(
 
 _NAMED = re.compile(rf"(?P<name>{'|'.join(SPREADS)}):(?P<numbers>.*)")
 _RANGE = re.compile(r"(?P<first>[-+]?[\w.]*?)\.\.(?P<last>[-+]?[\w.]*)")
+_NUMBER = r"[-+]?[\d.]+(?:[eE][-+]?\d+)?"
 _PLAIN = re.compile(r"[-+.\w]+")
 _PAIRS = {"(": ")", "[": "]", "{": "}"}
 _QUOTES = "'\"`"
@@ -150,7 +151,23 @@ def _one(key: str, piece: Place) -> Node:
     if key in TEXTS and not (key == "solve" and piece.text.startswith("[")):
         quoted = len(piece.text) > 1 and piece.text[0] == piece.text[-1] and piece.text[0] in "'\""
         return Node(piece.text[1:-1] if quoted else piece.text, piece)
+    if remedy := _meant(piece.text):
+        raise piece.error(f"{piece.text} is no value", f"did you mean {remedy}?")
     return _read(piece)
+
+
+def _meant(text: str) -> str:
+    """What other tools write as `0-9`, `0.1:0.5` or `logspace:1e-4:1:13`, as it is written here."""
+    if found := re.fullmatch(r"(\d+)-(\d+)", text):
+        return f"{found[1]}..{found[2]}"
+    first, colon, rest = text.partition(":")
+    if not colon or not re.fullmatch(rf"{_NUMBER}(:{_NUMBER})*", rest):
+        return ""
+    if re.fullmatch(_NUMBER, first):
+        ends = [first, *rest.split(":")][:2]
+        return f"linspace:{':'.join(ends)}:5" if len(ends) == 2 else ""
+    close = "geomspace" if first == "logspace" else nearest(first, SPREADS)
+    return f"{close}:{rest}" if close else ""
 
 
 def _read(piece: Place) -> Node:

@@ -179,7 +179,7 @@ def rmsprop(share: Tensor, eps: Tensor, keep: Tensor | None, *, centered: bool) 
             v = maximum(addcmul(v, mean, mean, value=-1), zero)  # rounding may leave a variance below zero
         spread = v.sqrt().add_(eps)
         if keep is None:
-            return after, addcdiv(theta, gradient * lr, spread, value=-1)
+            return after, addcmul(theta, gradient / spread, lr, value=-1)  # to the bit what a `keep` of 0 gives
         buffer = after["momentum_buffer"] = addcdiv(state["momentum_buffer"] * keep, gradient, spread)
         return after, addcmul(theta, buffer, lr, value=-1)
 

@@ -27,8 +27,8 @@ from gdtrain.problem.problem import Columns, Problem, loss_factor, loss_of, tens
 from gdtrain.problem.quadratic import Quadratic, side_by_side
 from gdtrain.problem.rows import beside, size_of, weight_of
 
-BLOCK_ROWS = 1 << 16  # rows that one trial works on at once
-_LEAST_ROWS = 1 << 11  # that many do
+BLOCK_ROWS = 1 << 15  # rows that one trial works on at once
+_LEAST_ROWS = 1 << 10  # that many do
 
 
 @dataclass(frozen=True)

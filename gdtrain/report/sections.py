@@ -110,10 +110,13 @@ def title(result: Result | SweepResult) -> str:
     return printable(f"{name}{result.kind} {statement}")
 
 
-def fitting(names: Sequence[str], rows: Sequence[Sequence[str]], room: int | None, *, doubled: bool = False) -> int:
+def fitting(
+    names: Sequence[str], rows: Sequence[Sequence[str]], room: int | None, *, doubled: bool = False, least: int = 1
+) -> int:
     """How many weights to show: all of them, or the first few where there are many, or `room` cells hold no more.
 
     doubled  each of them has a second column, of its gradient
+    least    so many are shown whatever the room
     """
     wanted = len(names) if len(names) <= MANY else FEW
     if room is None:
@@ -122,7 +125,7 @@ def fitting(names: Sequence[str], rows: Sequence[Sequence[str]], room: int | Non
     for i in range(wanted):
         last = i + 1 == len(names)
         if sum(sizes[: i + 1]) * (2 if doubled else 1) + (0 if last else 15) > room:
-            return max(1, i)
+            return max(least, i)
     return wanted
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 
 from gdtrain.report.sections import Section, number, short
@@ -58,5 +59,7 @@ def _closest(sweep: SweepResult) -> str:
         return ""
     trial = sweep.trials[sweep.best]
     values = ", ".join(f"{name} = {setting(value)}" for name, value in list(trial.params.items())[:BEST])
-    what = "the closest has" if sweep.kind == "solve" else "the best has"
-    return f"; {what} loss {short(trial.loss)} at {values}: {trial.detail}"
+    if sweep.kind == "solve":
+        apart = max((abs(float(e["residual"])) for e in trial.document().get("equations", [])), default=math.nan)
+        return f"; at the closest, {values}, |left - right| is {short(apart)}"
+    return f"; the best has loss {short(trial.loss)} at {values}: {trial.detail}"

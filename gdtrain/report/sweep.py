@@ -44,18 +44,17 @@ def summary(sweep: SweepResult) -> list[str]:
     """The lines below the tables: what was found first, then what else is to be known, then how to run it again."""
     if not sweep.trials:
         return ["no trial was trained"]
-    lines = [("interrupted: " if sweep.interrupted else "") + _headline(sweep)]
-    if sweep.ties > 1 and sweep.starts is None:
+    lines = [_headline(sweep)]
+    if sweep.interrupted:
+        begun = "" if sweep.planned is None else f" after {len(sweep.trials):,} of {counted(sweep.planned, 'trial')}"
+        lines[0] = f"interrupted{begun}: {lines[0]}"
+    if sweep.ties > 1 and sweep.starts is None and sweep.finder is None:
         name, _ = sweep.metric
         lines.append(f"{sweep.ties:,} trials tie for best" + " within rounding" * (name in LOSSES))
     diverged = sum(trial.status == "diverged" for trial in sweep.trials)
     if diverged and sweep.best is not None and sweep.starts is None:
         lines.append(f"{diverged:,} of {counted(len(sweep.trials), 'trial')} diverged")
-    if sweep.trained is not None and sweep.trained < len(sweep.trials):
-        lines.append(f"{sweep.trained:,} trained now, {len(sweep.trials) - sweep.trained:,} kept from an earlier run")
-    if sweep.groups > 1:
-        lines.append(f"trained in {sweep.groups:,} groups: what was set makes so many programs")
-    if sweep.rerun and sweep.best is not None:
+    if sweep.rerun and sweep.best is not None and status(sweep) != "no_root":
         lines.append(f"to run the {'best' if sweep.finder is None else 'fastest'} alone: {sweep.rerun}")
     return [printable(line) for line in lines]
 
@@ -100,7 +99,7 @@ def _no_end(sweep: SweepResult) -> str:
     first = sweep.trials[sweep.order[0]]
     sets = ", ".join(f"{axis} = {setting(value)}" for axis, value in first.set.items())
     count = len(sweep.trials)
-    all_of = f"all {count:,} trials" if count > 1 else "the trial"
+    all_of = {1: "the trial", 2: "both trials"}.get(count, f"all {count:,} trials")
     ended = "diverged" if all(trial.status == "diverged" for trial in sweep.trials) else "ended at no finite loss"
     return f"{all_of} {ended}{f'; with {sets}' if sets else ''}: {first.detail}"
 

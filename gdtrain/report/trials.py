@@ -42,7 +42,8 @@ def ranked_trials(sweep: SweepResult, width: int | None) -> Section:
     notes = []
     if len(indices) < len(sweep.trials):
         more = "" if sweep.top is not None else "; --top N shows more, --format csv all of them"
-        notes.append(f"the best {len(indices):,} of {len(sweep.trials):,} trials{more}")
+        best = "best" if len(indices) == 1 else f"best {len(indices):,}"
+        notes.append(f"the {best} of {counted(len(sweep.trials), unit(sweep))}{more}")
     return with_weights(heading(sweep), columns, [], trials, sweep.parameters, width, notes)
 
 
@@ -63,8 +64,12 @@ def heading(sweep: SweepResult) -> str:
     """The problem, how many trials, along what, and which experiment it was."""
     over = "" if sweep.starts is not None or not sweep.axes else f" over {_and(sweep.axes)}"
     source = f" ({sweep.source})" if sweep.source else ""
-    what = "start" if sweep.starts is not None else "trial"
-    return f"{title(sweep)}, {counted(len(sweep.trials), what)}{printable(over + source)}"
+    return f"{title(sweep)}, {counted(len(sweep.trials), unit(sweep))}{printable(over + source)}"
+
+
+def unit(sweep: SweepResult) -> str:
+    """What its trials are to their user."""
+    return "trial" if sweep.starts is None else "start"
 
 
 def counted(count: int, what: str) -> str:
@@ -87,12 +92,16 @@ def with_weights(
     names = [printable(name) for name in parameters]
     weights = [[_weight(trial, name) for name in parameters] for trial in trials]
     room = None if width is None else width - 1 - sum(cells_of(column) + 3 for column in (*before, *after))
-    fit = fitting(names, weights, room)
+    fit = fitting(names, weights, room, least=0)
     middle: list[Column] = [(name, [row[i] for row in weights]) for i, name in enumerate(names[:fit])]
     notes = list(notes)
-    if hidden := len(names) - fit:
-        middle.append(("norm", [number(math.hypot(*trial.params.values())) for trial in trials]))
-        notes.append(f"{hidden} more weights are not shown; norm is over all {len(names)}")
+    norm: Column = ("norm", [number(math.hypot(*trial.params.values())) for trial in trials])
+    if fit < len(names) and (fit or room is None or cells_of(norm) + 3 <= room):
+        middle.append(norm)
+        hidden = f"{len(names) - fit} more weights are" if fit else "weights are"
+        notes.append(f"{hidden} not shown; norm is over all {len(names)}")
+    elif fit < len(names):
+        notes.append("weights are not shown; a wider terminal, or --format csv, has them")
     return section(heading, [*before, *middle, *after], notes)
 
 

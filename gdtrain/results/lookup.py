@@ -46,19 +46,19 @@ def look_up(outcome: Outcome, name: str) -> float | str:
     raise no_number(name, [*params])
 
 
-def check_name(name: str, parameters: Sequence[str], where: str) -> None:
+def check_name(name: str, parameters: Sequence[str], where: str, known: Sequence[str] = SHORT_NAMES) -> None:
     """Refuse a name that an outcome with these parameters will not have, before any time is spent on it."""
     if name in (*parameters, *SHORT_NAMES, *SCALARS):
         return
     section, dot, rest = name.partition(".")
-    known = section in SECTIONS if section != "params" else any(rest.startswith(p) for p in parameters)
-    if not (dot and known):
-        raise no_number(name, parameters, where)
+    there = section in SECTIONS if section != "params" else any(rest.startswith(p) for p in parameters)
+    if not (dot and there):
+        raise no_number(name, parameters, where, known)
 
 
-def no_number(name: str, parameters: Iterable[str], where: str = "") -> UserError:
-    """The error that an outcome with these parameters has no number of that name."""
-    known = [*parameters, *SHORT_NAMES]
+def no_number(name: str, parameters: Iterable[str], where: str = "", known: Sequence[str] = SHORT_NAMES) -> UserError:
+    """The error that an outcome with these parameters, and the `known` short names, has no number of that name."""
+    known = [*parameters, *known]
     remedy = did_you_mean(name, known) or f"there is {', '.join(known)}"
     return UserError(f"there is no number called {name}", where=where, remedy=remedy)
 

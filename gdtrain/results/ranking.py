@@ -16,8 +16,10 @@ from gdtrain.results.trial import Trial
 
 ROUNDING = 1e-12  # numbers that differ by less than this share of themselves tie
 LOSSES = ("loss", "loss.final")
+REACH = "reach"  # of a search for a learning rate: how soon a trial came near the best
 HIGHER = frozenset({"metrics.r2", "metrics.adjusted_r2", "metrics.accuracy", "metrics.auc"})  # more is better
 _WHERE = "--rank-by"
+_MEASURED = ("loss", "epochs")
 _NO_NUMBERS = {"verdict", "verdict.status", "verdict.detail", *SCALARS} - {"seed"}
 
 
@@ -26,7 +28,9 @@ def check_metric(metric: str, parameters: Sequence[str]) -> None:
     name, _ = direction(metric, parameters)
     if name in _NO_NUMBERS and name not in parameters:
         raise _no_order(name)
-    check_name(name, parameters, _WHERE)
+    if name in parameters or name in _MEASURED:
+        return
+    check_name(name, parameters, _WHERE, known=_MEASURED)
 
 
 def direction(metric: str, parameters: Sequence[str]) -> tuple[str, bool]:
@@ -40,11 +44,13 @@ def rank_values(trials: Sequence[Trial], name: str, parameters: Sequence[str]) -
     """The number of that name of each trial, (S,): nan where one has it not. Raises UserError where none has."""
     if name in LOSSES:
         return np.array([trial.loss for trial in trials], dtype=np.float64)
+    if name == REACH and any(trial.reach is not None for trial in trials):
+        return np.array([math.nan if trial.reach is None else trial.reach for trial in trials], dtype=np.float64)
     if name == "epochs":
         return np.array([trial.epochs for trial in trials], dtype=np.float64)
     found = [_look_up(trial, name) for trial in trials]
     if trials and all(value is None for value in found):
-        raise no_number(name, parameters, _WHERE)
+        raise no_number(name, parameters, _WHERE, _MEASURED)
     return np.array([math.nan if value is None else value for value in found], dtype=np.float64)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -224,20 +225,27 @@ def shown_epochs(last: int, every: int | None) -> list[int]:
         return sorted({*range(0, last + 1, every), last})
     if last <= SHOWN:
         return list(range(last + 1))
+    return _spaced(last)
+
+
+@cache
+def _spaced(last: int) -> list[int]:
     spaced = np.geomspace(1, last, ROWS).round().astype(int)
     return sorted({0, *spaced.tolist(), last})
 
 
 def plain_numbers(value: Any) -> Any:
     """`value` with numpy scalars as Python numbers and non-finite floats as "inf", "-inf", "nan"."""
-    if isinstance(value, Mapping):
-        return {key: plain_numbers(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain_numbers(item) for item in value]
+    if type(value) is float:  # most are: a document of a long sweep holds millions
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, str):
+        return value
     if isinstance(value, np.generic):
         return plain_numbers(value.item())
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
+    if isinstance(value, list | tuple):
+        return [plain_numbers(item) for item in value]
+    if isinstance(value, Mapping):
+        return {key: plain_numbers(item) for key, item in value.items()}
     return value
 
 

@@ -38,6 +38,7 @@ class SweepResult:
     starts       the trials are so many random starts of one problem; None in any other sweep
     finder       of a search for a learning rate: `fastest`, `breaks`, `limit` (lr or None) ...; else None
     interrupted  stopped before every trial had ended
+    planned      how many trials there were to be; None for just these
     """
 
     name: str
@@ -59,6 +60,7 @@ class SweepResult:
     starts: int | None = None
     finder: Mapping[str, Any] | None = None
     interrupted: bool = False
+    planned: int | None = None
 
     @property
     def order(self) -> list[int]:

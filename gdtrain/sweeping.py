@@ -23,7 +23,7 @@ from gdtrain.kept import Kept
 from gdtrain.outcome import Batch, Outcome, statement, versions
 from gdtrain.plan import make_plan
 from gdtrain.problem.build import build_problem
-from gdtrain.problem.data import Data, rows_to_predict
+from gdtrain.problem.data import Data, PredictedRows, rows_to_predict
 from gdtrain.problem.problem import Problem
 from gdtrain.report.render import pieces
 from gdtrain.results import SweepResult, Trial
@@ -158,21 +158,19 @@ class _Run:
             for batch in cut(problem, walkers, found.reads[-1], self._request.memory or usual_memory()):
                 left = [w for w in batch if not self._take_kept(i, found.points[w])]
                 if left and not self._stopped:
-                    with threads(useful_threads(problem)):
-                        plan = make_plan(
-                            walkers.take(left), problem, self._request.every, reads=found.reads, brief=ready.few
-                        )
-                        descent = plan.run(self._asked(len(left), plan.epochs))
-                        made = Batch(
-                            walkers.take(left),
-                            ready.data,
-                            plan,
-                            descent,
-                            rows,
-                            gradients=self._request.gradients,
-                        )
-                        self._take(i, made, [(s, point) for s, w in enumerate(left) for point in found.points[w]])
+                    made = self._descended(walkers.take(left), ready, problem, rows, found.reads)
+                    self._take(i, made, [(s, point) for s, w in enumerate(left) for point in found.points[w]])
                 self._done += len(batch)
+
+    def _descended(
+        self, trials: Trials, ready: _Ready, problem: Problem, rows: PredictedRows, reads: Sequence[int]
+    ) -> Batch:
+        """A batch of a group, trained."""
+        request = self._request
+        with threads(useful_threads(problem)):
+            plan = make_plan(trials, problem, request.every, reads=reads, brief=ready.few)
+            descent = plan.run(self._asked(trials.count, plan.epochs))
+            return Batch(trials, ready.data, plan, descent, rows, gradients=request.gradients)
 
     def _posed(self, ready: _Ready) -> Problem:
         """The group's problem: the last group's where it is the same."""
@@ -216,8 +214,12 @@ class _Run:
             made.append((point, trial))
         self._trained += len(made)
         # A batch is kept whole: the trials that a resumed sweep puts side by side are the same again.
-        if not self._stopped:
+        if not any(trial.status == "interrupted" for _, trial in made):
             self._kept.add(group, [(point, trial.document) for point, trial in made])
+
+    def _warnings(self) -> list[str]:
+        """What reading the data has met."""
+        return list(dict.fromkeys(warning for ready in self._groups for warning in ready.data.warnings))
 
     def result(self) -> SweepResult:
         spec, request = self._spec, self._request
@@ -233,15 +235,24 @@ class _Run:
             versions=versions(),
             rank_by=request.rank_by,
             floor=_ROUNDING * (self._scale or _least_first(trials)),
-            warnings=list(dict.fromkeys(warning for ready in self._groups for warning in ready.data.warnings)),
+            warnings=[*self._warnings(), *_incomparable(self._groups, request.rank_by)],
             top=request.top,
             groups=len(spec.groups),
             trained=self._trained if self._kept else None,
-            interrupted=self._stopped,
+            interrupted=len(trials) < len(spec.points) or any(trial.status == "interrupted" for trial in trials),
+            planned=len(spec.points),
         )
         if trials and result.best is not None:
             result.rerun = request.rerun(trials[result.best].set)
         return result
+
+
+def _incomparable(groups: Sequence[_Ready], rank_by: str) -> list[str]:
+    """A sentence where trials are ranked by the numbers of different losses."""
+    losses = dict.fromkeys(ready.experiment.loss.model_dump_json() for ready in groups if ready.experiment.loss)
+    if len(losses) < 2 or rank_by != "loss":
+        return []
+    return ["the trials have different losses, whose numbers do not compare: rank by something else, --rank-by NAME"]
 
 
 def _trial(settings: Mapping[str, Any], outcome: Outcome) -> Trial:
