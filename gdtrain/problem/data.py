@@ -11,9 +11,10 @@ from typing import BinaryIO
 import numpy as np
 
 from gdtrain.errors import DATA, UserError
-from gdtrain.experiment.names import Names, settle
+from gdtrain.experiment.names import Names, has_classes, settle
 from gdtrain.experiment.schema import STDIN, Experiment
 from gdtrain.experiment.schema import Data as DataSpec
+from gdtrain.problem.classes import Classes, classes_of
 from gdtrain.sources import Source, open_source
 
 Columns = dict[str, np.ndarray]  # float64 (N,) each
@@ -22,17 +23,29 @@ Columns = dict[str, np.ndarray]  # float64 (N,) each
 class Data:
     """The columns that an experiment names, and which names are parameters. Rows are read when they are asked for.
 
-    rows  how many there are; known once `blocks` has come to its end or `columns` was read
+    classes  of the target of `softmax`, in order; else none
+    rows     how many there are; known once `blocks` has come to its end or `columns` was read
     """
 
-    def __init__(self, names: Names, source: Source | None) -> None:
-        self.names, self._source = names, source
+    def __init__(self, names: Names, source: Source | None, classes: Classes | None = None) -> None:
+        self.names, self._source, self.classes = names, source, classes
         self.rows = 0
+        self._notes: list[str] = []
+
+    @property
+    def where(self) -> str:
+        """What messages call it."""
+        return self._source.where if self._source else "data"
 
     @property
     def warnings(self) -> list[str]:
         """What reading has met so far that its user should know."""
-        return list(self._source.warnings) if self._source else []
+        return [*(self._source.warnings if self._source else ()), *self._notes]
+
+    def warn(self, sentence: str) -> None:
+        """Add to the warnings, once."""
+        if sentence not in self._notes:
+            self._notes.append(sentence)
 
     def blocks(self) -> Iterator[Columns]:
         """The columns in blocks of rows. Raises UserError (exit 3) where the data is wrong."""
@@ -67,7 +80,12 @@ def opened(experiment: Experiment, source: Source | None) -> Data:
     if source is None:
         return Data(settle(experiment, []), None)
     try:
-        return Data(settle(experiment, available(experiment, source)), source)
+        columns = available(experiment, source)
+        names = settle(experiment, columns)
+        if not has_classes(experiment):
+            return Data(names, source)
+        classes = classes_of(source, names.columns[-1])
+        return Data(settle(experiment, columns, classes.names), source, classes)
     except UserError as error:
         if remedy := source.remedy_for_header():
             raise UserError(error.what, where=source.where, remedy=remedy, code=DATA) from None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 
 from gdtrain.experiment.formulas import sides
@@ -15,13 +16,25 @@ from gdtrain.formula import Node, Op, to_text
 from gdtrain.formula.evaluate import evaluate
 from gdtrain.losses import Loss
 from gdtrain.problem.affine import AffineRows, obstacle
+from gdtrain.problem.classes import require_targets
 from gdtrain.problem.compress import Compressor
 from gdtrain.problem.data import Data
 from gdtrain.problem.objective import Block, DataLoss
 from gdtrain.problem.parameters import Parameters, build_parameters
 from gdtrain.problem.predictors import Formula
-from gdtrain.problem.problem import Columns, Problem, by_name, fixed_columns, loss_factor, loss_of, tensors, zero_like
+from gdtrain.problem.problem import (
+    Columns,
+    Problem,
+    by_name,
+    fixed_columns,
+    loss_factor,
+    loss_of,
+    loss_scale,
+    tensors,
+    zero_like,
+)
 from gdtrain.problem.quadratic import Quadratic
+from gdtrain.problem.squares import Spread, Squares
 
 BLOCK_ROWS = 1 << 15  # rows that are worked on at once: fewer cost more calls, more fall out of the cache
 
@@ -31,9 +44,9 @@ def build_fit(experiment: Experiment, data: Data) -> Problem:
     like, loss = zero_like(experiment), loss_of(experiment)
     left, right = sides("fit", experiment.fit or "")
     parameters = build_parameters(experiment, data.names.parameters, like=like)
-    reason, quadratic = obstacle(experiment, data.names), None
+    reason, quadratic, spread = obstacle(experiment, data.names), None, Spread()
     if not reason:
-        quadratic = _gather(Op("sub", (right, left)), parameters, data, loss)
+        quadratic = _gather((left, right), parameters, data, loss, spread)
         if not quadratic.finite:
             reason, quadratic = "the rows are not finite, or too large to gather", None
     gathered = quadratic is not None and experiment.train.engine != "loop"
@@ -43,7 +56,10 @@ def build_fit(experiment: Experiment, data: Data) -> Problem:
         return evaluate(left, columns).expand(max(map(len, columns.values())))
 
     def predict(values_Q: Tensor, columns: Columns, rows: int) -> Tensor:
-        return evaluate(right, {**columns, **by_name(parameters.names, values_Q)}).expand(rows)
+        return loss.inverse(evaluate(right, {**columns, **by_name(parameters.names, values_Q)})).expand(rows)
+
+    if columns:
+        require_targets(loss, target(columns), [to_text(left)], data)
 
     return Problem(
         kind="fit",
@@ -60,17 +76,22 @@ def build_fit(experiment: Experiment, data: Data) -> Problem:
         targets=[to_text(left)],
         inputs=data.names.inputs,
         predict=predict,
-        loss_scale=quadratic.size if quadratic else _size(target(columns), loss),
+        loss=loss,
+        squares=Squares([quadratic], torch.tensor([spread.about])) if quadratic and gathered else None,
+        loss_scale=quadratic.size if quadratic else loss_scale(target(columns), loss),
     )
 
 
-def _gather(residual: Node, parameters: Parameters, data: Data, loss: Loss) -> Quadratic:
-    """The data's rows [A c], block by block, as the few that stand for them."""
-    rows_of = AffineRows(residual, parameters, fixed_columns(parameters))
+def _gather(sides: tuple[Node, Node], parameters: Parameters, data: Data, loss: Loss, spread: Spread) -> Quadratic:
+    """The data's rows [A c], block by block, as the few that stand for them; `spread` takes in the targets."""
+    left, right = sides
+    rows_of = AffineRows(Op("sub", (right, left)), parameters, fixed_columns(parameters))
     compressor = Compressor(len(parameters.free) + 1)
     for block in data.blocks():
         columns = tensors(block, parameters.start_Q)
-        compressor.add(rows_of(columns, len(next(iter(columns.values())))).cpu())
+        rows = len(next(iter(columns.values())))
+        compressor.add(rows_of(columns, rows).cpu())
+        spread.add(evaluate(left, columns).expand(rows))
     return Quadratic.of(compressor.result(), loss_factor(loss, data.rows), data.rows)
 
 
@@ -87,7 +108,3 @@ def _on_rows(
         predictor = Formula(right, parameters.trained, {**fixed, **inside}, rows, parameters.start_Q)
         blocks.append(Block(predictor, target_N[None, part]))
     return DataLoss(lambda trials: blocks, loss)
-
-
-def _size(target_N: Tensor, loss: Loss) -> float:
-    return float(target_N.square().sum()) * (1 / len(target_N) if loss.reduction == "mean" else 1)

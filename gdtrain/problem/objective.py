@@ -80,6 +80,10 @@ class DataLoss:
     def jacobians(self, theta_1P: Tensor) -> Iterator[Tensor]:
         return (block.predictor.jacobian(theta_1P) for block in self._cut(1))
 
+    def predictions(self, theta_1P: Tensor) -> Iterator[tuple[Tensor, Block]]:
+        """Predictions of each block of rows, before the inverse of the link."""
+        return ((block.predictor.forward(theta_1P)[0], block) for block in self._cut(1))
+
 
 class Expression:
     """The value of an expression is the loss; columns, where it has any, are reduced by `sum` or `mean`."""

@@ -17,14 +17,16 @@ from torch import Tensor
 from gdtrain.experiment.schema import Experiment
 from gdtrain.losses import Loss
 from gdtrain.problem.affine import obstacle
+from gdtrain.problem.classes import require_targets
 from gdtrain.problem.compress import Compressor
 from gdtrain.problem.data import Columns as Arrays
 from gdtrain.problem.data import Data
 from gdtrain.problem.objective import Block, DataLoss
 from gdtrain.problem.parameters import Parameters, Scaling, build_parameters
-from gdtrain.problem.predictors import Linear
-from gdtrain.problem.problem import Columns, Problem, loss_factor, loss_of, tensors, zero_like
+from gdtrain.problem.predictors import Linear, OverReference, Predictor, over_reference
+from gdtrain.problem.problem import Columns, Problem, loss_factor, loss_of, loss_scale, tensors, zero_like
 from gdtrain.problem.quadratic import Quadratic, side_by_side
+from gdtrain.problem.squares import Squares
 
 BLOCK_ROWS = 1 << 16  # rows that one trial works on at once
 _LEAST_ROWS = 1 << 11  # that many do
@@ -32,7 +34,7 @@ _LEAST_ROWS = 1 << 11  # that many do
 
 @dataclass(frozen=True)
 class _Layout:
-    """Which columns the design has, and whether scaling may centre them.
+    """Which columns the design has, whether scaling may centre them, and how many classes the target has, if any.
 
     They are centred where every intercept is free and unbounded: only then can it take up the shift.
     """
@@ -41,6 +43,7 @@ class _Layout:
     targets: list[str]
     intercept: bool
     centre: bool
+    classes: int = 0
 
     @classmethod
     def of(cls, experiment: Experiment, data: Data) -> _Layout:
@@ -49,16 +52,22 @@ class _Layout:
         width = len(data.names.inputs) + intercept
         constants = [experiment.param(name) for name in data.names.parameters[width - 1 :: width]]
         shiftable = all(not p.fixed and p.min is None and p.max is None for p in constants)
-        return cls(data.names.inputs, targets, intercept, intercept and shiftable)
+        classes = len(data.classes.values_K) if data.classes else 0
+        return cls(data.names.inputs, targets, intercept, intercept and shiftable, classes)
 
     @property
     def width(self) -> int:
         """D, the weights of one target."""
         return len(self.features) + self.intercept
 
+    @property
+    def predictors(self) -> int:
+        """How many sets of weights there are: one for each target, or each class but the reference."""
+        return self.classes - 1 if self.classes else len(self.targets)
+
     def scalings(self, mean_F: Tensor, sd_F: Tensor) -> list[Scaling]:
-        """One for each target: its weights, and its intercept where columns are centred."""
-        starts = range(0, len(self.targets) * self.width, self.width)
+        """One for each predictor: its weights, and its intercept where columns are centred."""
+        starts = range(0, self.predictors * self.width, self.width)
         last = self.width - 1
         weights = [list(range(start, start + len(self.features))) for start in starts]
         return [
@@ -72,12 +81,16 @@ def build_regress(experiment: Experiment, data: Data) -> Problem:
     scaled = experiment.data is not None and experiment.data.scale == "standard" and bool(layout.features)
     reason, quadratic = obstacle(experiment, data.names), None
     parameters: Parameters | None = None
+    squares: Squares | None = None
     if not reason:
         triangle_MW = _gather(layout, data)
         if bool(triangle_MW.isfinite().all()):
             design_MD, scalings = _scaled_triangle(triangle_MW, data.rows, layout, scaled=scaled)
             parameters = build_parameters(experiment, data.names.parameters, scalings=scalings, like=like)
-            quadratic = _quadratic(design_MD, triangle_MW, parameters, layout, loss, data.rows)
+            each = _quadratics(design_MD, triangle_MW, parameters, layout, loss, data.rows)
+            quadratic = each[0] if len(each) == 1 else side_by_side(each)
+            first = 1 if layout.intercept else 0  # the first row holds the means
+            squares = Squares(each, triangle_MW[first:, 1 + len(layout.features) :].square().sum(0))
         else:
             reason = "the rows are too large to gather"
     gathered = quadratic is not None and experiment.train.engine != "loop"
@@ -92,15 +105,17 @@ def build_regress(experiment: Experiment, data: Data) -> Problem:
 
     def predict(values_Q: Tensor, columns: Columns, rows: int) -> Tensor:
         x_ND = _design([columns[name] for name in layout.features], layout.intercept, rows, like)
-        return (x_ND @ values_Q.view(len(layout.targets), layout.width).T).squeeze(1)
+        eta = (x_ND @ values_Q.view(-1, layout.width).T).squeeze(1)
+        return loss.inverse(eta if data.classes is None else over_reference(eta))
 
+    if columns:
+        fitted = target(columns) if data.classes is None else data.classes.numbers(target(columns))
+        require_targets(loss, fitted, layout.targets, data)
     return Problem(
         kind="regress",
         loss_name=loss.name,
         parameters=parameters,
-        objective=quadratic.to(like)
-        if quadratic and gathered
-        else _on_rows(columns, target(columns), parameters, layout, loss),
+        objective=quadratic.to(like) if quadratic and gathered else _on_rows(columns, fitted, parameters, layout, loss),
         quadratic=quadratic,
         obstacle=reason,
         gathered=gathered,
@@ -110,7 +125,11 @@ def build_regress(experiment: Experiment, data: Data) -> Problem:
         targets=layout.targets,
         inputs=data.names.inputs,
         predict=predict,
-        loss_scale=quadratic.size if quadratic else _size(target(columns), loss),
+        loss=loss,
+        classes=data.classes.names if data.classes else [],
+        squares=squares if gathered else None,
+        centred=layout.intercept,
+        loss_scale=quadratic.size if quadratic else loss_scale(fitted, loss, layout.classes),
     )
 
 
@@ -162,10 +181,10 @@ def _lengths(x_MF: Tensor) -> Tensor:
     return lengths_F
 
 
-def _quadratic(
+def _quadratics(
     design_MD: Tensor, triangle_MW: Tensor, parameters: Parameters, layout: _Layout, loss: Loss, rows: int
-) -> Quadratic:
-    """The loss of every target side by side; what is fixed joins the constant."""
+) -> list[Quadratic]:
+    """The loss of each target over its own parameters; what is fixed joins the constant."""
     weights_TD = parameters.scaled(parameters.start_Q).double().view(len(layout.targets), layout.width)
     free = set(parameters.free)
     factor = loss_factor(loss, rows * len(layout.targets))
@@ -175,7 +194,7 @@ def _quadratic(
         held = [d for d in range(layout.width) if t * layout.width + d not in free]
         c_M = design_MD[:, held] @ weights_TD[t, held] - triangle_MW[:, 1 + len(layout.features) + t]
         found.append(Quadratic.of(torch.cat([design_MD[:, trained], c_M[:, None]], 1), factor, rows))
-    return found[0] if len(found) == 1 else side_by_side(found)
+    return found
 
 
 def _on_rows(columns: Columns, target: Tensor, parameters: Parameters, layout: _Layout, loss: Loss) -> DataLoss:
@@ -186,13 +205,16 @@ def _on_rows(columns: Columns, target: Tensor, parameters: Parameters, layout: _
         raw = [(x - mean) / sd for x, mean, sd in zip(raw, mean_F, sd_F, strict=True)]
     x_ND = _design(raw, layout.intercept, len(target), target)
     weights_Q = parameters.scaled(parameters.start_Q)
-    targets = len(layout.targets)
+
+    def predictor(part: slice) -> Predictor:
+        linear = Linear(x_ND[part], layout.predictors, parameters.free, weights_Q)
+        return OverReference(linear) if layout.classes else linear
 
     @cache
     def blocks_of(rows: int) -> list[Block]:
         parts = [slice(start, start + rows) for start in range(0, len(target), rows)]
         with torch.inference_mode(mode=False):  # what is made inside of it, autograd refuses
-            return [Block(Linear(x_ND[p], targets, parameters.free, weights_Q), target[None, p]) for p in parts]
+            return [Block(predictor(p), target[None, p]) for p in parts]
 
     def cut(trials: int) -> list[Block]:
         return blocks_of(max(_LEAST_ROWS, BLOCK_ROWS >> (trials - 1).bit_length()))
@@ -220,7 +242,3 @@ def _moments(columns: Columns, layout: _Layout, like: Tensor) -> tuple[Tensor, T
         means.append(mean * largest)
         deviations.append(sd * largest if sd > 8 * torch.finfo(x.dtype).eps else torch.ones_like(sd))
     return torch.stack(means), torch.stack(deviations)
-
-
-def _size(target: Tensor, loss: Loss) -> float:
-    return float(target.square().sum()) * (1 / target.numel() if loss.reduction == "mean" else 1)

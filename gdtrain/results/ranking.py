@@ -16,7 +16,8 @@ from gdtrain.results.trial import Trial
 
 ROUNDING = 1e-12  # numbers that differ by less than this share of themselves tie
 LOSSES = ("loss", "loss.final")
-HIGHER = frozenset({"metrics.r2", "metrics.adjusted_r2", "metrics.accuracy", "metrics.auc"})  # more is better
+# More is better.
+HIGHER = frozenset({"metrics.r2", "metrics.adjusted_r2", "metrics.pseudo_r2", "metrics.accuracy", "metrics.auc"})
 _WHERE = "--rank-by"
 _NO_NUMBERS = {"verdict", "verdict.status", "verdict.detail", *SCALARS} - {"seed"}
 
