@@ -77,7 +77,9 @@ def build_fit(experiment: Experiment, data: Data) -> Problem:
         inputs=data.names.inputs,
         predict=predict,
         loss=loss,
-        squares=Squares([quadratic], torch.tensor([spread.about])) if quadratic and gathered else None,
+        squares=Squares([quadratic], torch.tensor([spread.about], dtype=torch.float64))
+        if quadratic and gathered
+        else None,
         loss_scale=quadratic.size if quadratic else loss_scale(target(columns), loss),
     )
 
