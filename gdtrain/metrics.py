@@ -12,6 +12,7 @@ Shapes: N rows, T targets, K classes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -64,7 +65,7 @@ def of_numbers(prediction_N: Tensor, target_N: Tensor, weight_N: Tensor, *, para
         parameters=parameters,
         centred=centred,
     )
-    return explained_by | {"mae": float((weight_N * r_N.abs()).sum()) / size}
+    return explained_by and explained_by | {"mae": float((weight_N * r_N.abs()).sum()) / size}
 
 
 def explained(
@@ -77,8 +78,12 @@ def explained(
     size        sum of the weights; rows n that have one, and trained parameters p
     centred     False where the predictor has no constant: `about` is then about 0, and n stands in place of n - 1,
                 as in R's lm and NIST's certificates
+
+    Sums that overflow have none of them: {}.
     """
     found: Metrics = {}
+    if not math.isfinite(residual):
+        return found
     if about > 0:
         share = residual / about
         found["r2"] = 1 - share
