@@ -16,10 +16,13 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 Metrics = dict[str, Any]
+_STRAIGHT = 40.0  # softplus(x) is x to the last digit from here on
 
 
 def measure(
@@ -47,7 +50,7 @@ def measure(
     if loss == "softmax":
         return of_classes(eta, target, weight_N, classes)
     if loss == "logistic":
-        return of_classes(torch.stack([torch.zeros_like(eta), eta], 1), target, weight_N, ["0", "1"])
+        return of_labels(eta, target, weight_N)
     if loss in _UNIT_DEVIANCE:
         return of_means(loss, eta, target, weight_N)
     return of_numbers(eta, target, weight_N, parameters=parameters, centred=centred)
@@ -92,25 +95,42 @@ def explained(
     return found | {"rmse": (residual / size) ** 0.5}
 
 
+def of_labels(eta_N: Tensor, label_N: Tensor, weight_N: Tensor) -> Metrics:
+    """What `of_classes` tells of two, from the eta of the second alone."""
+    own_N, taken_N = label_N > 0, eta_N > 0
+    log_loss_N = functional.softplus(torch.where(own_N, -eta_N, eta_N), threshold=_STRAIGHT)
+    cells = torch.stack([(weight_N * (own & taken)).sum() for own in (~own_N, own_N) for taken in (~taken_N, taken_N)])
+    area = auc(eta_N, label_N, weight_N)
+    return _classified(cells.view(2, 2), (weight_N * log_loss_N).sum(), area, ["0", "1"])
+
+
 def of_classes(eta_NK: Tensor, number_N: Tensor, weight_N: Tensor, classes: Sequence[str]) -> Metrics:
     """Of numbers of classes: accuracy, log_loss, auc of two, deviance = 2 sum of -log p, confusion[true][predicted].
 
     The null model gives every row the classes' shares. Of classes that are equally likely the first is taken: of two,
     the second where its probability is above 1/2.
     """
-    own_N, taken_N, size = number_N.long(), eta_NK.argmax(1), float(weight_N.sum())
+    own_N, taken_N, count = number_N.long(), eta_NK.argmax(1), len(classes)
     # Beside a difference that is reckoned first, no digit of a small loss is lost.
     apart_NK = eta_NK - eta_NK.gather(1, own_N[:, None])
-    log_loss = float((weight_N * torch.logsumexp(apart_NK, 1)).sum()) / size
-    shares_K = torch.zeros(eta_NK.shape[1], dtype=torch.float64).index_add(0, own_N.cpu(), weight_N.cpu()) / size
-    null = -2 * size * float(torch.xlogy(shares_K, shares_K).sum())
-    area = auc(eta_NK[:, 1] - eta_NK[:, 0], number_N, weight_N) if len(classes) == 2 else None
+    cells = torch.bincount(own_N * count + taken_N, weight_N, count * count).view(count, count)
+    area = auc(eta_NK[:, 1] - eta_NK[:, 0], number_N, weight_N) if count == 2 else None
+    return _classified(cells, (weight_N * torch.logsumexp(apart_NK, 1)).sum(), area, classes)
+
+
+def _classified(cells_KK: Tensor, log_losses: Tensor, area: float | None, classes: Sequence[str]) -> Metrics:
+    """From the weight of the rows of each true class (down) that were taken for each class (across)."""
+    own_K, size = cells_KK.sum(1), float(cells_KK.sum())
+    null = -2 * float(torch.xlogy(own_K, own_K / size).sum())
+    plain = cells_KK.long() if bool((cells_KK == cells_KK.round()).all()) else cells_KK
     return {
-        "accuracy": float((weight_N * (own_N == taken_N)).sum()) / size,
-        "log_loss": log_loss,
+        "accuracy": float(cells_KK.trace()) / size,
+        "log_loss": float(log_losses) / size,
         **({} if area is None else {"auc": area}),
-        **_against_null(2 * size * log_loss, null),
-        "confusion": _confusion(own_N, taken_N, weight_N, classes),
+        **_against_null(2 * float(log_losses), null),
+        "confusion": {
+            own: dict(zip(classes, row, strict=True)) for own, row in zip(classes, plain.tolist(), strict=True)
+        },
     }
 
 
@@ -152,23 +172,23 @@ def auc(score_N: Tensor, label_N: Tensor, weight_N: Tensor) -> float | None:
 
     Ties count half. None where one of the labels is missing. Mann and Whitney 1947.
     """
-    order_N = torch.argsort(score_N)
-    one_N, zero_N = (weight_N * label_N)[order_N], (weight_N * (1 - label_N))[order_N]
-    pairs = float(one_N.sum()) * float(zero_N.sum())
+    one_N = label_N > 0
+    ones, zeros = (_ascending(score_N[rows], weight_N[rows]) for rows in (one_N, ~one_N))
+    pairs = float(ones[1].sum()) * float(zeros[1].sum())
     if not pairs > 0:
         return None
-    _, tie_N = torch.unique_consecutive(score_N[order_N], return_inverse=True)
-    ties = torch.zeros(int(tie_N[-1]) + 1, dtype=torch.float64, device=score_N.device)
-    ones, zeros = ties.index_add(0, tie_N, one_N), ties.index_add(0, tie_N, zero_N)
-    return float((ones * (zeros.cumsum(0) - zeros / 2)).sum()) / pairs
+    below = np.concatenate([[0.0], zeros[1].cumsum()])  # weight of the first so many of the rows labelled 0
+    less, or_equal = (below[np.searchsorted(zeros[0], ones[0], side)] for side in ("left", "right"))
+    return float((ones[1] * (less + or_equal)).sum()) / (2 * pairs)
 
 
-def _confusion(own_N: Tensor, taken_N: Tensor, weight_N: Tensor, classes: Sequence[str]) -> dict[str, dict[str, float]]:
-    """True class -> class that it was taken for -> weight of such rows."""
-    count = len(classes)
-    cells = torch.bincount(own_N * count + taken_N, weight_N, count * count).view(count, count)
-    plain = cells.long() if bool((cells == cells.round()).all()) else cells
-    return {own: dict(zip(classes, row, strict=True)) for own, row in zip(classes, plain.tolist(), strict=True)}
+def _ascending(score_N: Tensor, weight_N: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Scores in order with their weights; where all are 1 there is no need to carry them, at half the time."""
+    score, weight = score_N.cpu().numpy(), weight_N.cpu().numpy()
+    if (weight == 1).all():
+        return np.sort(score), weight
+    order = np.argsort(score)
+    return score[order], weight[order]
 
 
 def over_targets(each: Mapping[str, Metrics]) -> Metrics:
