@@ -87,7 +87,7 @@ def explained(
     found: Metrics = {}
     if not math.isfinite(residual):
         return found
-    if about > 0:
+    if 0 < about < math.inf:
         share = residual / about
         found["r2"] = 1 - share
         if rows > parameters:

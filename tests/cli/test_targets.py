@@ -223,3 +223,13 @@ def test_predictions_are_probabilities(gdtrain: Command) -> None:
         assert sum(row["after"].values()) == pytest.approx(1)
     header = gdtrain(*line, "--format", "plain").out.split("predictions\n")[1].splitlines()[0]
     assert header.split()[-1] == "target"
+
+
+def test_a_loss_below_zero_that_diverges_is_not_without_end(gdtrain: Command) -> None:
+    """The loss of counts may be below 0 before the last step; a smaller lr would have gone on from there."""
+    data = ["--data", "x=1,2,3,4,5", "--data", "y=1,30,20,60,80"]
+    line = ["fit", "y = a*x", *data, "--start", "a=0.3", "--loss", "poisson", "--epochs", "40"]
+    verdict = gdtrain(*line, "--lr", "0.005302249686500002", "--format", "json").document["verdict"]
+    assert verdict["status"] == "diverged"
+    assert verdict["detail"].endswith("would not")
+    assert "without end" not in verdict["detail"]
