@@ -16,6 +16,7 @@ from gdtrain.experiment.schema import Experiment
 from gdtrain.plan import Plan
 from gdtrain.problem.curvature import falls_away, largest_curvature
 from gdtrain.problem.determined import undetermined
+from gdtrain.problem.measured import separated
 from gdtrain.problem.quadratic import Quadratic
 from gdtrain.rates import curvatures
 
@@ -151,6 +152,8 @@ def hints(
         return []
     found = [] if curvature is None else cautions(experiment, plan, curvature)
     problem = plan.problem
+    if not _held_back(experiment, plan) and separated(problem, end_P):
+        found.append("the classes are separated perfectly: weights grow without bound; add a penalty")
     if problem.quadratic is not None:
         if curvature and status == "converged" and _left_behind(plan, problem.quadratic, curvature.excess or 0.0):
             what = "the gradient is below its tolerance, but the loss is far above its optimum"
@@ -164,6 +167,11 @@ def hints(
     if settled and problem.kind != "solve" and falls_away(problem.objective, end_P[None]):
         found.append("the gradient vanishes here, but the loss falls away from it: no minimum; try another start")
     return found
+
+
+def _held_back(experiment: Experiment, plan: Plan) -> bool:
+    """Whether bounds or weight decay keep the weights from growing."""
+    return plan.bounds is not None or bool(experiment.train.optimizer.options.get("weight_decay"))
 
 
 def _mend(experiment: Experiment) -> str:

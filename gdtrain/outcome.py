@@ -22,6 +22,7 @@ from gdtrain.experiment.trials import Trials
 from gdtrain.insight import Curvature, curvature_of, hints, sentences, steepest
 from gdtrain.plan import Plan
 from gdtrain.problem.data import Data, PredictedRows
+from gdtrain.problem.measured import metrics_at
 from gdtrain.problem.problem import Problem, tensors
 from gdtrain.results import Equation, History, Parameter, Prediction, Result, Verdict
 from gdtrain.survivors import surviving_lr
@@ -156,6 +157,7 @@ class Outcome:
             equations=_equations(experiment, problem, history),
             warnings=[*batch.data.warnings, *warnings],
             curvature=None if curvature is None else curvature.document(names),
+            metrics=metrics_at(problem, end.theta_P),
             insights=[] if curvature is None else sentences(curvature, names, SHOWN_WEIGHTS),
             every=plan.every,
             thinned=plan.stride > 1 and plan.every is None,
@@ -237,12 +239,13 @@ def _predictions(problem: Problem, history: History, rows: PredictedRows) -> lis
     columns = tensors(rows.columns, like)
     before, after = (problem.predict(like.new_tensor(history.values_KQ[k]), columns, rows.count) for k in (0, -1))
     target = problem.target(columns) if rows.own and problem.target else None
+    told = problem.classes or problem.targets
     return [
         Prediction(
             inputs={name: _value(rows.inputs[name][i]) for name in problem.inputs},
-            before=_row(before, i, problem.targets),
-            after=_row(after, i, problem.targets),
-            target=None if target is None else _row(target, i, problem.targets),
+            before=_row(before, i, told),
+            after=_row(after, i, told),
+            target=None if target is None else _target(target, i, problem),
         )
         for i in range(rows.count)
     ]
@@ -256,6 +259,15 @@ def _row(predictions: Tensor, i: int, targets: Sequence[str]) -> float | dict[st
     if predictions.dim() == 1:
         return float(predictions[i])
     return dict(zip(targets, predictions[i].tolist(), strict=True))
+
+
+def _target(target: Tensor, i: int, problem: Problem) -> float | str | dict[str, float | str]:
+    """The target of a row as the table has it: of labels that were read from text the text."""
+    each = [
+        problem.labels[name][int(value)] if name in problem.labels else value
+        for name, value in zip(problem.targets, target[i].reshape(-1).tolist(), strict=True)
+    ]
+    return each[0] if target.dim() == 1 else dict(zip(problem.targets, each, strict=True))
 
 
 def _array(tensor: Tensor) -> np.ndarray:

@@ -19,7 +19,7 @@ LAYERS = [
     {"errors"},
     {"draws", "formula", "results", "sources"},
     {"experiment", "report"},
-    {"keep", "losses", "optimizers"},
+    {"keep", "losses", "metrics", "optimizers"},
     {"design"},
     {"problem"},
     {"engines"},
@@ -40,7 +40,7 @@ LAYERS = [
 RANK = {module: rank for rank, row in enumerate(LAYERS) for module in row}
 
 # What knows less than its layer would let it.
-KNOWS_ONLY = {"losses": set(), "optimizers": set(), "report": {"errors", "results"}}
+KNOWS_ONLY = {"losses": set(), "metrics": set(), "optimizers": set(), "report": {"errors", "results"}}
 
 # Importing these loads neither torch nor polars; `experiment` stands for every module in it.
 LIGHT = ["gdtrain", "cli", "errors", "experiment", "formula", "keep", "report", "results", "sources"]

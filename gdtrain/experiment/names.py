@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gdtrain.errors import did_you_mean, nearest
 from gdtrain.experiment.features import (
@@ -37,7 +37,8 @@ NO_LEVELS: Levels = {}
 class Names:
     """How the names of an experiment fall out.
 
-    parameters  in the order of the formula; for `regress` columns of the design, then the intercept, target by target
+    parameters  in the order of the formula; for `regress` columns of the design, then the intercept, target by target,
+                or class by class but for the first, the reference
     columns     those that are read; for `regress` those of features, then targets, an offset, weights of rows
     inputs      those of them that a prediction needs
     terms       what `regress` predicts from, as its features say
@@ -65,31 +66,38 @@ class _Found:
     mistakes: list[Mistake]
 
 
-def settle(experiment: Experiment, columns: Columns, levels: Levels = NO_LEVELS) -> Names:
+def settle(
+    experiment: Experiment, columns: Columns, levels: Levels = NO_LEVELS, classes: Sequence[str] | None = None
+) -> Names:
     """Tell the parameters from the columns.
 
     columns  names of the data's columns, empty without data; None where the data has not been read: then parameters
              and columns are told as far as they can be, and what needs the columns is left unchecked
-    levels   texts of the columns of text that `regress` predicts from
+    levels   texts of the columns of text that `regress` predicts from, and of targets that are labels
+    classes  of the target of `softmax`; None where it has not been read: its parameters are then not known
 
     Raises UserErrors (exit 2) that point into the experiment.
     """
-    found, mistakes = find(experiment, columns, levels)
+    found, mistakes = find(experiment, columns, levels, classes)
     if mistakes:
         raise report(mistakes)
     return found
 
 
-def find(experiment: Experiment, columns: Columns, levels: Levels = NO_LEVELS) -> tuple[Names, list[Mistake]]:
+def find(
+    experiment: Experiment, columns: Columns, levels: Levels = NO_LEVELS, classes: Sequence[str] | None = None
+) -> tuple[Names, list[Mistake]]:
     """What `settle` returns, and what it raises."""
     if experiment.kind == "regress":
         found = _regress(experiment, columns, levels)
     else:
         found = _FINDERS[experiment.kind](experiment, columns)
+    if has_classes(experiment):
+        found = _of_classes(found, classes)
     mistakes = [
         *found.mistakes,
         *row_columns(experiment, columns),
-        *_declared(experiment, columns, found),
+        *_declared(experiment, columns, found, classes),
         *_points(experiment, columns, found.names),
     ]
     return found.names, mistakes or [*_learnable(experiment, columns, found)]
@@ -135,6 +143,18 @@ def _regress(experiment: Experiment, columns: Columns, levels: Levels) -> _Found
     kept = {name: texts for name, texts in levels.items() if name in read}
     labels = [term.label for term in terms]
     return _Found(Names(parameters, read, inputs, labels, made, kept), parameters, mistakes)
+
+
+def has_classes(experiment: Experiment) -> bool:
+    """Whether its parameters are named after classes that its target holds."""
+    return experiment.loss is not None and experiment.loss.name == "softmax"
+
+
+def _of_classes(found: _Found, classes: Sequence[str] | None) -> _Found:
+    """The terms of a linear predictor for each class but the first; no parameters where classes are not known."""
+    named = [f"{name}.{term}" for name in (classes or ())[1:] for term in found.names.parameters]
+    possible = found.possible if classes is None else named
+    return replace(found, names=replace(found.names, parameters=named), possible=possible)
 
 
 _FINDERS: Mapping[str, Callable[[Experiment, Columns], _Found]] = {
@@ -220,10 +240,12 @@ def _unreduced(tree: Node, columns: Sequence[str]) -> Iterator[Mistake]:
                 return
 
 
-def _declared(experiment: Experiment, columns: Columns, found: _Found) -> Iterator[Mistake]:
+def _declared(
+    experiment: Experiment, columns: Columns, found: _Found, classes: Sequence[str] | None
+) -> Iterator[Mistake]:
     """Entries of `params` that are no parameters."""
     regress = experiment.regress
-    if regress and regress.features == [ALL] and columns is None:
+    if regress and ((regress.features == [ALL] and columns is None) or (has_classes(experiment) and classes is None)):
         return
     for name in experiment.params:
         place = experiment.tree.key("params", name)
@@ -257,8 +279,12 @@ def _learnable(experiment: Experiment, columns: Columns, found: _Found) -> Itera
     place = experiment.tree.find(experiment.kind)
     if not found.possible and (columns is not None or experiment.kind == "fit"):
         yield Mistake(place, "there is nothing to learn", _name_the_number(experiment))
-    elif columns is not None and all(experiment.param(name).fixed for name in found.names.parameters):
+    elif found.names.parameters and columns is not None and _all_fixed(experiment, found.names):
         yield Mistake(place, "there is nothing to learn: every parameter is fixed", "free one")
+
+
+def _all_fixed(experiment: Experiment, names: Names) -> bool:
+    return all(experiment.param(name).fixed for name in names.parameters)
 
 
 def _name_the_number(experiment: Experiment) -> str:

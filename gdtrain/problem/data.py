@@ -14,9 +14,10 @@ from gdtrain.design.columns import Design, RowNumbers
 from gdtrain.design.gaps import Gaps, means
 from gdtrain.errors import DATA, UserError
 from gdtrain.experiment.features import offset_column, read_terms, weight_column
-from gdtrain.experiment.names import Names, settle
+from gdtrain.experiment.names import Names, has_classes, settle
 from gdtrain.experiment.schema import STDIN, Experiment
 from gdtrain.experiment.schema import Data as DataSpec
+from gdtrain.problem.classes import Classes, classes_of, require_labels
 from gdtrain.sources import BLOCK_ROWS, Reading, Source, open_source
 
 Columns = dict[str, np.ndarray]  # float64 (N,) each
@@ -33,13 +34,20 @@ class Data:
 
     Columns are those of the design under `regress`, those of the formula otherwise; then targets, an offset, weights.
 
-    rows    how many there are, dropped ones aside; known once `blocks` has come to its end or `columns` was read
-    weight  the column of the rows' weights, `offset` the one of offsets, where there are
-    gaps    what was missing, known as the rows are; None where it is refused
+    classes  of the target of `softmax`, in order; else none
+    rows     how many there are, dropped ones aside; known once `blocks` has come to its end or `columns` was read
+    weight   the column of the rows' weights, `offset` the one of offsets, where there are
+    gaps     what was missing, known as the rows are; None where it is refused
     """
 
-    def __init__(self, names: Names, source: Source | None, experiment: Experiment | None = None) -> None:
-        self.names, self._source = names, source
+    def __init__(
+        self,
+        names: Names,
+        source: Source | None,
+        experiment: Experiment | None = None,
+        classes: Classes | None = None,
+    ) -> None:
+        self.names, self._source, self.classes = names, source, classes
         self.rows = 0
         self.gaps: Gaps | None = None
         self.weight = next(iter(weight_column(experiment)), None) if experiment else None
@@ -47,8 +55,14 @@ class Data:
         self._missing = experiment.data.missing if experiment and experiment.data else "error"
         self._targets = experiment.regress.target if experiment and experiment.regress else []
         self._unseen = experiment is not None and experiment.regress is not None and experiment.regress.unseen
-        where = source.where if source else ""
-        self._design = Design(names.design, where) if experiment and experiment.regress else None
+        self._design = Design(names.design, self.where) if experiment and experiment.regress else None
+        self._numbers: np.ndarray | None = None
+        self._notes: list[str] = []
+
+    @property
+    def where(self) -> str:
+        """What messages call it."""
+        return self._source.where if self._source else "data"
 
     @property
     def targets(self) -> int:
@@ -56,11 +70,20 @@ class Data:
         return max(1, len(self._targets))
 
     @property
+    def labels(self) -> dict[str, Sequence[str]]:
+        """Target -> the texts that its numbers stand for, of targets that are text."""
+        return {name: self.names.levels[name] for name in self._targets if name in self.names.levels}
+
+    def row_number(self, row: int) -> int:
+        """Where a row of `columns` stands in the table, from 1."""
+        return row + 1 if self._numbers is None else int(self._numbers[row])
+
+    @property
     def warnings(self) -> list[str]:
         """What reading has met so far that its user should know."""
         found = list(self._source.warnings) if self._source else []
-        sentence = self.gaps.sentence(self._source.where) if self.gaps and self._source else ""
-        return [*found, sentence] if sentence else found
+        sentence = self.gaps.sentence(self.where) if self.gaps else ""
+        return [*found, *([sentence] if sentence else []), *self._notes]
 
     @property
     def document(self) -> dict[str, Any]:
@@ -68,12 +91,17 @@ class Data:
         missing = {"missing": self.gaps.document()} if self.gaps else {}
         return {"rows": self.rows, "columns": self.names.columns} | missing
 
+    def warn(self, sentence: str) -> None:
+        """Add to the warnings, once."""
+        if sentence not in self._notes:
+            self._notes.append(sentence)
+
     def blocks(self) -> Iterator[Columns]:
         """The columns in blocks of rows. Raises UserError (exit 3) where the data is wrong."""
-        return (made for _, made in self._blocks())
+        return (made for _, made, _ in self._blocks())
 
-    def _blocks(self) -> Iterator[tuple[Columns, Columns]]:
-        """The columns as they were read, and as they are asked for, in blocks of rows."""
+    def _blocks(self) -> Iterator[tuple[Columns, Columns, RowNumbers]]:
+        """The columns as they were read, and as they are asked for, in blocks of rows; and where these stand."""
         if self._source is None:
             return
         rows, counted = 0, 0.0
@@ -86,7 +114,7 @@ class Data:
                 numbers = gaps.numbers if gaps else range(rows + 1, rows + count + 1)
                 if self.weight is not None:
                     counted += self._counted(block[self.weight], numbers)
-                yield block, self._made(block, numbers)
+                yield block, self._made(block, numbers), numbers
             rows += count
         if not rows:
             raise self._error("every row has a missing value", "fill some in, or leave columns out")
@@ -100,10 +128,13 @@ class Data:
         if self._source is None or not self.names.columns:
             return {}
         if self._plain:
-            columns = self._source.read(self.names.columns, copy=False)
+            columns = self._source.read(self.names.columns, copy=False, reading=self._reading)
             self.rows = len(next(iter(columns.values())))
             return columns
-        return _joined([made for _, made in self._blocks()])
+        blocks = list(self._blocks())
+        if self._missing == "drop":
+            self._numbers = np.concatenate([numbers for _, _, numbers in blocks])
+        return _joined([made for _, made, _ in blocks])
 
     @property
     def _plain(self) -> bool:
@@ -115,8 +146,8 @@ class Data:
         """All rows as such to predict."""
         if self._plain:
             return PredictedRows(self.columns, self.rows, {n: self.columns[n] for n in self.names.inputs}, own=True)
-        pairs = list(self._blocks())
-        read, made = _joined([read for read, _ in pairs]), _joined([made for _, made in pairs])
+        blocks = list(self._blocks())
+        read, made = _joined([read for read, _, _ in blocks]), _joined([made for _, made, _ in blocks])
         return PredictedRows(made, self.rows, self._shown(read), own=True)
 
     def prepared(self, source: Source) -> PredictedRows:
@@ -182,8 +213,8 @@ class Data:
         return float(weight.sum())
 
     def _error(self, what: str, remedy: str, column: str | None = None) -> UserError:
-        where = self._source.where if self._source else "data"
-        return UserError(what, where=f"{where}, column {column}" if column else where, remedy=remedy, code=DATA)
+        where = f"{self.where}, column {column}" if column else self.where
+        return UserError(what, where=where, remedy=remedy, code=DATA)
 
     def _levels(self, names: Sequence[str]) -> dict[str, Sequence[str]]:
         return {name: texts for name, texts in self.names.levels.items() if name in names}
@@ -231,7 +262,12 @@ def opened(experiment: Experiment, source: Source | None) -> Data:
     if source is None:
         return Data(settle(experiment, []), None, experiment)
     try:
-        return Data(settle(experiment, source.names, levels_of(experiment, source)), source, experiment)
+        levels = levels_of(experiment, source)
+        names = settle(experiment, source.names, levels)
+        if not has_classes(experiment):
+            return Data(names, source, experiment)
+        classes = _classes(experiment, source, levels)
+        return Data(settle(experiment, source.names, levels, classes.names), source, experiment, classes)
     except UserError as error:
         if remedy := source.remedy_for_header():
             raise UserError(error.what, where=source.where, remedy=remedy, code=DATA) from None
@@ -242,18 +278,36 @@ def levels_of(experiment: Experiment, source: Source) -> dict[str, Sequence[str]
     """The levels of the columns of text that `regress` predicts from: as declared, else as the data have them; and of
     targets of text, where the loss is of LABELLED ones.
 
-    Raises UserError (exit 3) for a column with too many.
+    Raises UserError (exit 3) for a column with too many, and for labels that the loss does not take.
     """
     regress = experiment.regress
     if regress is None:
         return {}
     terms, _ = read_terms(experiment, source.names)
-    targets = regress.target if experiment.loss and experiment.loss.name in LABELLED else []
+    loss = experiment.loss.name if experiment.loss else ""
+    targets = regress.target if loss in LABELLED else []
     features = [column for term in terms for column in term.columns]
     used = [name for name in dict.fromkeys([*features, *targets]) if name in source.names]
     texts = [name for name in used if source.kind(name) == "text" and name not in regress.levels]
     met = source.levels(texts, regress.max_levels) if texts else {}
-    return {name: regress.levels.get(name) or met[name] for name in used if name in regress.levels or name in met}
+    levels: dict[str, Sequence[str]] = {
+        name: regress.levels.get(name) or met[name] for name in used if name in regress.levels or name in met
+    }
+    for name in targets:
+        if name in levels:
+            require_labels(loss, levels[name], name, source.where)
+    return levels
+
+
+def _classes(experiment: Experiment, source: Source, levels: Mapping[str, Sequence[str]]) -> Classes:
+    """The classes of the target of `softmax`: its texts, else its numbers. Raises UserError as `classes_of`."""
+    assert experiment.regress is not None
+    (target,) = experiment.regress.target
+    if target in levels:
+        return Classes.of_texts(levels[target])
+    missing = experiment.data.missing if experiment.data else "error"
+    advice = {target: _FILLED} if missing == "mean" else {}
+    return classes_of(source, target, Reading(gaps=[target] if missing == "drop" else (), advice=advice))
 
 
 def experiment_source(

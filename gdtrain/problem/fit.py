@@ -15,14 +15,26 @@ from gdtrain.formula import Name, Node, Op, to_text
 from gdtrain.formula.evaluate import evaluate
 from gdtrain.losses import Loss
 from gdtrain.problem.affine import AffineRows, obstacle
+from gdtrain.problem.classes import require_targets
 from gdtrain.problem.compress import Compressor
 from gdtrain.problem.data import Data
 from gdtrain.problem.objective import Block, DataLoss
 from gdtrain.problem.parameters import Parameters, build_parameters
 from gdtrain.problem.predictors import Formula
-from gdtrain.problem.problem import Columns, Problem, by_name, fixed_columns, loss_factor, loss_of, tensors, zero_like
+from gdtrain.problem.problem import (
+    Columns,
+    Problem,
+    by_name,
+    fixed_columns,
+    loss_factor,
+    loss_of,
+    loss_scale,
+    tensors,
+    zero_like,
+)
 from gdtrain.problem.quadratic import Quadratic
-from gdtrain.problem.rows import beside, size_of, weight_of
+from gdtrain.problem.rows import beside, weight_of
+from gdtrain.problem.squares import Spread
 
 BLOCK_ROWS = 1 << 15  # rows that are worked on at once: fewer cost more calls, more fall out of the cache
 
@@ -32,10 +44,10 @@ def build_fit(experiment: Experiment, data: Data) -> Problem:
     like, loss = zero_like(experiment), loss_of(experiment)
     left, right = sides("fit", experiment.fit or "")
     parameters = build_parameters(experiment, data.names.parameters, like=like)
-    reason, quadratic = obstacle(experiment, data.names), None
+    reason, quadratic, spread = obstacle(experiment, data.names), None, Spread()
     if not reason:
         shifted = right if data.offset is None else Op("add", (right, Name(data.offset)))
-        quadratic = _gather(Op("sub", (shifted, left)), parameters, data, loss)
+        quadratic = _gather((left, shifted), parameters, data, loss, spread)
         if not quadratic.finite:
             reason, quadratic = "the rows are not finite, or too large to gather", None
     gathered = quadratic is not None and experiment.train.engine != "loop"
@@ -45,8 +57,11 @@ def build_fit(experiment: Experiment, data: Data) -> Problem:
         return evaluate(left, columns).expand(max(map(len, columns.values())))
 
     def predict(values_Q: Tensor, columns: Columns, rows: int) -> Tensor:
-        prediction = evaluate(right, {**columns, **by_name(parameters.names, values_Q)}).expand(rows)
-        return prediction if data.offset is None else prediction + columns[data.offset]
+        eta = evaluate(right, {**columns, **by_name(parameters.names, values_Q)}).expand(rows)
+        return loss.inverse(eta if data.offset is None else eta + columns[data.offset])
+
+    if columns:
+        require_targets(loss, target(columns), [to_text(left)], data)
 
     return Problem(
         kind="fit",
@@ -65,21 +80,24 @@ def build_fit(experiment: Experiment, data: Data) -> Problem:
         targets=[to_text(left)],
         inputs=data.names.inputs,
         predict=predict,
-        loss_scale=quadratic.size if quadratic else size_of(target(columns), weight_of(columns, data), loss),
+        loss=loss,
+        squares=spread.squares([quadratic]) if quadratic and gathered else None,
+        loss_scale=quadratic.size if quadratic else loss_scale(target(columns), loss, weight_of(columns, data)),
     )
 
 
-def _gather(residual: Node, parameters: Parameters, data: Data, loss: Loss) -> Quadratic:
-    """The data's rows [A c], block by block, as the few that stand for them."""
-    rows_of = AffineRows(residual, parameters, fixed_columns(parameters))
+def _gather(sides: tuple[Node, Node], parameters: Parameters, data: Data, loss: Loss, spread: Spread) -> Quadratic:
+    """The data's rows [A c], block by block, as the few that stand for them; `spread` takes in the targets."""
+    left, right = sides
+    rows_of = AffineRows(Op("sub", (right, left)), parameters, fixed_columns(parameters))
     compressor = Compressor(len(parameters.free) + 1)
-    count = 0.0
     for block in data.blocks():
         columns = tensors(block, parameters.start_Q)
         rows, weight_N = len(next(iter(columns.values()))), weight_of(columns, data)
-        count += rows if weight_N is None else float(weight_N.double().sum())
-        compressor.add(rows_of(columns, rows).cpu(), None if weight_N is None else weight_N.cpu())
-    return Quadratic.of(compressor.result(), loss_factor(loss, count), data.rows)
+        weight_N = None if weight_N is None else weight_N.cpu()
+        compressor.add(rows_of(columns, rows).cpu(), weight_N)
+        spread.add(evaluate(left, columns).expand(1, rows).cpu(), weight_N)
+    return Quadratic.of(compressor.result(), loss_factor(loss, spread.size), data.rows)
 
 
 def _on_rows(

@@ -88,7 +88,9 @@ class DataLoss:
         prediction, saved = block.predict(theta_SP)
         value, slope = self.loss.rule(prediction, block.target)
         if block.weight is not None:
-            value, slope = value * block.weight, slope * block.weight
+            of_classes = slope.dim() > value.dim()
+            value = value * block.weight
+            slope = slope * (block.weight[..., None] if of_classes else block.weight)
         return torch.sum(value, self._elements), block.predictor.backward(saved, slope)
 
     def terms(self, theta_SP: Tensor) -> Iterator[Tensor]:
@@ -102,9 +104,13 @@ class DataLoss:
         for block in self._cut(1):
             jacobian = block.predictor.jacobian(theta_1P)
             if block.weight is not None:  # rows that count for nothing determine nothing
-                targets = block.target.shape[2] if block.target.dim() == 3 else 1
-                jacobian = jacobian * block.weight.flatten().sqrt().repeat(targets)[:, None]
+                weight_N = block.weight.flatten()
+                jacobian = jacobian * weight_N.sqrt().repeat(len(jacobian) // len(weight_N))[:, None]
             yield jacobian
+
+    def blocks(self) -> Sequence[Block]:
+        """All of the rows, in one order."""
+        return self._cut(1)
 
 
 class Expression:

@@ -17,15 +17,17 @@ from torch import Tensor
 from gdtrain.experiment.schema import Experiment
 from gdtrain.losses import Loss
 from gdtrain.problem.affine import obstacle
+from gdtrain.problem.classes import require_targets
 from gdtrain.problem.compress import Compressor
 from gdtrain.problem.data import Columns as Arrays
 from gdtrain.problem.data import Data
 from gdtrain.problem.objective import Block, DataLoss
 from gdtrain.problem.parameters import Parameters, Scaling, build_parameters
-from gdtrain.problem.predictors import Linear
-from gdtrain.problem.problem import Columns, Problem, loss_factor, loss_of, tensors, zero_like
+from gdtrain.problem.predictors import Linear, OverReference, Predictor, over_reference
+from gdtrain.problem.problem import Columns, Problem, loss_factor, loss_of, loss_scale, tensors, zero_like
 from gdtrain.problem.quadratic import Quadratic, side_by_side
-from gdtrain.problem.rows import beside, size_of, weight_of
+from gdtrain.problem.rows import beside, weight_of
+from gdtrain.problem.squares import Spread, Squares
 
 BLOCK_ROWS = 1 << 15  # rows that one trial works on at once
 _LEAST_ROWS = 1 << 10  # that many do
@@ -33,7 +35,7 @@ _LEAST_ROWS = 1 << 10  # that many do
 
 @dataclass(frozen=True)
 class _Layout:
-    """Which columns the design has, and whether scaling may centre them.
+    """Which columns the design has, whether scaling may centre them, and how many classes the target has, if any.
 
     They are centred where every intercept is free and unbounded: only then can it take up the shift.
     """
@@ -42,6 +44,7 @@ class _Layout:
     targets: list[str]
     intercept: bool
     centre: bool
+    classes: int = 0
 
     @classmethod
     def of(cls, experiment: Experiment, data: Data) -> _Layout:
@@ -51,16 +54,22 @@ class _Layout:
         width = len(features) + intercept
         constants = [experiment.param(name) for name in data.names.parameters[width - 1 :: width]]
         shiftable = all(not p.fixed and p.min is None and p.max is None for p in constants)
-        return cls(features, targets, intercept, intercept and shiftable)
+        classes = len(data.classes.names) if data.classes else 0
+        return cls(features, targets, intercept, intercept and shiftable, classes)
 
     @property
     def width(self) -> int:
         """D, the weights of one target."""
         return len(self.features) + self.intercept
 
+    @property
+    def predictors(self) -> int:
+        """How many sets of weights there are: one for each target, or each class but the reference."""
+        return self.classes - 1 if self.classes else len(self.targets)
+
     def scalings(self, mean_F: Tensor, sd_F: Tensor) -> list[Scaling]:
-        """One for each target: its weights, and its intercept where columns are centred."""
-        starts = range(0, len(self.targets) * self.width, self.width)
+        """One for each predictor: its weights, and its intercept where columns are centred."""
+        starts = range(0, self.predictors * self.width, self.width)
         last = self.width - 1
         weights = [list(range(start, start + len(self.features))) for start in starts]
         return [
@@ -74,13 +83,16 @@ def build_regress(experiment: Experiment, data: Data) -> Problem:
     scale = experiment.data.scale if experiment.data is not None and layout.features else "none"
     reason, quadratic = obstacle(experiment, data.names), None
     parameters: Parameters | None = None
+    squares: Squares | None = None
     if not reason:
         gathered_rows = _gather(layout, data, bounded=scale == "minmax")
         triangle_MW = gathered_rows.triangle_MW
         if bool(triangle_MW.isfinite().all()):
             design_MD, scalings = _scaled_triangle(gathered_rows, layout, scale)
             parameters = build_parameters(experiment, data.names.parameters, scalings=scalings, like=like)
-            quadratic = _quadratic(design_MD, gathered_rows, parameters, layout, loss)
+            each = _quadratics(design_MD, gathered_rows, parameters, layout, loss)
+            quadratic = each[0] if len(each) == 1 else side_by_side(each)
+            squares = Squares(each, gathered_rows.about_T, gathered_rows.count, gathered_rows.counted)
         else:
             reason = "the rows are too large to gather"
     gathered = quadratic is not None and experiment.train.engine != "loop"
@@ -95,16 +107,20 @@ def build_regress(experiment: Experiment, data: Data) -> Problem:
 
     def predict(values_Q: Tensor, columns: Columns, rows: int) -> Tensor:
         x_ND = _design([columns[name] for name in layout.features], layout.intercept, rows, like)
-        prediction = x_ND @ values_Q.view(len(layout.targets), layout.width).T
-        return (prediction if data.offset is None else prediction + columns[data.offset][:, None]).squeeze(1)
+        eta = x_ND @ values_Q.view(-1, layout.width).T
+        eta = (eta if data.offset is None else eta + columns[data.offset][:, None]).squeeze(1)
+        return loss.inverse(eta if data.classes is None else over_reference(eta))
 
+    if columns:
+        fitted = target(columns) if data.classes is None else data.classes.numbers(target(columns))
+        require_targets(loss, fitted, layout.targets, data)
     return Problem(
         kind="regress",
         loss_name=loss.name,
         parameters=parameters,
         objective=quadratic.to(like)
         if quadratic and gathered
-        else _on_rows(columns, target(columns), parameters, layout, loss, data),
+        else _on_rows(columns, fitted, parameters, layout, loss, data),
         quadratic=quadratic,
         obstacle=reason,
         gathered=gathered,
@@ -115,7 +131,12 @@ def build_regress(experiment: Experiment, data: Data) -> Problem:
         inputs=data.names.inputs,
         terms=data.names.terms,
         predict=predict,
-        loss_scale=quadratic.size if quadratic else size_of(target(columns), weight_of(columns, data), loss),
+        loss=loss,
+        classes=data.classes.names if data.classes else [],
+        labels=data.labels,
+        squares=squares if gathered else None,
+        centred=layout.intercept,
+        loss_scale=quadratic.size if quadratic else loss_scale(fitted, loss, weight_of(columns, data), layout.classes),
     )
 
 
@@ -125,12 +146,16 @@ class _Gathered:
 
     triangle_MW  (M, 1 + F + T) of [1 X Y], every row as often as it counts
     rows, count  how many there are, and how many they count for
+    counted      how many of them count at all
+    about_T      sum of squares of each target about its mean, or about 0 without an intercept
     least_F, largest_F  of each feature, where they were asked for
     """
 
     triangle_MW: Tensor
     rows: int
     count: float
+    counted: int
+    about_T: Tensor
     least_F: Tensor
     largest_F: Tensor
 
@@ -138,21 +163,29 @@ class _Gathered:
 def _gather(layout: _Layout, data: Data, *, bounded: bool) -> _Gathered:
     """The ones come first: the first row of the triangle then holds the means alone. Targets are less their offset."""
     compressor = Compressor(1 + len(layout.features) + len(layout.targets))
-    count = 0.0
+    spread = Spread()  # what offsets are taken from is no longer in the triangle
+    count, counted, first = 0.0, 0, 1 + len(layout.features)
     least_F, largest_F = np.full(len(layout.features), np.inf), np.full(len(layout.features), -np.inf)
     for block in data.blocks():
         weight_N = None if data.weight is None else torch.from_numpy(np.array(block[data.weight]))
         rows_WN = _side_by_side(block, [*layout.features, *layout.targets])
         if data.offset is not None:
-            rows_WN[1 + len(layout.features) :] -= block[data.offset]
+            spread.add(torch.from_numpy(rows_WN[first:].copy()), weight_N)
+            rows_WN[first:] -= block[data.offset]
         if bounded:
-            counted_FN = rows_WN[1 : 1 + len(layout.features), slice(None) if weight_N is None else weight_N > 0]
+            counted_FN = rows_WN[1:first, slice(None) if weight_N is None else weight_N > 0]
             least_F = np.minimum(least_F, counted_FN.min(1, initial=np.inf))
             largest_F = np.maximum(largest_F, counted_FN.max(1, initial=-np.inf))
         count += rows_WN.shape[1] if weight_N is None else float(weight_N.sum())
+        counted += rows_WN.shape[1] if weight_N is None else int((weight_N > 0).sum())
         compressor.add(torch.from_numpy(rows_WN).mT, weight_N)
     bounds = torch.from_numpy(least_F), torch.from_numpy(largest_F)
-    return _Gathered(compressor.result(), data.rows, count, *bounds)
+    triangle_MW = compressor.result()
+    if data.offset is None:  # the first row holds the means
+        about_T = triangle_MW[1 if layout.intercept else 0 :, first:].square().sum(0)
+    else:
+        about_T = spread.about_mean if layout.intercept else spread.about_zero
+    return _Gathered(triangle_MW, data.rows, count, counted, about_T, *bounds)
 
 
 def _side_by_side(block: Arrays, names: Sequence[str]) -> np.ndarray:
@@ -208,10 +241,10 @@ def _lengths(x_MF: Tensor) -> Tensor:
     return lengths_F
 
 
-def _quadratic(
+def _quadratics(
     design_MD: Tensor, gathered: _Gathered, parameters: Parameters, layout: _Layout, loss: Loss
-) -> Quadratic:
-    """The loss of every target side by side; what is fixed joins the constant."""
+) -> list[Quadratic]:
+    """The loss of each target over its own parameters; what is fixed joins the constant."""
     weights_TD = parameters.scaled(parameters.start_Q).double().view(len(layout.targets), layout.width)
     free = set(parameters.free)
     factor = loss_factor(loss, gathered.count * len(layout.targets))
@@ -221,7 +254,7 @@ def _quadratic(
         held = [d for d in range(layout.width) if t * layout.width + d not in free]
         c_M = design_MD[:, held] @ weights_TD[t, held] - gathered.triangle_MW[:, 1 + len(layout.features) + t]
         found.append(Quadratic.of(torch.cat([design_MD[:, trained], c_M[:, None]], 1), factor, gathered.rows))
-    return found[0] if len(found) == 1 else side_by_side(found)
+    return found
 
 
 def _on_rows(
@@ -234,16 +267,16 @@ def _on_rows(
         raw = [(x - mean) / sd for x, mean, sd in zip(raw, mean_F, sd_F, strict=True)]
     x_ND = _design(raw, layout.intercept, len(target), target)
     weights_Q = parameters.scaled(parameters.start_Q)
-    targets = len(layout.targets)
+
+    def predictor(part: slice) -> Predictor:
+        linear = Linear(x_ND[part], layout.predictors, parameters.free, weights_Q)
+        return OverReference(linear) if layout.classes else linear
 
     @cache
     def blocks_of(rows: int) -> list[Block]:
         parts = [slice(start, start + rows) for start in range(0, len(target), rows)]
         with torch.inference_mode(mode=False):  # what is made inside of it, autograd refuses
-            return [
-                Block(Linear(x_ND[p], targets, parameters.free, weights_Q), target[None, p], *beside(columns, data, p))
-                for p in parts
-            ]
+            return [Block(predictor(p), target[None, p], *beside(columns, data, p)) for p in parts]
 
     def cut(trials: int) -> list[Block]:
         return blocks_of(max(_LEAST_ROWS, BLOCK_ROWS >> (trials - 1).bit_length()))

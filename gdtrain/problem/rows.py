@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from gdtrain.losses import Loss
 from gdtrain.problem.data import Data
 from gdtrain.problem.problem import Columns
 
@@ -22,13 +21,3 @@ def beside(columns: Columns, data: Data, part: slice) -> tuple[Tensor | None, Te
     shape = (1, -1, 1) if data.targets > 1 else (1, -1)
     found = [None if name is None else columns[name][part].view(shape) for name in (data.weight, data.offset)]
     return found[0], found[1]
-
-
-def size_of(target: Tensor, weight_N: Tensor | None, loss: Loss) -> float:
-    """The squared loss of predicting 0 everywhere, of targets (N,) or (N, T)."""
-    squares = target.square()
-    if weight_N is None:
-        return float(squares.sum()) * (1 / target.numel() if loss.reduction == "mean" else 1)
-    weight = weight_N if target.dim() == 1 else weight_N[:, None].expand_as(target)
-    total = float((squares * weight).sum())
-    return total / float(weight.sum()) if loss.reduction == "mean" else total

@@ -9,7 +9,16 @@ from gdtrain.errors import UserError, did_you_mean
 
 SHORT_NAMES = ("verdict", "loss", "epochs")
 SCALARS = ("schema", "name", "kind", "statement", "seed", "dtype", "device")
-SECTIONS = ("verdict", "loss", "params", "train", "data", "timing", "curvature")  # of a document, with numbers in them
+SECTIONS = (
+    "verdict",
+    "loss",
+    "params",
+    "train",
+    "data",
+    "timing",
+    "curvature",
+    "metrics",
+)  # of a document, with numbers in them
 _LONG = {"verdict": "verdict.status", "loss": "loss.final", "epochs": "verdict.epoch"}
 
 
