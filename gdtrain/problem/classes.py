@@ -71,6 +71,15 @@ def require_labels(loss: str, texts: Sequence[str], target: str, where: str) -> 
         raise UserError(what, where=place, remedy="use softmax", code=DATA)
 
 
+def warn_of_empty(classes: Classes, number_N: Tensor, weight_N: Tensor | None, target: str, data: Noted) -> None:
+    """Warn of classes that no row holds, or none that counts: dropped rows may have been all there were."""
+    share_K = torch.bincount(number_N.long(), weight_N, len(classes.names))
+    for k, share in enumerate(share_K.tolist()):
+        if not share > 0:
+            what = f"no row that counts holds {classes.names[k]}: its weights grow without bound"
+            data.warn(f"{data.where}, column {target}: {what}; leave its rows out of the data")
+
+
 def _require_several(names: Sequence[str], where: str) -> None:
     if not names:
         raise UserError("every cell is missing", where=where, remedy="name another target", code=DATA)

@@ -17,7 +17,7 @@ from torch import Tensor
 from gdtrain.experiment.schema import Experiment
 from gdtrain.losses import Loss
 from gdtrain.problem.affine import obstacle
-from gdtrain.problem.classes import require_targets
+from gdtrain.problem.classes import require_targets, warn_of_empty
 from gdtrain.problem.compress import Compressor
 from gdtrain.problem.data import Columns as Arrays
 from gdtrain.problem.data import Data
@@ -114,6 +114,8 @@ def build_regress(experiment: Experiment, data: Data) -> Problem:
     if columns:
         fitted = target(columns) if data.classes is None else data.classes.numbers(target(columns))
         require_targets(loss, fitted, layout.targets, data)
+        if data.classes is not None:
+            warn_of_empty(data.classes, fitted, weight_of(columns, data), layout.targets[0], data)
     return Problem(
         kind="regress",
         loss_name=loss.name,

@@ -19,6 +19,12 @@ TABLES = {
     "counts.csv": "x,y\n1,0\n2,3\n3,2\n4,6\n",
     "halves.csv": "x,y\n1,0.5\n2,3\n3,2\n4,6\n",
     "below.csv": "x,y\n1,2\n2,3\n3,-1\n4,6\n",
+    "passed.csv": "x,y\n1,no\n2,yes\n3,no\n4,yes\n5,yes\n6,no\n7,yes\n",
+    "marks.csv": "x,z,y\n1,2,a\n2,1,a\n3,5,b\n4,4,c\n5,3,b\n3,3,c\n2,4,b\n1,4,c\n1,1,c\n4,2,a\n3,1,b\n",
+    "alike.csv": "x,y\n1,yes\n2,yes\n",
+    "gaps.csv": "x,y\n1,1\n,2\n3,-1\n4,6\n",
+    "lost.csv": "x,y\n1,a\n2,b\n3,a\n4,b\n,c\n",
+    "rated.csv": "x,y,w,o\n1,0,1,0.5\n2,0,1,9\n3,0,1,0\n2.5,1,0,0\n4,1,1,0\n5,1,1,-9\n6,1,1,0\n",
     "points.csv": "x,y\n1,2\n2,4\n3,6.5\n4,8\n",
 }
 
@@ -60,6 +66,33 @@ REFUSED: list[tuple[list[str], int, str]] = [
         3,
         "counts.csv, row 1, column y: gamma takes numbers above 0, not 0; "
         "leave such rows out; where 0 is a count, use poisson",
+    ),
+    (
+        ["regress", "marks.csv", "--target", "y", "--loss", "logistic"],
+        3,
+        "marks.csv, column y: logistic tells two classes apart, not 3: a, b, c; use softmax",
+    ),
+    (
+        ["regress", "alike.csv", "--target", "y", "--loss", "logistic"],
+        3,
+        "alike.csv, column y: every row holds yes: there is nothing to tell apart; add rows of another class",
+    ),
+    (
+        ["regress", "passed.csv", "--target", "y"],
+        3,
+        "passed.csv, line 2, column y: 'no' is not a number; mend the cell, or leave the column out",
+    ),
+    # The row of the table, though one before it was dropped.
+    (
+        ["regress", "gaps.csv", "--target", "y", "--loss", "gamma", "--set", "data.missing=drop"],
+        3,
+        "gaps.csv, row 3, column y: gamma takes numbers above 0, not -1; leave such rows out; "
+        "where 0 is a count, use poisson",
+    ),
+    (
+        ["regress", "three.csv", "--target", "y", "--loss", "softmax", "--set", "data.offset=z"],
+        2,
+        "--set: softmax takes no offset: the same for every class, it changes nothing; leave it out",
     ),
     (
         ["regress", "one.csv", "--target", "y", "--loss", "softmax"],
@@ -132,6 +165,23 @@ SEPARATION: list[tuple[list[str], bool]] = [
     # What holds the weights back keeps them from growing.
     (["regress", "apart.csv", *LOGISTIC, "--optimizer", DECAY], False),
     (["regress", "apart.csv", *LOGISTIC, "--set", "params.x.max=2"], False),
+    # A row that counts for nothing is none, and no offset joins what the weights tell apart.
+    (["regress", "rated.csv", *LOGISTIC, "--features", "x"], False),
+    (["regress", "rated.csv", *LOGISTIC, "--features", "x", "--set", "data.sample_weight=w"], True),
+    (
+        [
+            "regress",
+            "rated.csv",
+            *LOGISTIC,
+            "--features",
+            "x",
+            "--set",
+            "data.sample_weight=w",
+            "--set",
+            "data.offset=o",
+        ],
+        True,
+    ),
 ]
 
 
@@ -223,6 +273,56 @@ def test_predictions_are_probabilities(gdtrain: Command) -> None:
         assert sum(row["after"].values()) == pytest.approx(1)
     header = gdtrain(*line, "--format", "plain").out.split("predictions\n")[1].splitlines()[0]
     assert header.split()[-1] == "target"
+
+
+# Text
+
+
+@pytest.mark.parametrize("extra", [[], ["--set", "data.missing=drop"]])
+def test_labels_may_be_text(extra: list[str], gdtrain: Command) -> None:
+    """Sorted, the second is 1: all is as with 0 and 1, and told in the table's words."""
+    tell = [*LOGISTIC, *extra, "--predict", "data", "--format", "json"]
+    named, coded = (gdtrain("regress", name, *tell).document for name in ("passed.csv", "labels.csv"))
+    assert named["params"] == coded["params"]
+    assert named["loss"] == coded["loss"]
+    confused = coded["metrics"].pop("confusion")
+    assert named["metrics"].pop("confusion") == {
+        own: {"no": row["0"], "yes": row["1"]} for own, row in zip(("no", "yes"), confused.values(), strict=True)
+    }
+    assert named["metrics"] == coded["metrics"]
+    assert [row["after"] for row in named["predictions"]] == [row["after"] for row in coded["predictions"]]
+    assert [row["target"] for row in named["predictions"]] == ["no", "yes", "no", "yes", "yes", "no", "yes"]
+    out = gdtrain("regress", "passed.csv", *tell[:-2], "--format", "plain").out
+    assert "true  taken for no  taken for yes" in out
+    assert out.split("predictions\n")[1].splitlines()[1].split()[-1] == "no"
+
+
+def test_levels_turn_labels_round(gdtrain: Command) -> None:
+    (Path.cwd() / "turned.yaml").write_text(
+        "regress: {target: y, features: [x], levels: {y: ['yes', 'no']}}\ndata: {path: passed.csv, scale: standard}\nloss: logistic\n",
+        encoding="utf-8",
+    )
+    plain = gdtrain("regress", "passed.csv", "--target", "y", "--loss", "logistic", "--format", "json").document
+    turned = gdtrain("run", "turned.yaml", "--format", "json").document
+    assert turned["params"]["x"]["value"] == pytest.approx(-plain["params"]["x"]["value"], rel=1e-6)
+    assert list(turned["metrics"]["confusion"]) == ["yes", "no"]
+
+
+def test_classes_may_be_text(gdtrain: Command) -> None:
+    line = [*SOFTMAX, "--predict", "data", "--format", "json"]
+    named, coded = (gdtrain("regress", name, *line).document for name in ("marks.csv", "three.csv"))
+    assert list(named["params"]) == ["b.x", "b.z", "b.intercept", "c.x", "c.z", "c.intercept"]
+    assert [*named["params"].values()] == [*coded["params"].values()]
+    assert named["metrics"]["accuracy"] == coded["metrics"]["accuracy"]
+    assert named["predictions"][2]["target"] == "b"
+    assert list(named["predictions"][2]["after"]) == ["a", "b", "c"]
+
+
+def test_a_class_whose_rows_were_dropped_is_told(gdtrain: Command) -> None:
+    line = ["regress", "lost.csv", *SOFTMAX, "--set", "data.missing=drop"]
+    told = "warning: lost.csv, column y: no row that counts holds c: its weights grow without bound; "
+    assert told + "leave its rows out of the data" in gdtrain(*line).err.splitlines()
+    assert "no row that counts" not in gdtrain("regress", "marks.csv", *SOFTMAX).err
 
 
 def test_a_loss_below_zero_that_diverges_is_not_without_end(gdtrain: Command) -> None:
