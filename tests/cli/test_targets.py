@@ -299,7 +299,7 @@ def test_labels_may_be_text(extra: list[str], gdtrain: Command) -> None:
 
 def test_levels_turn_labels_round(gdtrain: Command) -> None:
     (Path.cwd() / "turned.yaml").write_text(
-        "regress: {target: y, features: [x], levels: {y: ['yes', 'no']}}\ndata: {path: passed.csv, scale: standard}\nloss: logistic\n",
+        "regress: {target: y, levels: {y: ['yes', 'no']}}\ndata: {path: passed.csv, scale: standard}\nloss: logistic\n",
         encoding="utf-8",
     )
     plain = gdtrain("regress", "passed.csv", "--target", "y", "--loss", "logistic", "--format", "json").document
