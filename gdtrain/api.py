@@ -129,7 +129,7 @@ def regress(
     intercept: bool = True,
     **overrides: Any,
 ) -> Result:
-    """Regress one column or several on others; `features` None: on all other numeric columns. `data` as for `run`."""
+    """Regress one column or several on others; `features` None: on all other columns. `data` as for `run`."""
     targets = [target] if isinstance(target, str) else list(target)
     predictor: dict[str, Any] = {"target": targets, "intercept": intercept}
     if features is not None:

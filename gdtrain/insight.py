@@ -16,6 +16,7 @@ from gdtrain.experiment.schema import Experiment
 from gdtrain.plan import Plan
 from gdtrain.problem.curvature import falls_away, largest_curvature
 from gdtrain.problem.determined import undetermined
+from gdtrain.problem.measured import separated
 from gdtrain.problem.quadratic import Quadratic
 from gdtrain.rates import curvatures
 
@@ -169,6 +170,8 @@ def hints(
         return []
     found = [] if curvature is None else cautions(experiment, plan, curvature)
     problem = plan.problem
+    if not _held_back(experiment, plan) and separated(problem, end_P):
+        found.append("the classes are separated perfectly: weights grow without bound; add a penalty")
     if plan.quadratic is not None:
         if curvature and status == "converged" and _left_behind(plan, plan.quadratic, curvature.excess or 0.0):
             what = "the gradient is below its tolerance, but the loss is far above its optimum"
@@ -197,6 +200,12 @@ def loose(plan: Plan, theta_P: Tensor) -> list[str]:
     moving = ((theta_P != 0) | (plan.penalty.l1(theta_P)[0] == 0)).nonzero()[:, 0]
     kept = [names[i] for i in moving.tolist()]
     return undetermined((jacobian_NP[:, moving] for jacobian_NP in jacobians), kept) if kept else []
+
+
+def _held_back(experiment: Experiment, plan: Plan) -> bool:
+    """Whether bounds, a penalty or weight decay keep the weights from growing."""
+    held = plan.bounds is not None or plan.penalty is not None
+    return held or bool(experiment.train.optimizer.options.get("weight_decay"))
 
 
 def _mend(experiment: Experiment) -> str:

@@ -22,6 +22,7 @@ from gdtrain.experiment.trials import Trials
 from gdtrain.insight import Curvature, curvature_of, hints, sentences, steepest
 from gdtrain.plan import Plan
 from gdtrain.problem.data import Data, PredictedRows
+from gdtrain.problem.measured import metrics_at
 from gdtrain.problem.problem import Problem, tensors
 from gdtrain.results import Equation, History, Parameter, Prediction, Result, Verdict
 from gdtrain.survivors import surviving_lr
@@ -133,7 +134,7 @@ class Outcome:
             engine=vars(plan.engine),
             recorded=history,
             train=_training(experiment, plan, end),
-            data={"rows": batch.data.rows, "columns": batch.data.names.columns},
+            data=batch.data.document,
             seed=experiment.train.seed,
             dtype=experiment.train.dtype,
             device=experiment.train.device,
@@ -143,6 +144,7 @@ class Outcome:
             equations=_equations(experiment, problem, history),
             warnings=[*batch.data.warnings, *warnings],
             curvature=None if curvature is None else curvature.document(names),
+            metrics=metrics_at(problem, end.theta_P),
             insights=[] if curvature is None else sentences(curvature, names, SHOWN_WEIGHTS),
             every=plan.every,
             thinned=plan.stride > 1 and plan.every is None,
@@ -173,7 +175,7 @@ def versions() -> dict[str, str]:
 def statement(experiment: Experiment, problem: Problem) -> str:
     """The problem in a line."""
     if experiment.regress:
-        return f"{', '.join(problem.targets)} on {', '.join(problem.inputs) or 'a constant'}"
+        return f"{', '.join(problem.targets)} on {', '.join(problem.terms) or 'a constant'}"
     return experiment.fit or experiment.minimize or "; ".join(experiment.solve or ())
 
 
@@ -240,21 +242,35 @@ def _predictions(problem: Problem, history: History, rows: PredictedRows) -> lis
     columns = tensors(rows.columns, like)
     before, after = (problem.predict(like.new_tensor(history.values_KQ[k]), columns, rows.count) for k in (0, -1))
     target = problem.target(columns) if rows.own and problem.target else None
+    told = problem.classes or problem.targets
     return [
         Prediction(
-            inputs={name: float(columns[name][i]) for name in problem.inputs},
-            before=_row(before, i, problem.targets),
-            after=_row(after, i, problem.targets),
-            target=None if target is None else _row(target, i, problem.targets),
+            inputs={name: _value(rows.inputs[name][i]) for name in problem.inputs},
+            before=_row(before, i, told),
+            after=_row(after, i, told),
+            target=None if target is None else _target(target, i, problem),
         )
         for i in range(rows.count)
     ]
+
+
+def _value(value: Any) -> float | str:
+    return value if isinstance(value, str) else float(value)
 
 
 def _row(predictions: Tensor, i: int, targets: Sequence[str]) -> float | dict[str, float]:
     if predictions.dim() == 1:
         return float(predictions[i])
     return dict(zip(targets, predictions[i].tolist(), strict=True))
+
+
+def _target(target: Tensor, i: int, problem: Problem) -> float | str | dict[str, float | str]:
+    """The target of a row as the table has it: of labels that were read from text the text."""
+    each = [
+        problem.labels[name][int(value)] if name in problem.labels else value
+        for name, value in zip(problem.targets, target[i].reshape(-1).tolist(), strict=True)
+    ]
+    return each[0] if target.dim() == 1 else dict(zip(problem.targets, each, strict=True))
 
 
 def _array(tensor: Tensor) -> np.ndarray:

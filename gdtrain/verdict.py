@@ -182,7 +182,8 @@ def _remedy(trial: Trial) -> str:
     lr = trial.lr
     limit = trial.plan.lr_limit
     beyond = f" (the limit is {limit:.4g})" if limit is not None and lr > limit else ""
-    if trial.end.before < min(0.0, trial.end.first_objective):
+    unbounded = trial.problem.loss is None  # a loss of data may be below 0, but not without end
+    if unbounded and trial.end.before < min(0.0, trial.end.first_objective):
         return f"lr {lr:g}; the {trial.what} falls without end: there may be no minimum"
     better = trial.remedy()
     if better is None and trial.plan.unstable:

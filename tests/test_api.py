@@ -164,13 +164,13 @@ def test_minimize() -> None:
 
 
 def test_regress() -> None:
-    """y = 2a - b + 3, z = a; the text has no number."""
+    """y = 2a - b + 3, z = a; features left out are all columns, text too."""
     frame = polars.DataFrame(
         {"a": [1.0, 2.0, 4.0, 3.0], "b": [0.0, 1.0, 1.0, 3.0], "word": ["p", "q", "r", "s"]}
     ).with_columns(y=2 * polars.col("a") - polars.col("b") + 3, z=polars.col("a"))
     one = gdtrain.regress(frame, "y", ["a", "b"], epochs=5000)
     assert one.params == pytest.approx({"a": 2.0, "b": -1.0, "intercept": 3.0}, abs=1e-6)
-    assert gdtrain.regress(frame.drop("z"), "y").data["columns"] == ["a", "b", "y"]
+    assert gdtrain.regress(frame.drop("z"), "y").data["columns"] == ["a", "b", "word", "y"]
     two = gdtrain.regress(frame, ["y", "z"], ["a", "b"], epochs=5000)
     assert two.params["z.a"] == pytest.approx(1.0, abs=1e-6)
     assert set(two.params) == {f"{t}.{f}" for t in "yz" for f in ("a", "b", "intercept")}

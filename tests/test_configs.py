@@ -71,6 +71,25 @@ CASES: Sequence[tuple[str, int, str, str]] = (
     ("exponential", END, "c", "0.49826"),
     ("exponential", END, "loss", "0.00025524"),
     ("exponential", END, "prediction 1", "0.5002"),
+    # numpy.linalg.lstsq of the 333 whole rows over indicators of species and sex.
+    ("penguins", END, "species[Gentoo]", "836.260"),
+    ("penguins", END, "species[Chinstrap]", "-87.634"),
+    ("penguins", END, "sex[male]", "530.381"),
+    ("penguins", END, "flipper_length_mm", "20.025"),
+    ("penguins", END, "loss", "86046.8"),
+    ("penguins", END, "prediction 1", "4775.8"),
+    # Stata, as statsmodels' tests have it: tests/data/regression/ccard_wls.json
+    ("ccard", END, "INCOME", "158.42698"),
+    ("ccard", END, "INCOMESQ", "-7.249290"),
+    ("ccard", END, "AGE", "-2.694185"),
+    ("ccard", END, "OWNRENT", "60.44877"),
+    ("ccard", END, "intercept", "-114.10887"),
+    # numpy.linalg.lstsq
+    ("stackloss", END, "AIRFLOW", "-0.44208"),
+    ("stackloss", END, "WATERTEMP", "-1.76540"),
+    ("stackloss", END, "AIRFLOW:WATERTEMP", "0.04911"),
+    ("stackloss", END, "log(ACIDCONC)", "-3.55274"),
+    ("stackloss", END, "loss", "7.1216"),
     # (1 + 1.2)^2 + 100*(1 - 1.44)^2 = 4.84 + 19.36
     ("rosenbrock", 0, "loss", "24.20"),
     ("rosenbrock", END, "x", "1.00000"),
@@ -87,6 +106,9 @@ VERDICTS = {
     "system": "converged",
     "exponential": "converged",
     "rosenbrock": "converged",
+    "penguins": "converged",
+    "ccard": "converged",
+    "stackloss": "converged",
 }
 
 # (config, what a trial sets, its verdict, its loss as it is promised), in the order of the points.
@@ -107,6 +129,11 @@ def trained(config: str) -> Result:
     return train(load(CONFIGS / f"{config}.yaml"), gradients=True)
 
 
+def test_penguins_that_were_left_out() -> None:
+    result = trained("penguins")
+    assert (result.data["rows"], result.data["missing"]["rows"]) == (333, 11)
+
+
 @cache
 def swept(config: str) -> SweepResult:
     return sweep(load_sweep(CONFIGS / f"{config}.yaml"))
@@ -116,10 +143,10 @@ def found(result: Result, epoch: int, quantity: str) -> float:
     """A quantity of CASES; END is the last epoch."""
     what, _, name = quantity.rpartition(" ")
     recorded = result.recorded
-    row = result.epochs if epoch == END else epoch
-    assert recorded.epochs_K[row] == row
+    row = len(recorded.epochs_K) - 1 if epoch == END else epoch  # a long history is thinned
+    assert recorded.epochs_K[row] == (result.epochs if epoch == END else epoch)
     if what == "prediction":
-        assert row == result.epochs
+        assert recorded.epochs_K[row] == result.epochs
         after = result.predictions[int(name) - 1].after
         assert isinstance(after, float)
         return after

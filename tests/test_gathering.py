@@ -18,8 +18,9 @@ from gdtrain.experiment.load import load
 from gdtrain.look import describe
 from gdtrain.problem import data as problem_data
 from gdtrain.results import Result
-from gdtrain.sources import Column, Source
+from gdtrain.sources import Column, Reading, Source
 from gdtrain.sources.delimited import DelimitedSource
+from gdtrain.sources.reading import Levels
 from gdtrain.train import train
 from tests.affine import curvature
 
@@ -49,7 +50,10 @@ class Counted(Source):
     def survey(self) -> list[Column]:
         return self.columns
 
-    def _blocks(self, names: list[str], size: int) -> Iterator[dict[str, np.ndarray]]:
+    def _meet(self, found: Levels, names: list[str]) -> None:
+        raise NotImplementedError
+
+    def _blocks(self, names: list[str], size: int, reading: Reading) -> Iterator[dict[str, np.ndarray]]:
         self.passes += 1
         for count, first in enumerate(range(0, len(self._table[names[0]]), self._size)):
             if count >= self._fails_after:
@@ -157,7 +161,9 @@ def test_a_long_csv_in_any_blocks(
     assert curvature(found)["loss_at_optimum"] == pytest.approx(((A @ expected - TABLE["y"]) ** 2).mean(), rel=1e-11)
     blocks = DelimitedSource.blocks
     for size in (997, 40_000):
-        monkeypatch.setattr(DelimitedSource, "blocks", lambda self, names, size=size: blocks(self, names, size))
+        monkeypatch.setattr(
+            DelimitedSource, "blocks", lambda self, names, _, reading, size=size: blocks(self, names, size, reading)
+        )
         same(run(source, table_csv, epochs=10**6), found)
 
 

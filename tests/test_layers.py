@@ -19,7 +19,8 @@ LAYERS = [
     {"errors"},
     {"draws", "formula", "results", "sources"},
     {"experiment", "report"},
-    {"keep", "losses", "optimizers", "schedules"},
+    {"keep", "losses", "metrics", "optimizers", "schedules"},
+    {"design"},
     {"problem"},
     {"engines"},
     {"rates", "steps"},
@@ -39,7 +40,10 @@ LAYERS = [
 RANK = {module: rank for rank, row in enumerate(LAYERS) for module in row}
 
 # What knows less than its layer would let it.
-KNOWS_ONLY = {"losses": set(), "optimizers": set(), "schedules": set(), "report": {"errors", "results"}}
+KNOWS_ONLY = {
+    **{key: set[str]() for key in ("losses", "metrics", "optimizers", "schedules")},
+    "report": {"errors", "results"},
+}
 
 # Importing these loads neither torch nor polars; `experiment` stands for every module in it.
 LIGHT = ["gdtrain", "cli", "errors", "experiment", "formula", "keep", "report", "results", "sources"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
@@ -31,7 +32,7 @@ COLUMNS = {
     "v": RNG.normal(-4, 2, N).tolist(),
 }
 DATA = {"columns": COLUMNS}
-LOSSES: list[Any] = ["mse", "half_sse", "sse", "mae", {"name": "huber", "delta": 0.7}]
+LOSSES: list[Any] = ["mse", "half_sse", "sse", "mae", {"name": "huber", "delta": 0.7}, "logcosh", "quantile"]
 # Every kind, affine and not, with and without columns, several targets, weights that are held.
 EXPERIMENTS: dict[str, dict[str, Any]] = {
     "solve": {"solve": ["x*y + exp(x) = 3", "x - y^3 = 0.5", "sin(x) = z/2"]},
@@ -61,6 +62,33 @@ WITHOUT_LOSS: dict[str, dict[str, Any]] = {
 CASES = [
     *(pytest.param({**e, "loss": loss}, id=f"{name}, {loss}") for name, e in EXPERIMENTS.items() for loss in LOSSES),
     *(pytest.param(e, id=name) for name, e in WITHOUT_LOSS.items()),
+]
+LABELS, CLASSES = (RNG.integers(0, 2, N) * 1.0).tolist(), (RNG.integers(0, 3, N) * 2.0 - 1).tolist()
+COUNTS, POSITIVE = RNG.poisson(3, N).astype(float).tolist(), RNG.gamma(2, 1, N).tolist()
+LINKED_DATA = {"columns": {"x": COLUMNS["x"], "z": COLUMNS["z"], "y": LABELS, "k": CLASSES, "n": COUNTS, "p": POSITIVE}}
+LINKED: dict[str, tuple[dict[str, Any], dict[str, float]]] = {
+    "fit": ({"fit": "TARGET = a*z + b*sin(x)"}, {}),
+    "regress": ({"regress": {"target": "TARGET", "features": ["x", "z"]}}, {}),
+    "regress without intercept": ({"regress": {"target": "TARGET", "features": ["x", "z"], "intercept": False}}, {}),
+    "regress, one held": ({"regress": {"target": "TARGET", "features": ["x", "z"]}}, {"z": -0.5}),
+}
+TARGETS = {"logistic": "y", "softmax": "k", "poisson": "n", "gamma": "p"}
+
+
+def linked(name: str, loss: str) -> dict[str, Any]:
+    """An experiment whose predictor a link joins to its target; of classes the weights of the third are held."""
+    source, held = LINKED[name]
+    filled = json.loads(json.dumps(source).replace("TARGET", TARGETS[loss]))
+    prefix = "3." if loss == "softmax" else ""
+    params = {f"{prefix}{parameter}": {"start": value, "fixed": True} for parameter, value in held.items()}
+    return {**filled, "data": LINKED_DATA, "loss": loss, "params": params}
+
+
+CASES += [
+    pytest.param(linked(name, loss), id=f"{name}, {loss}")
+    for name in LINKED
+    for loss in TARGETS
+    if (name, loss) != ("fit", "softmax")
 ]
 SCALED = [name for name, e in EXPERIMENTS.items() if "regress" in e]
 
@@ -119,6 +147,8 @@ def test_the_answer_is_one(known: Known) -> None:
         ("half_sse", lambda r: (r**2).sum() / 2),
         ("sse", lambda r: (r**2).sum()),
         ("mae", lambda r: abs(r).mean()),
+        ("logcosh", lambda r: np.log(np.cosh(r)).mean()),
+        ({"name": "quantile", "q": 0.2}, lambda r: np.where(r > 0, 0.8 * r, -0.2 * r).mean()),
         ({"name": "huber", "delta": 0.7}, lambda r: np.where(abs(r) < 0.7, r**2 / 2, 0.7 * (abs(r) - 0.35)).mean()),
     ],
 )
@@ -348,6 +378,72 @@ def test_rows_to_predict() -> None:
     rows = rows_to_predict(load(points), data)
     assert {name: column.tolist() for name, column in rows.columns.items()} == {"x": [5.0, 6.0]}
     assert (rows.count, rows.own) == (2, False)
+
+
+# Links, and classes
+
+
+def test_parameters_of_classes() -> None:
+    """The first class is the reference and has no weights; the others' are named after them."""
+    posed = problem(linked("regress", "softmax"))
+    assert posed.classes == ["-1", "1", "3"]
+    assert posed.parameters.names == ["1.x", "1.z", "1.intercept", "3.x", "3.z", "3.intercept"]
+
+
+@pytest.mark.parametrize("name", [name for name in LINKED if name != "fit"])
+def test_the_loss_of_classes_is_torchs(name: str) -> None:
+    posed = problem({**linked(name, "softmax"), "train": {"lr": 1.0}})
+    theta = around(posed, 3)
+    number = torch.tensor([CLASSES], dtype=F64).add(1).div(2).long()[0]
+    x_ND = torch.tensor([COLUMNS["x"], COLUMNS["z"]] + [[1.0] * N] * ("without" not in name), dtype=F64).T
+    for s, values in enumerate(posed.parameters.values(theta)):
+        eta = torch.cat([torch.zeros(N, 1, dtype=F64), x_ND @ values.view(2, -1).T], 1)
+        expected = torch.nn.functional.cross_entropy(eta, number)
+        assert float(posed.objective.loss_and_gradient(theta)[0][s]) == pytest.approx(float(expected), rel=1e-13)
+
+
+@pytest.mark.parametrize("loss", TARGETS)
+def test_predictions_are_on_the_scale_of_the_target(loss: str) -> None:
+    """Those of the start, and of labels shaped like the target, of classes one for each."""
+    posed = problem(linked("regress", loss))
+    assert posed.predict is not None
+    values = torch.linspace(-0.02, 0.02, len(posed.parameters.names), dtype=F64)
+    columns = {name: torch.tensor(COLUMNS[name][:5], dtype=F64) for name in ("x", "z")}
+    found = posed.predict(values, columns, 5)
+    x_ND = torch.stack([columns["x"], columns["z"], torch.ones(5, dtype=F64)], 1)
+    eta = x_ND @ values.view(-1, 3).T
+    if loss == "softmax":
+        expected = torch.softmax(torch.cat([torch.zeros(5, 1, dtype=F64), eta], 1), 1)
+    else:
+        expected = torch.sigmoid(eta[:, 0]) if loss == "logistic" else torch.exp(eta[:, 0])
+    torch.testing.assert_close(found, expected, rtol=1e-14, atol=0)
+
+
+POSED = [(name, loss) for name in LINKED for loss in TARGETS if (name, loss) != ("fit", "softmax")]
+
+
+@pytest.mark.parametrize(("name", "loss"), POSED)
+def test_a_trial_beside_others_has_its_own_loss(name: str, loss: str) -> None:
+    posed = problem(linked(name, loss))
+    theta = around(posed, 7)
+    together = posed.objective.loss_and_gradient(theta)
+    for s in range(7):
+        alone = posed.objective.loss_and_gradient(theta[s : s + 1])
+        for ours, theirs in zip(together, alone, strict=True):
+            torch.testing.assert_close(ours[s : s + 1], theirs, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(("name", "loss"), POSED)
+def test_the_learning_rate_of_a_link_is_finite(name: str, loss: str) -> None:
+    """Twice through the loss by autograd; of labels it is the largest eigenvalue of X'X/4N at the start."""
+    posed = problem(linked(name, loss))
+    (largest,) = largest_curvature(posed.objective, start(posed)).tolist()
+    assert math.isfinite(largest)
+    assert largest > 0
+    if (name, loss) == ("regress", "logistic"):
+        x_NF = np.array([COLUMNS["x"], COLUMNS["z"]]).T
+        scaled = np.column_stack([(x_NF - x_NF.mean(0)) / x_NF.std(0), np.ones(N)])
+        assert largest == pytest.approx(np.linalg.eigvalsh(scaled.T @ scaled / (4 * N)).max(), rel=1e-12)
 
 
 @settings(max_examples=25)

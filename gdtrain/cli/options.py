@@ -88,7 +88,9 @@ class Options(Common):
     lr: Annotated[str | None, _key("lr", "Learning rate, or auto.", "NUMBER")] = None
     epochs: Annotated[str | None, _key("epochs", "Passes over the data (1,000).", "N")] = None
     optimizer: Annotated[str | None, _key("optimizer", "sgd, adam, ..., or {name: sgd, momentum: 0.9}.", "NAME")] = None
-    loss: Annotated[str | None, _key("loss", "mse, half_sse, sse, mae, huber.", "NAME")] = None
+    loss: Annotated[str | None, _key("loss", "mse, mae, huber, quantile, logistic, softmax, poisson, ...", "NAME")] = (
+        None
+    )
     seed: Annotated[str | None, _key("seed", "Seed of every random draw (0).", "N")] = None
     engine: Annotated[str | None, _key("engine", "auto, exact or loop.", "NAME")] = None
     dtype: Annotated[str | None, _key("dtype", "float64 or float32.", "NAME")] = None

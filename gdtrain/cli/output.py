@@ -61,7 +61,9 @@ class Output:
                 ready=self._check_get,
             )
         if experiment.regress and experiment.regress.features == ["*"] and not self.options.quiet:
-            features = [name for name in result.data["columns"] if name not in experiment.regress.target]
+            data = experiment.data
+            others = {*experiment.regress.target, *((data.sample_weight, data.offset) if data else ())}
+            features = [name for name in result.data["columns"] if name not in others]
             say(printable(f"features: {', '.join(features)}"))
         return self._show(result, result, result.verdict.exit_code)
 

@@ -93,7 +93,9 @@ def regress(
     options: Options,
     features: Annotated[
         str | None,
-        typer.Option("--features", metavar="NAMES", help="Columns to predict from; else all other numeric ones."),
+        typer.Option(
+            "--features", metavar="NAMES", help="What to predict from: price,log(age),city:age; else all other columns."
+        ),
     ] = None,
     no_intercept: Annotated[bool, typer.Option("--no-intercept", help="Leave the constant out.")] = False,
     predict: Points = None,
@@ -129,7 +131,9 @@ def _written(what: str, text: str) -> Node:
 
 
 def _names(flag: str, text: str) -> list[Node]:
-    return [Node(name.strip(), Place.of(flag, name.strip())) for name in text.split(",") if name.strip()]
+    from gdtrain.experiment.terms import split
+
+    return [Node(name.strip(), Place.of(flag, name.strip())) for name in split(text, ",") if name.strip()]
 
 
 def _data(table: str | None, columns: Sequence[str] | None) -> dict[str, Any]:
@@ -182,8 +186,15 @@ def _point(text: str) -> dict[str, Node]:
         name, equals, value = pair.partition("=")
         if not equals:
             raise UserError("write NAME=NUMBER", where="--predict", remedy="as in --predict x=5", text=text)
-        point[unquoted(name)] = Node(_number(value, "--predict", text, code=USAGE), Place.of("--predict", text))
+        point[unquoted(name)] = Node(_number_or_text(value.strip(), text), Place.of("--predict", text))
     return point
+
+
+def _number_or_text(value: str, text: str) -> float | str:
+    """A value of a point: what starts like a word is one of a column of text."""
+    if value[:1].isalpha():
+        return value
+    return _number(value, "--predict", text, code=USAGE)
 
 
 def _train(sources: Sequence[str | Mapping[str, Any]], options: Options) -> int:

@@ -22,9 +22,14 @@ def _loss(tree: Node) -> Scalar | None:
     return LOSS.get(kind_of(tree))
 
 
-def _delta(tree: Node) -> Scalar | None:
-    loss = tree.get("loss", "name")
-    return 1.0 if loss and loss.value == "huber" else None
+def _of_loss(name: str, value: Scalar) -> Callable[[Node], Scalar | None]:
+    """The default of an option that belongs to one loss."""
+
+    def default(tree: Node) -> Scalar | None:
+        loss = tree.get("loss", "name")
+        return value if loss and loss.value == name else None
+
+    return default
 
 
 def _scale(tree: Node) -> Scalar | None:
@@ -56,7 +61,8 @@ def _length_of(schedule: str) -> Callable[[Node], Scalar | None]:
 # In this order: the scale asks whether an lr was chosen, the lr which optimizer, a schedule how many epochs.
 DEFAULTS: Sequence[tuple[str, Callable[[Node], Scalar | None]]] = (
     ("loss.name", _loss),
-    ("loss.delta", _delta),
+    ("loss.delta", _of_loss("huber", 1.0)),
+    ("loss.q", _of_loss("quantile", 0.5)),
     ("data.scale", _scale),
     ("train.optimizer.name", lambda tree: USUAL),
     ("train.lr", _lr),

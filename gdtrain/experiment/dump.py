@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from gdtrain.experiment.forms import shorten
@@ -12,11 +13,19 @@ from gdtrain.experiment.schema import Experiment
 
 # Text that YAML leaves alone wherever it stands, also between brackets.
 _PLAIN = re.compile(r"[\w(./][\w()+*/^=.<>~ -]*")
+# Keys that say nothing where they say this.
+IDLE: Mapping[str, Mapping[str, Any]] = {
+    "regress": {"levels": {}, "max_levels": 1000, "unseen": "error"},
+    "data": {"missing": "error"},
+}
 
 
 def dump(experiment: Experiment) -> str:
     """YAML of an experiment: short forms, one line a key. Loads to an equal experiment."""
     plain = experiment.model_dump(exclude_none=True)
+    for section, idle in IDLE.items():
+        if section in plain:
+            plain[section] = {key: value for key, value in plain[section].items() if idle.get(key, ...) != value}
     plain["stop"] = experiment.stop.model_dump(exclude_none=True, exclude_defaults=True)
     lines: list[str] = []
     for key, value in shorten(_without_idle(plain)).items():

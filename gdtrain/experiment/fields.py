@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from typing import Annotated, Literal
 
@@ -33,6 +34,16 @@ def _learning_rate(value: object) -> object:
     return float(value)
 
 
+def _value(value: object) -> object:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise PydanticCustomError("value", "must be a number or a text")
+    if not math.isfinite(value):
+        raise PydanticCustomError("finite_number", "must be a finite number")
+    return float(value)
+
+
 Whole = Annotated[int, BeforeValidator(_integral)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 NonNegative = Annotated[float, Field(ge=0)]
@@ -44,3 +55,4 @@ LearningRate = Annotated[
     PlainValidator(_learning_rate),
     WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"const": "auto"}]}),
 ]
+Value = Annotated[float | str, PlainValidator(_value), WithJsonSchema({"type": ["number", "string"]})]

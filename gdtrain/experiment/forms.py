@@ -61,6 +61,22 @@ def _listed(node: Node) -> Node:
     return Node([node], node.place) if _is_scalar(node) else node
 
 
+def _features(node: Node) -> Node:
+    """A list of texts; `{name: density, expr: mass/volume}` is the text `density = mass/volume`."""
+    node = _listed(node)
+    if isinstance(node.value, dict) and set(node.value) == {"name", "expr"}:
+        node = Node([node], node.place)
+    return replace(node, value=[_feature(item) for item in node.value]) if isinstance(node.value, list) else node
+
+
+def _feature(node: Node) -> Node:
+    named = node.get("name"), node.get("expr")
+    if not isinstance(node.value, dict) or set(node.value) != {"name", "expr"}:
+        return node
+    name, expr = (part.value if part else None for part in named)
+    return Node(f"{name} = {expr}", node.place) if isinstance(name, str) and isinstance(expr, str) else node
+
+
 def _single(items: Any) -> Any:
     return items[0] if len(items) == 1 else items
 
@@ -120,7 +136,14 @@ def _values(node: Node) -> Node:
 
 _TEXT: Json = {"type": "string"}
 _NUMBER: Json = {"type": "number"}
-_POINTS: Json = {"type": "array", "items": {"type": "object", "additionalProperties": _NUMBER}}
+_FEATURE: Json = {
+    "type": "object",
+    "properties": {"name": _TEXT, "expr": _TEXT},
+    "required": ["name", "expr"],
+    "additionalProperties": False,
+}
+_FEATURES: Json = {"type": "array", "items": {"anyOf": [_TEXT, _FEATURE]}}
+_POINTS: Json = {"type": "array", "items": {"type": "object", "additionalProperties": {"type": ["number", "string"]}}}
 _AXIS: Json = {"anyOf": [{"type": "array", "minItems": 1}, {"type": ["string", "number", "boolean"]}]}
 _AXES: Json = {
     "type": "object",
@@ -134,7 +157,7 @@ _AXES: Json = {
 FORMS = (
     Form("solve", _listed, _single, _TEXT),
     Form("regress.target", _listed, _single, _TEXT),
-    Form("regress.features", _listed, _single, _TEXT),
+    Form("regress.features", _features, _single, {"anyOf": [_TEXT, _FEATURE, _FEATURES]}),
     Form("loss", _under("name"), _only("name"), _TEXT),
     Form("train.optimizer", _under("name"), _only("name"), _TEXT),
     Form("train.schedule", _under("name"), _only("name"), _TEXT),

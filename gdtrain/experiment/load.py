@@ -90,7 +90,11 @@ def settled(draft: Draft, tree: Node, *, framed: bool = False) -> Experiment:
     if experiment is None or mistakes:
         raise report([*mistakes, *_wrong_names(filled)])
     experiment = experiment.located(tree=filled, folder=draft.folder, chosen=chosen)
-    return experiment.with_starts(settle(experiment, _columns(experiment, framed=framed)).parameters)
+    columns = _columns(experiment, framed=framed)
+    names = settle(experiment, columns).parameters
+    if experiment.regress and columns is None:  # a column of text has a parameter for each level
+        names = [name for name in names if name in experiment.params]
+    return experiment.with_starts(names)
 
 
 def _columns(experiment: Experiment, *, framed: bool = False) -> list[str] | None:

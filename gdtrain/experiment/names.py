@@ -3,36 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gdtrain.errors import did_you_mean, nearest
+from gdtrain.experiment.features import (
+    ALL,
+    INTERCEPT,
+    Columns,
+    Levels,
+    listed,
+    no_column,
+    offset_column,
+    point_value,
+    read_terms,
+    regressed,
+    row_columns,
+    weight_column,
+)
 from gdtrain.experiment.formulas import sides, written
 from gdtrain.experiment.schema import Experiment
+from gdtrain.experiment.terms import Made, design
 from gdtrain.experiment.tree import Mistake, Node, Place, report, short
 from gdtrain.formula import REDUCTIONS, Name, Op, names, walk
 from gdtrain.formula import Node as Formula
 
-INTERCEPT = "intercept"
-ALL = "*"
 _SLIP = 0.8  # likeness from which it is: `incom` and `income`, not `rate` and `date`
 _LONG = 4  # letters from which a name that is close to a column's is taken for a slip
-_LISTED = 20  # names that a message lists
 
-Columns = Sequence[str] | None  # None where the data has not been read
+NO_LEVELS: Levels = {}
 
 
 @dataclass(frozen=True)
 class Names:
     """How the names of an experiment fall out.
 
-    parameters  in the order of the formula; for `regress` features, then the intercept, target by target
-    columns     those that are read; for `regress` features, then targets
+    parameters  in the order of the formula; for `regress` columns of the design, then the intercept, target by target,
+                or class by class but for the first, the reference
+    columns     those that are read; for `regress` those of features, then targets, an offset, weights of rows
     inputs      those of them that a prediction needs
+    terms       what `regress` predicts from, as its features say
+    design      the columns that these make; none where levels are not known
+    levels      texts of the columns of text, the reference first
     """
 
     parameters: list[str]
     columns: list[str] = field(default_factory=list)
     inputs: list[str] = field(default_factory=list)
+    terms: list[str] = field(default_factory=list)
+    design: list[Made] = field(default_factory=list)
+    levels: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -47,27 +66,38 @@ class _Found:
     mistakes: list[Mistake]
 
 
-def settle(experiment: Experiment, columns: Columns) -> Names:
+def settle(
+    experiment: Experiment, columns: Columns, levels: Levels = NO_LEVELS, classes: Sequence[str] | None = None
+) -> Names:
     """Tell the parameters from the columns.
 
-    columns  names of the data's columns (for features "*" the numeric ones and the targets), empty without
-             data; None where the data has not been read: then parameters and columns are told as far as they
-             can be, and what needs the columns is left unchecked
+    columns  names of the data's columns, empty without data; None where the data has not been read: then parameters
+             and columns are told as far as they can be, and what needs the columns is left unchecked
+    levels   texts of the columns of text that `regress` predicts from, and of targets that are labels
+    classes  of the target of `softmax`; None where it has not been read: its parameters are then not known
 
     Raises UserErrors (exit 2) that point into the experiment.
     """
-    found, mistakes = find(experiment, columns)
+    found, mistakes = find(experiment, columns, levels, classes)
     if mistakes:
         raise report(mistakes)
     return found
 
 
-def find(experiment: Experiment, columns: Columns) -> tuple[Names, list[Mistake]]:
+def find(
+    experiment: Experiment, columns: Columns, levels: Levels = NO_LEVELS, classes: Sequence[str] | None = None
+) -> tuple[Names, list[Mistake]]:
     """What `settle` returns, and what it raises."""
-    found = _FINDERS[experiment.kind](experiment, columns)
+    if experiment.kind == "regress":
+        found = _regress(experiment, columns, levels)
+    else:
+        found = _FINDERS[experiment.kind](experiment, columns)
+    if has_classes(experiment):
+        found = _of_classes(found, classes)
     mistakes = [
         *found.mistakes,
-        *_declared(experiment, columns, found),
+        *row_columns(experiment, columns),
+        *_declared(experiment, columns, found, classes),
         *_points(experiment, columns, found.names),
     ]
     return found.names, mistakes or [*_learnable(experiment, columns, found)]
@@ -90,29 +120,46 @@ def _fit(experiment: Experiment, columns: Columns) -> _Found:
     free = {name: place for name, place in features.items() if name not in targets}
     inputs = [name for name in features if name in (columns or ())]
     mistakes = [*_left_side(experiment, columns, targets, features), *_stray(experiment, columns, free)]
-    columns_read = list(dict.fromkeys([*inputs, *targets]))
+    inputs = list(dict.fromkeys([*inputs, *offset_column(experiment)]))
+    columns_read = list(dict.fromkeys([*inputs, *targets, *weight_column(experiment)]))
     possible = [*free, *(name for name in targets if name in experiment.params)]  # these are told of the left side
     return _Found(
         Names(_parameters(experiment, columns, free), columns_read, inputs), _rest(columns, possible), mistakes
     )
 
 
-def _regress(experiment: Experiment, columns: Columns) -> _Found:
+def _regress(experiment: Experiment, columns: Columns, levels: Levels) -> _Found:
     regress = experiment.regress
     assert regress is not None
-    features = regress.features
-    if features == [ALL]:
-        features = [name for name in columns or () if name not in regress.target]
-    terms = [*features, INTERCEPT] if regress.intercept else features
-    parameters = terms if len(regress.target) == 1 else [f"{t}.{term}" for t in regress.target for term in terms]
-    mistakes = [] if columns is None else [*_regressed(experiment, columns, features)]
-    return _Found(Names(parameters, [*features, *regress.target], features), parameters, mistakes)
+    terms, mistakes = read_terms(experiment, columns)
+    made = design(terms, levels, intercept=regress.intercept)
+    predictors = [column.name for column in made]
+    names = [*predictors, INTERCEPT] if regress.intercept else predictors
+    parameters = names if len(regress.target) == 1 else [f"{t}.{name}" for t in regress.target for name in names]
+    inputs = list(dict.fromkeys([*(column for term in terms for column in term.columns), *offset_column(experiment)]))
+    read = list(dict.fromkeys([*inputs, *regress.target, *weight_column(experiment)]))
+    if columns is not None and not mistakes:
+        mistakes += regressed(experiment, columns, terms, made, levels)
+    kept = {name: texts for name, texts in levels.items() if name in read}
+    labels = [term.label for term in terms]
+    return _Found(Names(parameters, read, inputs, labels, made, kept), parameters, mistakes)
+
+
+def has_classes(experiment: Experiment) -> bool:
+    """Whether its parameters are named after classes that its target holds."""
+    return experiment.loss is not None and experiment.loss.name == "softmax"
+
+
+def _of_classes(found: _Found, classes: Sequence[str] | None) -> _Found:
+    """The terms of a linear predictor for each class but the first; no parameters where classes are not known."""
+    named = [f"{name}.{term}" for name in (classes or ())[1:] for term in found.names.parameters]
+    possible = found.possible if classes is None else named
+    return replace(found, names=replace(found.names, parameters=named), possible=possible)
 
 
 _FINDERS: Mapping[str, Callable[[Experiment, Columns], _Found]] = {
     "solve": _solve,
     "fit": _fit,
-    "regress": _regress,
     "minimize": _minimize,
 }
 
@@ -172,7 +219,7 @@ def _left_side(
         if name in experiment.params:
             yield Mistake(place, f"the parameter {name} stands on the left", "move it to the right of =")
         elif columns is not None and name not in columns:
-            yield _no_column(place, name, columns)
+            yield no_column(place, name, columns)
     if isinstance(left, Name) and left.name in features:
         yield Mistake(features[left.name], f"{left.name} is predicted from itself", "take it out of the right side")
 
@@ -193,32 +240,21 @@ def _unreduced(tree: Node, columns: Sequence[str]) -> Iterator[Mistake]:
                 return
 
 
-def _regressed(experiment: Experiment, columns: Sequence[str], features: Sequence[str]) -> Iterator[Mistake]:
-    """What is wrong with the columns that `regress` names."""
-    regress, tree = experiment.regress, experiment.tree
-    assert regress is not None
-    for key, listed in (("target", regress.target), ("features", regress.features)):
-        for i, name in enumerate(listed):
-            if name not in columns and name != ALL:
-                yield _no_column(tree.find("regress", key, i), name, columns)
-    if regress.features == [ALL] and not features:
-        yield Mistake(tree.key("regress"), "no numeric column is left to predict from", "name features")
-    if regress.intercept and INTERCEPT in features:
-        what = "a feature is called intercept, as the constant is"
-        yield Mistake(tree.find("regress", "features"), what, "rename the column, or set intercept: false")
-
-
-def _declared(experiment: Experiment, columns: Columns, found: _Found) -> Iterator[Mistake]:
+def _declared(
+    experiment: Experiment, columns: Columns, found: _Found, classes: Sequence[str] | None
+) -> Iterator[Mistake]:
     """Entries of `params` that are no parameters."""
     regress = experiment.regress
-    if regress and regress.features == [ALL] and columns is None:
+    if regress and ((regress.features == [ALL] and columns is None) or (has_classes(experiment) and classes is None)):
         return
     for name in experiment.params:
         place = experiment.tree.key("params", name)
         if columns and name in columns and not regress:
             yield Mistake(place, f"{name} is a column, not a parameter", "give the parameter a name of its own")
+        elif regress and columns is None and "[" in name:
+            continue  # the levels of columns of text are not known yet
         elif name not in found.possible:
-            remedy = did_you_mean(name, found.possible) or f"the parameters are {_listed(found.possible)}"
+            remedy = did_you_mean(name, found.possible) or f"the parameters are {listed(found.possible)}"
             yield Mistake(place, f"{experiment.kind} has no parameter {name}", remedy if found.possible else "")
 
 
@@ -229,10 +265,13 @@ def _points(experiment: Experiment, columns: Columns, found: Names) -> Iterator[
         for name in found.inputs:
             if name not in point:
                 place = experiment.tree.find("predict", "points", i)
-                yield Mistake(place, f"{name} is missing here", f"write {name}: NUMBER")
+                what = "TEXT" if name in found.levels else "NUMBER"
+                yield Mistake(place, f"{name} is missing here", f"write {name}: {what}")
+            else:
+                yield from point_value(experiment, i, name, found.levels)
         for name in point:
             if name not in (columns or ()):
-                yield _no_column(experiment.tree.key("predict", "points", i, name), name, columns or ())
+                yield no_column(experiment.tree.key("predict", "points", i, name), name, columns or ())
 
 
 def _learnable(experiment: Experiment, columns: Columns, found: _Found) -> Iterator[Mistake]:
@@ -240,8 +279,12 @@ def _learnable(experiment: Experiment, columns: Columns, found: _Found) -> Itera
     place = experiment.tree.find(experiment.kind)
     if not found.possible and (columns is not None or experiment.kind == "fit"):
         yield Mistake(place, "there is nothing to learn", _name_the_number(experiment))
-    elif columns is not None and all(experiment.param(name).fixed for name in found.names.parameters):
+    elif found.names.parameters and columns is not None and _all_fixed(experiment, found.names):
         yield Mistake(place, "there is nothing to learn: every parameter is fixed", "free one")
+
+
+def _all_fixed(experiment: Experiment, names: Names) -> bool:
+    return all(experiment.param(name).fixed for name in names.parameters)
 
 
 def _name_the_number(experiment: Experiment) -> str:
@@ -252,15 +295,3 @@ def _name_the_number(experiment: Experiment) -> str:
     target, *_ = [*_places(experiment.tree, side=0), "y"]
     feature, *_ = [*_places(experiment.tree, side=1), "x"]
     return f"name the number to find: {target} = w*{feature}"
-
-
-def _no_column(place: Place, name: str, columns: Sequence[str]) -> Mistake:
-    """A name that stands where only a column can."""
-    if "," in name:
-        return Mistake(place, f"there is no column {short(name)}", "write a list: [a, b]")
-    close = did_you_mean(name, columns)
-    return Mistake(place, f"there is no column {short(name)}", close or f"the columns are {_listed(columns)}")
-
-
-def _listed(listed: Sequence[str]) -> str:
-    return ", ".join(listed[:_LISTED]) + (", ..." if len(listed) > _LISTED else "")

@@ -8,7 +8,7 @@ from dataclasses import replace
 from gdtrain.experiment.keys import AXIS, CLIP, OPTIMIZER, SCHEDULE, SECTIONS
 from gdtrain.experiment.optimizers import DEFAULTS, USUAL
 from gdtrain.experiment.schedules import OPTIONS as SCHEDULES
-from gdtrain.experiment.schema import KINDS, STDIN
+from gdtrain.experiment.schema import KINDS, LIKELIHOODS, STDIN
 from gdtrain.experiment.tree import Mistake, Node
 
 ALTERNATIVES: tuple[tuple[str, Sequence[str]], ...] = (
@@ -66,8 +66,14 @@ def check(tree: Node, *, framed: bool = False) -> Iterator[Mistake]:
         if kind == idle and tree.get(section):
             yield Mistake(tree.key(section), what, remedy)
     scale = tree.get("data", "scale")
-    if scale and scale.value == "standard" and kind in ("fit", "minimize"):
+    if scale and scale.value in ("standard", "minmax") and kind in ("fit", "minimize"):
         yield Mistake(scale.place, f"{kind} scales no columns", "scale in the formula; only regress takes it")
+    for key in ("sample_weight", "offset"):
+        if (column := tree.get("data", key)) and kind == "minimize":
+            yield Mistake(
+                column.place, f"minimize has no {key}: the expression itself is descended", f"leave {key} out"
+            )
+    yield from _loss(tree, kind)
     yield from _options(tree)
     yield from _kinks(tree)
     yield from _batches(tree, kind)
@@ -95,6 +101,25 @@ def _kinds(tree: Node) -> Iterator[Mistake]:
         yield Mistake(start, "there is no problem here", f"write one of {', '.join(KINDS)}")
     for kind in given[1:]:
         yield Mistake(tree.key(kind), f"{given[0]} and {kind} are two problems", "write one experiment a file")
+
+
+def _loss(tree: Node, kind: str) -> Iterator[Mistake]:
+    """A loss that the kind of problem has no predictors for."""
+    if not (loss := tree.get("loss", "name")) or loss.value not in LIKELIHOODS:
+        return
+    if kind == "solve":
+        what = f"{loss.value} is a loss of data, and an equation has none"
+        yield Mistake(loss.place, what, "leave loss out, or use fit")
+    if loss.value == "softmax" and kind == "fit":
+        what = "softmax takes a predictor for each class, and fit has one formula"
+        yield Mistake(loss.place, what, "use regress; for two classes logistic")
+    if loss.value == "softmax" and (offset := tree.get("data", "offset")):
+        yield Mistake(
+            offset.place, "softmax takes no offset: the same for every class, it changes nothing", "leave it out"
+        )
+    targets = tree.get("regress", "target")
+    if loss.value == "softmax" and targets and isinstance(targets.value, list) and len(targets.value) > 1:
+        yield Mistake(targets.place, "softmax takes one target", "name the column that holds the classes")
 
 
 def _options(tree: Node) -> Iterator[Mistake]:

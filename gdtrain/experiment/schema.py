@@ -16,6 +16,7 @@ from gdtrain.experiment.fields import (
     Pair,
     Positive,
     Text,
+    Value,
     Whole,
     broken,
 )
@@ -27,6 +28,9 @@ Kind = Literal["solve", "fit", "regress", "minimize"]
 KINDS: tuple[Kind, ...] = ("solve", "fit", "regress", "minimize")
 STDIN = "-"
 _MOST = 10**12  # epochs
+LOSS_OPTIONS = {"delta": "huber", "q": "quantile"}
+# Losses of a target with a predictor that a link joins to it; all others are of residuals.
+LIKELIHOODS = ("logistic", "softmax", "poisson", "gamma")
 _STDIN_FILES = ("/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
 
 
@@ -121,9 +125,20 @@ class Regress(Model):
 
     target: NameList = Field(description="column to predict, or a list of them")
     features: Annotated[list[Text], AfterValidator(_unique)] = Field(
-        ["*"], description='columns to predict from; "*" is all other numeric columns'
+        ["*"],
+        description='columns to predict from, expressions of them (log(price), "density = mass/volume"), interactions '
+        '(a:b, a*b); "*" is all other columns',
     )
     intercept: bool = Field(True, description="add a constant, the parameter `intercept`")
+    levels: dict[Text, NameList] = Field(
+        {}, description="column: [texts], the levels of a column of text; the first is the reference"
+    )
+    max_levels: Annotated[Whole, Field(ge=1, le=1_000_000)] = Field(
+        1000, description="levels that a column of text may have"
+    )
+    unseen: Literal["error", "reference"] = Field(
+        "error", description="a level at prediction that training had not: refused, or taken for the reference"
+    )
 
     @model_validator(mode="after")
     def _apart(self) -> Self:
@@ -145,15 +160,25 @@ class Data(Model):
     )
     header: NameList | None = Field(None, description="names for a file without a header line")
     comment: Text | None = Field(None, description="lines of the file that start with this are skipped")
-    scale: Literal["none", "standard"] = Field(
-        "none", description="standard: train on columns with mean 0 and standard deviation 1"
+    null_values: NameList | None = Field(None, description="words for a missing value, beside the empty cell")
+    missing: Literal["error", "drop", "mean"] = Field(
+        "error",
+        description="rows with a missing value: refused, dropped, or filled with the column's mean (never a target)",
     )
+    scale: Literal["none", "standard", "minmax"] = Field(
+        "none",
+        description="standard: train on columns with mean 0 and standard deviation 1; minmax: on columns from 0 to 1",
+    )
+    sample_weight: Text | None = Field(
+        None, description="column of how often each row counts, 0 or more; fractions are fine"
+    )
+    offset: Text | None = Field(None, description="column that is added to each prediction, with no weight to train")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.columns is None:
             return self
-        for key in ("delimiter", "header", "comment"):
+        for key in ("delimiter", "header", "comment", "null_values"):
             if key in self.model_fields_set:
                 raise broken(f"{key} says how to read a file, and columns is none", f"leave {key} out", key)
         first, *others = self.columns.items() if self.columns else [("", [])]
@@ -167,24 +192,32 @@ class Data(Model):
 
 
 class Loss(Model):
-    """What the residuals r are gathered into."""
+    """What residuals r are gathered into, or how likely a predictor eta makes its target."""
 
-    name: Literal["mse", "half_sse", "sse", "mae", "huber"] = Field(
+    name: Literal[
+        "mse", "half_sse", "sse", "mae", "huber", "logcosh", "quantile", "logistic", "softmax", "poisson", "gamma"
+    ] = Field(
         description="mse: mean r^2; half_sse: 1/2 sum r^2; sse: sum r^2; mae: mean |r|; "
-        "huber: mean of r^2/2 within delta, delta*(|r| - delta/2) beyond"
+        "huber: mean of r^2/2 within delta, delta*(|r| - delta/2) beyond; logcosh: mean log(cosh(r)); "
+        "quantile: mean of q*|r| where too low, (1 - q)*|r| where too high; logistic: log loss of labels 0 and 1; "
+        "softmax: log loss of classes; poisson: of counts; gamma: of numbers above 0"
     )
     delta: Positive | None = Field(None, description="huber's threshold, in units of the target; 1 unless given")
+    q: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None, description="quantile's share of targets below the prediction; 0.5, the median, unless given"
+    )
 
     @model_validator(mode="after")
-    def _delta_is_hubers(self) -> Self:
-        if self.delta is not None and self.name != "huber":
-            raise broken(f"{self.name} takes no delta", "delta belongs to huber", "delta")
+    def _own_options(self) -> Self:
+        for option, owner in LOSS_OPTIONS.items():
+            if getattr(self, option) is not None and self.name != owner:
+                raise broken(f"{self.name} takes no {option}", f"{option} belongs to {owner}", option)
         return self
 
     @property
     def options(self) -> dict[str, float]:
         """The options of this loss by name."""
-        return {} if self.delta is None else {"delta": self.delta}
+        return self.model_dump(exclude={"name"}, exclude_none=True)
 
 
 class Penalty(Model):
@@ -241,8 +274,8 @@ class Stop(Model):
 class Predict(Model):
     """What to predict before and after training: exactly one of the three."""
 
-    points: Annotated[list[dict[Text, float]], Field(min_length=1)] | None = Field(
-        None, description="a list of {column: number}"
+    points: Annotated[list[dict[Text, Value]], Field(min_length=1)] | None = Field(
+        None, description="a list of {column: number}; a text for a column of text"
     )
     data: bool = Field(False, description="every row of the data, beside its target")
     path: File | None = Field(None, description="a file with the same columns; the target may be missing")

@@ -8,7 +8,7 @@ from typing import Any
 from gdtrain.errors import UserError, did_you_mean, printable
 from gdtrain.experiment.dump import quoted
 
-Column = tuple[str, str, int | None]  # name; number, text, bool or date; empty cells, None where not counted
+Column = tuple[str, str, int | None]  # name; number, text, bool, date, ...; empty cells, None where not counted
 
 _TRAIN = """\
 train:
@@ -24,7 +24,7 @@ _SOLVE = """\
 solve: x^2 = 2
 params:
   x: 1.0                # where to start; without it, drawn between 0 and 1
-loss: half_sse          # 1/2 * sum of (left - right)^2; or mse, sse, mae, huber
+loss: half_sse          # 1/2 * sum of (left - right)^2; or mse, sse, mae, huber, ...
 """
 
 _FIT = """\
@@ -36,7 +36,7 @@ data:
 params:
   w: 0.0                # or {start: {uniform: [0, 1]}, min: 0, max: 10}
   b: 0.0                # or {start: 1.0, fixed: true}
-loss: mse               # mean of squares; or half_sse, sse, mae, huber
+loss: mse               # mean of squares; or mae, huber, logistic, poisson, ...
 predict: [{x: 5}]       # or data, or a file
 """
 
@@ -53,7 +53,7 @@ data:
     price: [0.1, 0.8, 0.13, 0.4, 0.9]
   # path: sales.csv     # or a file: CSV, TSV, Parquet, NDJSON
   scale: standard       # train on columns of mean 0 and standard deviation 1
-loss: mse               # mean of squares; or half_sse, sse, mae, huber
+loss: mse               # mean of squares; or mae, huber, logistic, poisson, ...
 predict: data           # every row beside its target; or [{income: 75, price: 0.5}], or a file
 """
 
@@ -117,7 +117,7 @@ def regress_starter(path: str, columns: Sequence[Column], target: str) -> str:
         "data:",
         f"  path: {quoted(path)}",
         "  scale: standard       # train on columns of mean 0 and standard deviation 1",
-        "loss: mse               # mean of squares; or half_sse, sse, mae, huber",
+        "loss: mse               # mean of squares; or mae, huber, logistic, poisson, ...",
         "# predict: data         # every row beside its target; or a file",
     ]
     return "\n".join(lines) + "\n" + _TRAIN
@@ -143,8 +143,11 @@ def _feature_lines(columns: Iterable[Column]) -> Iterable[str]:
         yield f"    # {printable(item)}  # {obstacle}" if obstacle else f"    {item}  # {kind}"
 
 
+_UNUSABLE = {"date": "date, no number", "mixed": "numbers and what is none", "empty": "no value at all"}
+
+
 def _obstacle(kind: str, gaps: int | None) -> str:
     """Why a column cannot be a feature, "" where it can."""
-    if kind != "number":
-        return f"{kind}, no number"
-    return f"number, but {gaps} empty {'cell' if gaps == 1 else 'cells'}" if gaps else ""
+    if kind not in ("number", "text", "bool"):
+        return _UNUSABLE[kind]
+    return f"{kind}, but {gaps} empty {'cell' if gaps == 1 else 'cells'}" if gaps else ""

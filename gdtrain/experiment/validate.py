@@ -26,6 +26,7 @@ MUST_BE: Mapping[str, str] = {
     "model_type": "must hold key: value",
     "model_attributes_type": "must hold key: value",
     "learning_rate": "must be a positive number or auto",
+    "value": "must be a number, or a text for a column of text",
     "finite_number": "must be a finite number",
     "literal_error": "must be {expected}",
     "greater_than": "must be above {gt:g}",

@@ -15,7 +15,7 @@ from gdtrain.experiment.tree import Mistake, Node, Place, report
 # Keys whose flag is taken as it is: formulas, names and signs that YAML would misread.
 TEXTS = ("name", "solve", "fit", "minimize", "data.path", "data.delimiter", "data.comment")
 # Keys whose flag is a list of names without brackets.
-LISTS = ("regress.target", "regress.features", "data.header")
+LISTS = ("regress.target", "regress.features", "data.header", "data.null_values")
 # Keys whose one value is a list, so that [a, b] is that value and not two.
 _LISTED = re.compile(
     "|".join(map(re.escape, (*LISTS, "solve")))

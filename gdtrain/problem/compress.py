@@ -78,7 +78,7 @@ def triangle(rows_NW: Tensor) -> Tensor:
     return compressor.result()
 
 
-def moments(triangle_MW: Tensor, rows: int) -> tuple[Tensor, Tensor]:
+def moments(triangle_MW: Tensor, rows: float) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation (divisor N) of the columns after the first, each (W - 1,); the first is all ones.
 
     Its reflection leaves sqrt(N) times the means in the first row of R, and below it what deviates from them.

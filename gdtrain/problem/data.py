@@ -6,56 +6,251 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
+from gdtrain.design.columns import Design, RowNumbers
+from gdtrain.design.gaps import Gaps, means
 from gdtrain.errors import DATA, UserError
-from gdtrain.experiment.names import Names, settle
+from gdtrain.experiment.features import offset_column, read_terms, weight_column
+from gdtrain.experiment.names import Names, has_classes, settle
 from gdtrain.experiment.schema import STDIN, Experiment
 from gdtrain.experiment.schema import Data as DataSpec
-from gdtrain.sources import Source, open_source
+from gdtrain.problem.classes import Classes, classes_of, require_labels
+from gdtrain.sources import BLOCK_ROWS, Reading, Source, open_source
 
 Columns = dict[str, np.ndarray]  # float64 (N,) each
 
+LABELLED = frozenset(("logistic", "softmax"))  # losses whose target may be text: read as codes against its levels
+_BLOCK_NUMBERS = 1 << 21  # of a block of the design: 16 MB
+_LEAST_ROWS = 1 << 10
+_FILLED = "mean fills only numbers that predict: set data.missing: drop, or fill it in"
+_PREDICTED = "a row to predict is not dropped: fill it in"
+
 
 class Data:
-    """The columns that an experiment names, and which names are parameters. Rows are read when they are asked for.
+    """The columns that an experiment is about, and which names are parameters. Rows are read when they are asked for.
 
-    rows  how many there are; known once `blocks` has come to its end or `columns` was read
+    Columns are those of the design under `regress`, those of the formula otherwise; then targets, an offset, weights.
+
+    classes  of the target of `softmax`, in order; else none
+    rows     how many there are, dropped ones aside; known once `blocks` has come to its end or `columns` was read
+    weight   the column of the rows' weights, `offset` the one of offsets, where there are
+    gaps     what was missing, known as the rows are; None where it is refused
     """
 
-    def __init__(self, names: Names, source: Source | None) -> None:
-        self.names, self._source = names, source
+    def __init__(
+        self,
+        names: Names,
+        source: Source | None,
+        experiment: Experiment | None = None,
+        classes: Classes | None = None,
+    ) -> None:
+        self.names, self._source, self.classes = names, source, classes
         self.rows = 0
+        self.gaps: Gaps | None = None
+        self.weight = next(iter(weight_column(experiment)), None) if experiment else None
+        self.offset = next(iter(offset_column(experiment)), None) if experiment else None
+        self._missing = experiment.data.missing if experiment and experiment.data else "error"
+        self._targets = experiment.regress.target if experiment and experiment.regress else []
+        self._unseen = experiment is not None and experiment.regress is not None and experiment.regress.unseen
+        self._design = Design(names.design, self.where) if experiment and experiment.regress else None
+        self._numbers: np.ndarray | None = None
+        self._notes: list[str] = []
+
+    @property
+    def where(self) -> str:
+        """What messages call it."""
+        return self._source.where if self._source else "data"
+
+    @property
+    def targets(self) -> int:
+        """How many targets there are: T."""
+        return max(1, len(self._targets))
+
+    @property
+    def labels(self) -> dict[str, Sequence[str]]:
+        """Target -> the texts that its numbers stand for, of targets that are text."""
+        return {name: self.names.levels[name] for name in self._targets if name in self.names.levels}
+
+    def row_number(self, row: int) -> int:
+        """Where a row of `columns` stands in the table, from 1."""
+        return row + 1 if self._numbers is None else int(self._numbers[row])
 
     @property
     def warnings(self) -> list[str]:
         """What reading has met so far that its user should know."""
-        return list(self._source.warnings) if self._source else []
+        found = list(self._source.warnings) if self._source else []
+        sentence = self.gaps.sentence(self.where) if self.gaps else ""
+        return [*found, *([sentence] if sentence else []), *self._notes]
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The `data` section of a result document."""
+        missing = {"missing": self.gaps.document()} if self.gaps else {}
+        return {"rows": self.rows, "columns": self.names.columns} | missing
+
+    def warn(self, sentence: str) -> None:
+        """Add to the warnings, once."""
+        if sentence not in self._notes:
+            self._notes.append(sentence)
 
     def blocks(self) -> Iterator[Columns]:
         """The columns in blocks of rows. Raises UserError (exit 3) where the data is wrong."""
+        return (made for _, made, _ in self._blocks())
+
+    def _blocks(self) -> Iterator[tuple[Columns, Columns, RowNumbers]]:
+        """The columns as they were read, and as they are asked for, in blocks of rows; and where these stand."""
         if self._source is None:
             return
-        rows = 0
-        for block in self._source.blocks(self.names.columns):
-            rows += len(next(iter(block.values())))
-            yield block
-        self.rows = rows
+        rows, counted = 0, 0.0
+        reading, gaps = self._reading, None if self._missing == "error" else Gaps(self._missing, self._means)
+        width = max(len(self.names.columns), len(self.names.design))
+        size = min(BLOCK_ROWS, max(_LEAST_ROWS, _BLOCK_NUMBERS // max(1, width)))
+        for read in self._source.blocks(self.names.columns, size, reading):
+            block = gaps.mend(read) if gaps else read
+            if count := len(next(iter(block.values()))):
+                numbers = gaps.numbers if gaps else range(rows + 1, rows + count + 1)
+                if self.weight is not None:
+                    counted += self._counted(block[self.weight], numbers)
+                yield block, self._made(block, numbers), numbers
+            rows += count
+        if not rows:
+            raise self._error("every row has a missing value", "fill some in, or leave columns out")
+        if self.weight is not None and not counted > 0:
+            raise self._error("every weight is 0", f"give some rows a weight in {self.weight}")
+        self.rows, self.gaps = rows, gaps
 
     @cached_property
     def columns(self) -> Columns:
         """The columns, whole, to be left as they are. Raises UserError (exit 3) where the data is wrong."""
         if self._source is None or not self.names.columns:
             return {}
-        columns = self._source.read(self.names.columns, copy=False)
-        self.rows = len(next(iter(columns.values())))
-        return columns
+        if self._plain:
+            columns = self._source.read(self.names.columns, copy=False, reading=self._reading)
+            self.rows = len(next(iter(columns.values())))
+            return columns
+        blocks = list(self._blocks())
+        if self._missing == "drop":
+            self._numbers = np.concatenate([numbers for _, _, numbers in blocks])
+        return _joined([made for _, made, _ in blocks])
+
+    @property
+    def _plain(self) -> bool:
+        """Whether columns are asked for as they stand in the table."""
+        made = all(column.plain for column in self.names.design)
+        return made and self._missing == "error" and self.weight is None
+
+    def own_rows(self) -> PredictedRows:
+        """All rows as such to predict."""
+        if self._plain:
+            return PredictedRows(self.columns, self.rows, {n: self.columns[n] for n in self.names.inputs}, own=True)
+        blocks = list(self._blocks())
+        read, made = _joined([read for read, _, _ in blocks]), _joined([made for _, made, _ in blocks])
+        return PredictedRows(made, self.rows, self._shown(read), own=True)
+
+    def prepared(self, source: Source) -> PredictedRows:
+        """The rows of another table as such to predict. Raises UserError (exit 3) where they are wrong."""
+        inputs = self.names.inputs
+        if not inputs:
+            first = source.names[:1]  # whatever it holds, it tells how many rows there are
+            anything = Reading(dict.fromkeys(first, ()), gaps=first, unseen=first)
+            columns = source.read(first, reading=anything)
+            return PredictedRows(columns, len(columns[first[0]]), {})
+        levels = self._levels(inputs)
+        filled = self._filled if self._missing == "mean" else ()
+        refused = dict.fromkeys(inputs, _PREDICTED) if self._missing == "drop" else dict.fromkeys(inputs, _FILLED)
+        reading = Reading(
+            levels,
+            gaps=filled,
+            unseen=levels if self._unseen == "reference" else (),
+            advice={} if self._missing == "error" else refused,
+        )
+        read = source.read(inputs, reading=reading)
+        if filled:
+            read = Gaps("mean", self._means).mend(read)
+        return self._predicted(read, source.where)
+
+    def points(self, points: Sequence[Mapping[str, float | str]]) -> PredictedRows:
+        """Points as rows to predict; their names and levels have been checked."""
+        read = {}
+        for name in self.names.inputs:
+            codes = {text: code for code, text in enumerate(self.names.levels.get(name, ()))}
+            values = [point[name] for point in points]
+            texts = [value if isinstance(value, str) else f"{value:.17g}" for value in values]
+            read[name] = np.array([codes.get(text, -1) for text in texts] if codes else values, dtype=np.float64)
+        rows = self._predicted(read, "predict", count=len(points))
+        return PredictedRows(rows.columns, rows.count, {n: [point[n] for point in points] for n in read})
+
+    def _predicted(self, read: Columns, where: str, count: int | None = None) -> PredictedRows:
+        count = len(next(iter(read.values()))) if count is None else count
+        made = Design(self.names.design, where)(read, range(1, count + 1)) if self._design else {}
+        columns = {**made, **{name: read[name] for name in read if name not in made}}
+        return PredictedRows(columns, count, self._shown(read))
+
+    def _shown(self, read: Columns) -> dict[str, Sequence[Any] | np.ndarray]:
+        """Inputs as the table has them: codes as their texts."""
+        shown: dict[str, Sequence[Any] | np.ndarray] = {name: read[name] for name in self.names.inputs}
+        for name in self.names.inputs:
+            if (texts := self.names.levels.get(name)) is not None:
+                shown[name] = [texts[int(code)] if code >= 0 else "(unseen)" for code in read[name]]
+        return shown
+
+    def _made(self, block: Columns, numbers: RowNumbers) -> Columns:
+        """The columns that are asked for, of a block without gaps."""
+        if self._design is None:
+            return block
+        extra = [*self._targets, *(name for name in (self.offset, self.weight) if name is not None)]
+        return {**self._design(block, numbers), **{name: block[name] for name in extra}}
+
+    def _counted(self, weight: np.ndarray, numbers: RowNumbers) -> float:
+        """The sum of weights. Raises UserError for a negative one."""
+        if weight.min() < 0:
+            row = int(np.argmax(weight < 0))
+            what = f"a weight is negative, {weight[row]:.6g}, in row {numbers[row]:,}"
+            raise self._error(what, "a row counts 0 times or more", self.weight)
+        return float(weight.sum())
+
+    def _error(self, what: str, remedy: str, column: str | None = None) -> UserError:
+        where = f"{self.where}, column {column}" if column else self.where
+        return UserError(what, where=where, remedy=remedy, code=DATA)
+
+    def _levels(self, names: Sequence[str]) -> dict[str, Sequence[str]]:
+        return {name: texts for name, texts in self.names.levels.items() if name in names}
+
+    @property
+    def _filled(self) -> list[str]:
+        """Columns whose gaps `mean` fills: numbers that predict."""
+        kept = {self.offset, self.weight, *self._targets}
+        return [name for name in self.names.inputs if name not in self.names.levels and name not in kept]
+
+    @property
+    def _reading(self) -> Reading:
+        levels = self._levels(self.names.columns)
+        if self._missing == "error":
+            return Reading(levels)
+        if self._missing == "drop":
+            return Reading(levels, gaps=self.names.columns)
+        return Reading(levels, gaps=self._filled, advice=dict.fromkeys(self.names.columns, _FILLED))
+
+    @cached_property
+    def _means(self) -> dict[str, float]:
+        """What fills the gaps: one more reading of the columns that may have some."""
+        filled = self._filled
+        if self._source is None or self._missing != "mean" or not filled:
+            return {}
+        read = list(dict.fromkeys([*filled, *([self.weight] if self.weight else [])]))
+        blocks = self._source.blocks(read, reading=Reading(gaps=filled))
+        return means(blocks, filled, self.weight, self._source.where)
+
+
+def _joined(blocks: Sequence[Columns]) -> Columns:
+    return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
 
 
 def open_data(experiment: Experiment, *, frame: object | None = None, stdin: BinaryIO | None = None) -> Data:
-    """The experiment's data with its names settled; no row has been read.
+    """The experiment's data with its names settled; of its rows, only texts have been read, for their levels.
 
     Raises UserError: names that do not fit (exit 2), data that cannot be opened (exit 3).
     """
@@ -65,13 +260,54 @@ def open_data(experiment: Experiment, *, frame: object | None = None, stdin: Bin
 def opened(experiment: Experiment, source: Source | None) -> Data:
     """The experiment's data from a source that has been opened. Raises UserError as `open_data`."""
     if source is None:
-        return Data(settle(experiment, []), None)
+        return Data(settle(experiment, []), None, experiment)
     try:
-        return Data(settle(experiment, available(experiment, source)), source)
+        levels = levels_of(experiment, source)
+        names = settle(experiment, source.names, levels)
+        if not has_classes(experiment):
+            return Data(names, source, experiment)
+        classes = _classes(experiment, source, levels)
+        return Data(settle(experiment, source.names, levels, classes.names), source, experiment, classes)
     except UserError as error:
         if remedy := source.remedy_for_header():
             raise UserError(error.what, where=source.where, remedy=remedy, code=DATA) from None
         raise
+
+
+def levels_of(experiment: Experiment, source: Source) -> dict[str, Sequence[str]]:
+    """The levels of the columns of text that `regress` predicts from: as declared, else as the data have them; and of
+    targets of text, where the loss is of LABELLED ones.
+
+    Raises UserError (exit 3) for a column with too many, and for labels that the loss does not take.
+    """
+    regress = experiment.regress
+    if regress is None:
+        return {}
+    terms, _ = read_terms(experiment, source.names)
+    loss = experiment.loss.name if experiment.loss else ""
+    targets = regress.target if loss in LABELLED else []
+    features = [column for term in terms for column in term.columns]
+    used = [name for name in dict.fromkeys([*features, *targets]) if name in source.names]
+    texts = [name for name in used if source.kind(name) == "text" and name not in regress.levels]
+    met = source.levels(texts, regress.max_levels) if texts else {}
+    levels: dict[str, Sequence[str]] = {
+        name: regress.levels.get(name) or met[name] for name in used if name in regress.levels or name in met
+    }
+    for name in targets:
+        if name in levels:
+            require_labels(loss, levels[name], name, source.where)
+    return levels
+
+
+def _classes(experiment: Experiment, source: Source, levels: Mapping[str, Sequence[str]]) -> Classes:
+    """The classes of the target of `softmax`: its texts, else its numbers. Raises UserError as `classes_of`."""
+    assert experiment.regress is not None
+    (target,) = experiment.regress.target
+    if target in levels:
+        return Classes.of_texts(levels[target])
+    missing = experiment.data.missing if experiment.data else "error"
+    advice = {target: _FILLED} if missing == "mean" else {}
+    return classes_of(source, target, Reading(gaps=[target] if missing == "drop" else (), advice=advice))
 
 
 def experiment_source(
@@ -80,46 +316,37 @@ def experiment_source(
     """The experiment's data, opened; None where it has none. A `frame` stands in for it."""
     spec = experiment.data
     if frame is not None:
-        return open_source(frame=frame, where="data")
+        return open_source(frame=frame, where="data", nulls=(spec.null_values if spec else None) or ())
     if spec is None or (spec.path is None and spec.columns is None):
         return None
     return _open(experiment, spec, spec.path, spec.columns, stdin)
 
 
-def available(experiment: Experiment, source: Source) -> list[str]:
-    """Columns that the experiment may name; for features "*" those that are numbers, and the target."""
-    if experiment.regress and experiment.regress.features == ["*"]:
-        wanted = experiment.regress.target
-        return [c.name for c in source.columns if c.kind == "number" or c.name in wanted]
-    return [c.name for c in source.columns]
-
-
 @dataclass(frozen=True)
 class PredictedRows:
-    """Rows to predict: columns (N,) that hold their inputs, how many they are, and whether they are the data's own,
-    with the target among the columns.
+    """Rows to predict.
+
+    columns  what the predictor takes, (N,) each; with the target among them where the rows are the data's `own`
+    count    how many rows
+    inputs   what they are predicted from, as the table has it: numbers and texts
     """
 
     columns: Columns
     count: int
+    inputs: Mapping[str, Sequence[Any] | np.ndarray]
     own: bool = False
 
 
 def rows_to_predict(experiment: Experiment, data: Data, stdin: BinaryIO | None = None) -> PredictedRows:
     """The rows that the experiment wants predicted. Raises UserError (exit 3) for a file that is wrong."""
-    wanted, inputs = experiment.predict, data.names.inputs
+    wanted = experiment.predict
     if wanted is None:
-        return PredictedRows({}, 0)
+        return PredictedRows({}, 0, {})
     if wanted.data:
-        columns = data.columns
-        return PredictedRows(columns, data.rows, own=True)
+        return data.own_rows()
     if wanted.path is not None:
-        spec = experiment.data or DataSpec()
-        source = _open(experiment, spec, wanted.path, None, stdin)
-        columns = source.read(inputs or source.names[:1])
-        return PredictedRows(columns, len(next(iter(columns.values()))))
-    points = wanted.points or []
-    return PredictedRows({name: np.array([point[name] for point in points]) for name in inputs}, len(points))
+        return data.prepared(_open(experiment, experiment.data or DataSpec(), wanted.path, None, stdin))
+    return data.points(wanted.points or [])
 
 
 def _where(experiment: Experiment, path: str | None) -> str:
@@ -142,6 +369,7 @@ def _open(
         delimiter=spec.delimiter,
         header=spec.header,
         comment=spec.comment,
+        nulls=spec.null_values or (),
         stdin=stdin,
         where=_where(experiment, path),
     )

@@ -13,17 +13,30 @@ from torch import Tensor
 
 from gdtrain.experiment.formulas import sides
 from gdtrain.experiment.schema import Experiment
-from gdtrain.formula import Node, Op, to_text
+from gdtrain.formula import Name, Node, Op, to_text
 from gdtrain.formula.evaluate import evaluate
 from gdtrain.losses import Loss
 from gdtrain.problem.affine import AffineRows, obstacle
+from gdtrain.problem.classes import require_targets
 from gdtrain.problem.compress import Compressor
 from gdtrain.problem.data import Data
 from gdtrain.problem.objective import Block, DataLoss
 from gdtrain.problem.parameters import Parameters, build_parameters
-from gdtrain.problem.predictors import Formula, Rows, taken
-from gdtrain.problem.problem import Columns, Problem, by_name, fixed_columns, loss_factor, loss_of, tensors, zero_like
+from gdtrain.problem.predictors import Formula, Rows
+from gdtrain.problem.problem import (
+    Columns,
+    Problem,
+    by_name,
+    fixed_columns,
+    loss_factor,
+    loss_of,
+    loss_scale,
+    tensors,
+    zero_like,
+)
 from gdtrain.problem.quadratic import Quadratic
+from gdtrain.problem.rows import beside, chosen, weight_of
+from gdtrain.problem.squares import Spread
 
 BLOCK_ROWS = 1 << 15  # rows that are worked on at once: fewer cost more calls, more fall out of the cache
 
@@ -33,9 +46,10 @@ def build_fit(experiment: Experiment, data: Data) -> Problem:
     like, loss = zero_like(experiment), loss_of(experiment)
     left, right = sides("fit", experiment.fit or "")
     parameters = build_parameters(experiment, data.names.parameters, like=like)
-    reason, quadratic = obstacle(experiment, data.names), None
+    reason, quadratic, spread = obstacle(experiment, data.names), None, Spread()
     if not reason:
-        quadratic = _gather(Op("sub", (right, left)), parameters, data, loss)
+        shifted = right if data.offset is None else Op("add", (right, Name(data.offset)))
+        quadratic = _gather((left, shifted), parameters, data, loss, spread)
         if not quadratic.finite:
             reason, quadratic = "the rows are not finite, or too large to gather", None
     gathered = quadratic is not None and experiment.train.engine != "loop"
@@ -45,13 +59,19 @@ def build_fit(experiment: Experiment, data: Data) -> Problem:
         return evaluate(left, columns).expand(max(map(len, columns.values())))
 
     def predict(values_Q: Tensor, columns: Columns, rows: int) -> Tensor:
-        return evaluate(right, {**columns, **by_name(parameters.names, values_Q)}).expand(rows)
+        eta = evaluate(right, {**columns, **by_name(parameters.names, values_Q)}).expand(rows)
+        return loss.inverse(eta if data.offset is None else eta + columns[data.offset])
+
+    if columns:
+        require_targets(loss, target(columns), [to_text(left)], data)
 
     return Problem(
         kind="fit",
         loss_name=loss.name,
         parameters=parameters,
-        objective=quadratic.to(like) if quadratic and gathered else _on_rows(right, parameters, columns, target, loss),
+        objective=quadratic.to(like)
+        if quadratic and gathered
+        else _on_rows(right, parameters, columns, target, loss, data),
         quadratic=quadratic,
         obstacle=reason,
         gathered=gathered,
@@ -62,22 +82,28 @@ def build_fit(experiment: Experiment, data: Data) -> Problem:
         targets=[to_text(left)],
         inputs=data.names.inputs,
         predict=predict,
-        loss_scale=quadratic.size if quadratic else _size(target(columns), loss),
+        loss=loss,
+        squares=spread.squares([quadratic]) if quadratic and gathered else None,
+        loss_scale=quadratic.size if quadratic else loss_scale(target(columns), loss, weight_of(columns, data)),
     )
 
 
-def _gather(residual: Node, parameters: Parameters, data: Data, loss: Loss) -> Quadratic:
-    """The data's rows [A c], block by block, as the few that stand for them."""
-    rows_of = AffineRows(residual, parameters, fixed_columns(parameters))
+def _gather(sides: tuple[Node, Node], parameters: Parameters, data: Data, loss: Loss, spread: Spread) -> Quadratic:
+    """The data's rows [A c], block by block, as the few that stand for them; `spread` takes in the targets."""
+    left, right = sides
+    rows_of = AffineRows(Op("sub", (right, left)), parameters, fixed_columns(parameters))
     compressor = Compressor(len(parameters.free) + 1)
     for block in data.blocks():
         columns = tensors(block, parameters.start_Q)
-        compressor.add(rows_of(columns, len(next(iter(columns.values())))).cpu())
-    return Quadratic.of(compressor.result(), loss_factor(loss, data.rows), data.rows)
+        rows, weight_N = len(next(iter(columns.values()))), weight_of(columns, data)
+        weight_N = None if weight_N is None else weight_N.cpu()
+        compressor.add(rows_of(columns, rows).cpu(), weight_N)
+        spread.add(evaluate(left, columns).expand(1, rows).cpu(), weight_N)
+    return Quadratic.of(compressor.result(), loss_factor(loss, spread.size), data.rows)
 
 
 def _on_rows(
-    right: Node, parameters: Parameters, columns: Columns, target: Callable[[Columns], Tensor], loss: Loss
+    right: Node, parameters: Parameters, columns: Columns, target: Callable[[Columns], Tensor], loss: Loss, data: Data
 ) -> DataLoss:
     """The loss on every row, in blocks."""
     target_N, fixed = target(columns), fixed_columns(parameters)
@@ -87,7 +113,7 @@ def _on_rows(
         inside = {name: column[part] for name, column in columns.items()}
         rows = len(target_N[part])
         predictor = Formula(right, parameters.trained, {**fixed, **inside}, rows, parameters.start_Q)
-        blocks.append(Block(predictor, target_N[None, part]))
+        blocks.append(Block(predictor, target_N[None, part], *beside(columns, data, part)))
 
     @cache
     def whole() -> Formula:
@@ -95,11 +121,6 @@ def _on_rows(
             return Formula(right, parameters.trained, {**fixed, **columns}, len(target_N), parameters.start_Q)
 
     def pick(rows: Rows) -> Block:
-        mine = taken(target_N, rows)
-        return Block(whole().of(rows), mine if mine.dim() == 2 else mine[None])
+        return Block(whole().of(rows), chosen(target_N, rows), *beside(columns, data, rows))
 
     return DataLoss(lambda trials: blocks, loss, pick)
-
-
-def _size(target_N: Tensor, loss: Loss) -> float:
-    return float(target_N.square().sum()) * (1 / len(target_N) if loss.reduction == "mean" else 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -41,10 +41,36 @@ class ByRows(Objective, Protocol):
 
 @dataclass(frozen=True)
 class Block:
-    """Some rows: their predictor, and their target as (1, N) or (1, N, T), or (S, N) or (S, N, T)."""
+    """Some rows: their predictor, and their target as (1, N) or (1, N, T), or (S, N) or (S, N, T).
+
+    weight  how often each row counts, (1, N) or (S, N), with a last axis of 1 where there are several targets
+    offset  what is added to the predictions, shaped as `weight`
+    """
 
     predictor: Predictor
     target: Tensor
+    weight: Tensor | None = None
+    offset: Tensor | None = None
+
+    def predict(self, theta_SP: Tensor) -> tuple[Tensor, Any]:
+        """The predictor's `forward` with the offset added."""
+        prediction, saved = self.predictor.forward(theta_SP)
+        return (prediction if self.offset is None else prediction + self.offset), saved
+
+    @property
+    def elements(self) -> float:
+        """What a mean over the block divides by; of weights that differ between trials their first."""
+        if self.weight is None:
+            return self.target.numel()
+        return float(self.weight[0].sum()) * (self.target.shape[2] if self.target.dim() == 3 else 1)
+
+    @property
+    def elements_S1(self) -> Tensor | float:
+        """What a mean over the block divides by, of each trial: (S, 1), or one number for all."""
+        if self.weight is None:
+            return self.target[0].numel()
+        targets = self.target.shape[2] if self.target.dim() == 3 else 1
+        return self.weight.flatten(1).sum(1, keepdim=True) * targets
 
 
 class DataLoss:
@@ -53,7 +79,7 @@ class DataLoss:
     cut    how many trials there are -> the blocks that suit so many: all of the rows, in one order
     pick   rows -> the block of these alone; None where `gradient_on` is not asked for
 
-    A mean is over rows, and over targets too where there are several, as in torch.
+    A mean is over rows, each as often as its weight says, and over targets too where there are several, as in torch.
     """
 
     def __init__(
@@ -61,7 +87,7 @@ class DataLoss:
     ) -> None:
         self._cut, self.loss, self._pick = cut, loss, pick
         blocks = cut(1)
-        self.elements = sum(block.target.numel() for block in blocks)
+        self.elements = sum(block.elements for block in blocks)
         divisor = self.elements if loss.reduction == "mean" else 1
         like = blocks[0].target  # torch divides by a tensor in half the time that a number takes
         self._value_divisor = like.new_tensor(divisor / loss.value_factor)
@@ -80,25 +106,43 @@ class DataLoss:
     def gradient_on(self, theta_SP: Tensor, rows: Rows) -> Tensor:
         assert self._pick is not None
         block = self._pick(rows)
-        prediction, saved = block.predictor.forward(theta_SP)
-        _, slope = self.loss.rule(prediction, block.target)
-        elements = block.target[0].numel() if self.loss.reduction == "mean" else 1
+        prediction, saved = block.predict(theta_SP)
+        _, slope = self._weighted(block, *self.loss.rule(prediction, block.target))
         gradient = block.predictor.backward(saved, slope)
-        return gradient if elements == self.loss.slope_factor else gradient * (self.loss.slope_factor / elements)
+        if self.loss.reduction == "sum":
+            return gradient * self.loss.slope_factor
+        return gradient * (self.loss.slope_factor / block.elements_S1)
 
     def _block(self, block: Block, theta_SP: Tensor) -> tuple[Tensor, Tensor]:
-        prediction, saved = block.predictor.forward(theta_SP)
-        value, slope = self.loss.rule(prediction, block.target)
+        prediction, saved = block.predict(theta_SP)
+        value, slope = self._weighted(block, *self.loss.rule(prediction, block.target))
         return torch.sum(value, self._elements), block.predictor.backward(saved, slope)
+
+    def _weighted(self, block: Block, value: Tensor, slope: Tensor) -> tuple[Tensor, Tensor]:
+        """Values and slopes of a block's elements, each as often as its row counts."""
+        if block.weight is None:
+            return value, slope
+        of_classes = slope.dim() > value.dim()
+        return value * block.weight, slope * (block.weight[..., None] if of_classes else block.weight)
 
     def terms(self, theta_SP: Tensor) -> Iterator[Tensor]:
         for block in self._cut(len(theta_SP)):
-            prediction, _ = block.predictor.forward(theta_SP)
+            prediction, _ = block.predict(theta_SP)
             value, _ = self.loss.rule(prediction, block.target)
+            value = value if block.weight is None else value * block.weight
             yield value.sum(self._elements) / self._value_divisor
 
     def jacobians(self, theta_1P: Tensor) -> Iterator[Tensor]:
-        return (block.predictor.jacobian(theta_1P) for block in self._cut(1))
+        for block in self._cut(1):
+            jacobian = block.predictor.jacobian(theta_1P)
+            if block.weight is not None:  # rows that count for nothing determine nothing
+                weight_N = block.weight.flatten()
+                jacobian = jacobian * weight_N.sqrt().repeat(len(jacobian) // len(weight_N))[:, None]
+            yield jacobian
+
+    def blocks(self) -> Sequence[Block]:
+        """All of the rows, in one order."""
+        return self._cut(1)
 
 
 class Expression:

@@ -81,6 +81,39 @@ class Equations:
         return torch.cat([jacobian[0] for jacobian in self._tape.jacobian(theta_1P)])
 
 
+def over_reference(eta: Tensor, *, single: bool | None = None) -> Tensor:
+    """The predictors (..., N, K) of K classes from those of all but the first, (..., N, K - 1), which is 0.
+
+    single  whether there is one other, so that its axis was left out; unless given: of predictors (N,)
+    """
+    alone = eta.dim() == 1 if single is None else single
+    return torch.nn.functional.pad(eta[..., None] if alone else eta, (1, 0))
+
+
+class OverReference:
+    """Predictors of K classes, of which the first is the reference: its eta is 0. Prediction (S, N, K).
+
+    others  predicts the others, (S, N, K - 1), or (S, N) where there is one
+
+    The Jacobian is that of the others: the reference has no parameters.
+    """
+
+    def __init__(self, others: Predictor) -> None:
+        self._others = others
+
+    def forward(self, theta_SP: Tensor) -> tuple[Tensor, Any]:
+        eta, saved = self._others.forward(theta_SP)
+        single = eta.dim() == 2
+        return over_reference(eta, single=single), (saved, single)
+
+    def backward(self, saved: Any, slope: Tensor) -> Tensor:
+        inner, single = saved
+        return self._others.backward(inner, slope[..., 1] if single else slope[..., 1:])
+
+    def jacobian(self, theta_1P: Tensor) -> Tensor:
+        return self._others.jacobian(theta_1P)
+
+
 class Linear:
     """x_NF @ w for T targets; theta holds the free ones of the T * F weights, target by target.
 

@@ -16,11 +16,12 @@ from gdtrain.experiment.schema import Experiment
 from gdtrain.formula import Node, to_text
 from gdtrain.formula import names as formula_names
 from gdtrain.formula.evaluate import blame, evaluate
-from gdtrain.losses import Loss
+from gdtrain.losses import Loss, total
 from gdtrain.losses import build as build_loss
 from gdtrain.problem.objective import Objective
 from gdtrain.problem.parameters import Parameters
 from gdtrain.problem.quadratic import Quadratic
+from gdtrain.problem.squares import Squares
 
 Columns = dict[str, Tensor]  # (N,) each
 
@@ -38,10 +39,17 @@ class Problem:
     sides       the trees to look at: (left, right) of every equation; left and right side of a formula; the
                 expression to minimise
     columns     the data that the trees name, where it was read whole
+    loss        of predictions; None where an expression is the loss
     target      columns to targets (N,), or (N, T) with several; `targets` are their names
-    inputs      names of the columns that predict them
-    predict     values (Q,), columns and their number of rows to predictions shaped like targets
-    loss_scale  the squared loss of predicting 0 everywhere: what a rounding error is held against; 0 without data
+    inputs      names of the columns that predict them; `terms` what a linear predictor is over, as its features say
+    predict     values (Q,), columns and their number of rows to predictions on the scale of the targets and shaped like
+                them, or (N, K) of classes
+    classes     names of the K classes of the target, where a loss tells classes apart
+    labels      texts that the numbers of a target stand for, of targets that are text
+    squares     of residuals and targets, where the rows were gathered
+    centred     whether R2 is held against the targets' mean; else, where no constant is trained, against 0
+    loss_scale  the loss of predicting 0 everywhere, of a residual its square: what a rounding error is held against;
+                0 without data
     """
 
     kind: str
@@ -57,7 +65,13 @@ class Problem:
     target: Callable[[Columns], Tensor] | None = None
     targets: list[str] = field(default_factory=list)
     inputs: list[str] = field(default_factory=list)
+    terms: list[str] = field(default_factory=list)
     predict: Callable[[Tensor, Columns, int], Tensor] | None = None
+    loss: Loss | None = None
+    classes: list[str] = field(default_factory=list)
+    labels: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    squares: Squares | None = None
+    centred: bool = True
     loss_scale: float = 0.0
 
     def named(self, values_Q: Tensor) -> Columns:
@@ -116,6 +130,21 @@ def loss_of(experiment: Experiment) -> Loss:
     return build_loss(experiment.loss.name, experiment.loss.options)
 
 
-def loss_factor(loss: Loss, elements: int) -> float:
-    """What a squared loss multiplies the sum of squares by: 1/N for mse, 1/2 for half_sse, 1 for sse."""
+def loss_scale(target: Tensor, loss: Loss, weight_N: Tensor | None = None, classes: int = 0) -> float:
+    """The loss where every prediction is 0; of a loss of residuals the squares of the targets, reduced as it is.
+
+    weight_N  how often each row counts; once unless given
+    classes   how many a prediction tells apart, 0 where it is a number
+    """
+    if not loss.linked:
+        loss = build_loss("mse" if loss.reduction == "mean" else "sse", {})
+    zero = target.new_zeros(1, *target.shape, *([classes] if classes else []))
+    return float(loss.reduce(*total(loss, zero, target[None], weight_N)))
+
+
+def loss_factor(loss: Loss, elements: float) -> float:
+    """What a squared loss multiplies the sum of squares by: 1/N for mse, 1/2 for half_sse, 1 for sse.
+
+    elements  N, or what the rows count for
+    """
     return loss.value_factor / (elements if loss.reduction == "mean" else 1)

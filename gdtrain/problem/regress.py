@@ -17,14 +17,17 @@ from torch import Tensor
 from gdtrain.experiment.schema import Experiment
 from gdtrain.losses import Loss
 from gdtrain.problem.affine import obstacle
+from gdtrain.problem.classes import require_targets, warn_of_empty
 from gdtrain.problem.compress import Compressor
 from gdtrain.problem.data import Columns as Arrays
 from gdtrain.problem.data import Data
 from gdtrain.problem.objective import Block, DataLoss
 from gdtrain.problem.parameters import Parameters, Scaling, build_parameters
-from gdtrain.problem.predictors import Linear, Rows, taken
-from gdtrain.problem.problem import Columns, Problem, loss_factor, loss_of, tensors, zero_like
+from gdtrain.problem.predictors import Linear, OverReference, Predictor, Rows, over_reference
+from gdtrain.problem.problem import Columns, Problem, loss_factor, loss_of, loss_scale, tensors, zero_like
 from gdtrain.problem.quadratic import Quadratic, side_by_side
+from gdtrain.problem.rows import beside, chosen, weight_of
+from gdtrain.problem.squares import Spread, Squares
 
 BLOCK_ROWS = 1 << 15  # rows that one trial works on at once
 _LEAST_ROWS = 1 << 10  # that many do
@@ -32,7 +35,7 @@ _LEAST_ROWS = 1 << 10  # that many do
 
 @dataclass(frozen=True)
 class _Layout:
-    """Which columns the design has, and whether scaling may centre them.
+    """Which columns the design has, whether scaling may centre them, and how many classes the target has, if any.
 
     They are centred where every intercept is free and unbounded: only then can it take up the shift.
     """
@@ -41,24 +44,32 @@ class _Layout:
     targets: list[str]
     intercept: bool
     centre: bool
+    classes: int = 0
 
     @classmethod
     def of(cls, experiment: Experiment, data: Data) -> _Layout:
         assert experiment.regress is not None
         targets, intercept = experiment.regress.target, experiment.regress.intercept
-        width = len(data.names.inputs) + intercept
+        features = [column.name for column in data.names.design]
+        width = len(features) + intercept
         constants = [experiment.param(name) for name in data.names.parameters[width - 1 :: width]]
         shiftable = all(not p.fixed and p.min is None and p.max is None for p in constants)
-        return cls(data.names.inputs, targets, intercept, intercept and shiftable)
+        classes = len(data.classes.names) if data.classes else 0
+        return cls(features, targets, intercept, intercept and shiftable, classes)
 
     @property
     def width(self) -> int:
         """D, the weights of one target."""
         return len(self.features) + self.intercept
 
+    @property
+    def predictors(self) -> int:
+        """How many sets of weights there are: one for each target, or each class but the reference."""
+        return self.classes - 1 if self.classes else len(self.targets)
+
     def scalings(self, mean_F: Tensor, sd_F: Tensor) -> list[Scaling]:
-        """One for each target: its weights, and its intercept where columns are centred."""
-        starts = range(0, len(self.targets) * self.width, self.width)
+        """One for each predictor: its weights, and its intercept where columns are centred."""
+        starts = range(0, self.predictors * self.width, self.width)
         last = self.width - 1
         weights = [list(range(start, start + len(self.features))) for start in starts]
         return [
@@ -69,21 +80,25 @@ class _Layout:
 def build_regress(experiment: Experiment, data: Data) -> Problem:
     """The problem of a linear predictor: on gathered rows under a squared loss."""
     like, loss, layout = zero_like(experiment), loss_of(experiment), _Layout.of(experiment, data)
-    scaled = experiment.data is not None and experiment.data.scale == "standard" and bool(layout.features)
+    scale = experiment.data.scale if experiment.data is not None and layout.features else "none"
     reason, quadratic = obstacle(experiment, data.names), None
     parameters: Parameters | None = None
+    squares: Squares | None = None
     if not reason:
-        triangle_MW = _gather(layout, data)
+        gathered_rows = _gather(layout, data, bounded=scale == "minmax")
+        triangle_MW = gathered_rows.triangle_MW
         if bool(triangle_MW.isfinite().all()):
-            design_MD, scalings = _scaled_triangle(triangle_MW, data.rows, layout, scaled=scaled)
+            design_MD, scalings = _scaled_triangle(gathered_rows, layout, scale)
             parameters = build_parameters(experiment, data.names.parameters, scalings=scalings, like=like)
-            quadratic = _quadratic(design_MD, triangle_MW, parameters, layout, loss, data.rows)
+            each = _quadratics(design_MD, gathered_rows, parameters, layout, loss)
+            quadratic = each[0] if len(each) == 1 else side_by_side(each)
+            squares = Squares(each, gathered_rows.about_T, gathered_rows.count, gathered_rows.counted)
         else:
             reason = "the rows are too large to gather"
     gathered = quadratic is not None and experiment.train.engine != "loop"
     columns = {} if gathered else tensors(data.columns, like)
     if parameters is None:
-        scalings = layout.scalings(*_moments(columns, layout, like)) if scaled else []
+        scalings = [] if scale == "none" else layout.scalings(*SCALES[scale](columns, layout, weight_of(columns, data)))
         parameters = build_parameters(experiment, data.names.parameters, scalings=scalings, like=like)
 
     def target(columns: Columns) -> Tensor:
@@ -92,15 +107,22 @@ def build_regress(experiment: Experiment, data: Data) -> Problem:
 
     def predict(values_Q: Tensor, columns: Columns, rows: int) -> Tensor:
         x_ND = _design([columns[name] for name in layout.features], layout.intercept, rows, like)
-        return (x_ND @ values_Q.view(len(layout.targets), layout.width).T).squeeze(1)
+        eta = x_ND @ values_Q.view(-1, layout.width).T
+        eta = (eta if data.offset is None else eta + columns[data.offset][:, None]).squeeze(1)
+        return loss.inverse(eta if data.classes is None else over_reference(eta))
 
+    if columns:
+        fitted = target(columns) if data.classes is None else data.classes.numbers(target(columns))
+        require_targets(loss, fitted, layout.targets, data)
+        if data.classes is not None:
+            warn_of_empty(data.classes, fitted, weight_of(columns, data), layout.targets[0], data)
     return Problem(
         kind="regress",
         loss_name=loss.name,
         parameters=parameters,
         objective=quadratic.to(like)
         if quadratic and gathered
-        else _on_rows(columns, target(columns), parameters, layout, loss),
+        else _on_rows(columns, fitted, parameters, layout, loss, data),
         quadratic=quadratic,
         obstacle=reason,
         gathered=gathered,
@@ -109,40 +131,91 @@ def build_regress(experiment: Experiment, data: Data) -> Problem:
         target=target,
         targets=layout.targets,
         inputs=data.names.inputs,
+        terms=data.names.terms,
         predict=predict,
-        loss_scale=quadratic.size if quadratic else _size(target(columns), loss),
+        loss=loss,
+        classes=data.classes.names if data.classes else [],
+        labels=data.labels,
+        squares=squares if gathered else None,
+        centred=layout.intercept,
+        loss_scale=quadratic.size if quadratic else loss_scale(fitted, loss, weight_of(columns, data), layout.classes),
     )
 
 
-def _gather(layout: _Layout, data: Data) -> Tensor:
-    """The triangle (M, 1 + F + T) of [1 X Y]. The ones come first: its first row then holds the means alone."""
+@dataclass(frozen=True)
+class _Gathered:
+    """The rows of a table, gathered.
+
+    triangle_MW  (M, 1 + F + T) of [1 X Y], every row as often as it counts
+    rows, count  how many there are, and how many they count for
+    counted      how many of them count at all
+    about_T      sum of squares of each target about its mean, or about 0 without an intercept
+    least_F, largest_F  of each feature, where they were asked for
+    """
+
+    triangle_MW: Tensor
+    rows: int
+    count: float
+    counted: int
+    about_T: Tensor
+    least_F: Tensor
+    largest_F: Tensor
+
+
+def _gather(layout: _Layout, data: Data, *, bounded: bool) -> _Gathered:
+    """The ones come first: the first row of the triangle then holds the means alone. Targets are less their offset."""
     compressor = Compressor(1 + len(layout.features) + len(layout.targets))
+    spread = Spread()  # what offsets are taken from is no longer in the triangle
+    count, counted, first = 0.0, 0, 1 + len(layout.features)
+    least_F, largest_F = np.full(len(layout.features), np.inf), np.full(len(layout.features), -np.inf)
     for block in data.blocks():
-        compressor.add(torch.from_numpy(_side_by_side(block, [*layout.features, *layout.targets])).mT)
-    return compressor.result()
+        weight_N = None if data.weight is None else torch.from_numpy(np.array(block[data.weight]))
+        rows_WN = _side_by_side(block, [*layout.features, *layout.targets])
+        if data.offset is not None:
+            spread.add(torch.from_numpy(rows_WN[first:].copy()), weight_N)
+            rows_WN[first:] -= block[data.offset]
+        if bounded:
+            counted_FN = rows_WN[1:first, slice(None) if weight_N is None else weight_N > 0]
+            least_F = np.minimum(least_F, counted_FN.min(1, initial=np.inf))
+            largest_F = np.maximum(largest_F, counted_FN.max(1, initial=-np.inf))
+        count += rows_WN.shape[1] if weight_N is None else float(weight_N.sum())
+        counted += rows_WN.shape[1] if weight_N is None else int((weight_N > 0).sum())
+        compressor.add(torch.from_numpy(rows_WN).mT, weight_N)
+    bounds = torch.from_numpy(least_F), torch.from_numpy(largest_F)
+    triangle_MW = compressor.result()
+    if data.offset is None:  # the first row holds the means
+        about_T = triangle_MW[1 if layout.intercept else 0 :, first:].square().sum(0)
+    else:
+        about_T = spread.about_mean if layout.intercept else spread.about_zero
+    return _Gathered(triangle_MW, data.rows, count, counted, about_T, *bounds)
 
 
 def _side_by_side(block: Arrays, names: Sequence[str]) -> np.ndarray:
     """Ones, then the named columns, as rows of an array (1 + F + T, n): each column lies whole."""
-    columns = [block[name] for name in names]
-    return np.stack([np.ones(len(columns[0])), *columns])
+    size = len(next(iter(block.values())))
+    return np.stack([np.ones(size), *(block[name] for name in names)])
 
 
-def _scaled_triangle(triangle_MW: Tensor, rows: int, layout: _Layout, *, scaled: bool) -> tuple[Tensor, list[Scaling]]:
+def _scaled_triangle(gathered: _Gathered, layout: _Layout, scale: str) -> tuple[Tensor, list[Scaling]]:
     """The gathered design (M, D), scaled where asked, and how it was."""
+    triangle_MW = gathered.triangle_MW
     x_MF = triangle_MW[:, 1 : 1 + len(layout.features)].clone()
     ones_M1 = triangle_MW[:, :1]
     scalings = []
-    if scaled:
-        mean_F, sd_F = _gathered_moments(triangle_MW, x_MF, rows, centre=layout.centre)
+    if scale == "standard":
+        mean_F, sd_F = _gathered_moments(gathered, x_MF, centre=layout.centre)
         if layout.centre:
             x_MF[0] = 0.0  # exactly: the first row holds the means
         x_MF = x_MF / sd_F
         scalings = layout.scalings(mean_F, sd_F)
+    elif scale == "minmax":
+        least_F, range_F = _range(gathered.least_F, gathered.largest_F, centre=layout.centre)
+        x_MF = (x_MF - ones_M1 * least_F) / range_F
+        scalings = layout.scalings(least_F, range_F)
     return torch.cat([x_MF, ones_M1], 1) if layout.intercept else x_MF, scalings
 
 
-def _gathered_moments(triangle_MW: Tensor, x_MF: Tensor, rows: int, *, centre: bool) -> tuple[Tensor, Tensor]:
+def _gathered_moments(gathered: _Gathered, x_MF: Tensor, *, centre: bool) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation (divisor N) of each feature; uncentred: 0 and the root mean square.
 
     A constant column keeps its scale.
@@ -150,8 +223,16 @@ def _gathered_moments(triangle_MW: Tensor, x_MF: Tensor, rows: int, *, centre: b
     size_F = _lengths(x_MF)
     spread_F = _lengths(x_MF[1:]) if centre else size_F
     constant = spread_F <= 8 * torch.finfo(x_MF.dtype).eps * size_F
-    mean_F = x_MF[0] / triangle_MW[0, 0] if centre else torch.zeros_like(size_F)
-    return mean_F, torch.where(constant, torch.ones_like(size_F), spread_F / rows**0.5)
+    mean_F = x_MF[0] / gathered.triangle_MW[0, 0] if centre else torch.zeros_like(size_F)
+    return mean_F, torch.where(constant, torch.ones_like(size_F), spread_F / gathered.count**0.5)
+
+
+def _range(least_F: Tensor, largest_F: Tensor, *, centre: bool) -> tuple[Tensor, Tensor]:
+    """Least value and range of each feature; uncentred: 0 and the largest magnitude. A constant one keeps its scale."""
+    if not centre:
+        least_F, largest_F = torch.zeros_like(least_F), torch.maximum(least_F.abs(), largest_F.abs())
+    range_F = largest_F - least_F
+    return least_F, torch.where(range_F > 0, range_F, torch.ones_like(range_F))
 
 
 def _lengths(x_MF: Tensor) -> Tensor:
@@ -162,23 +243,25 @@ def _lengths(x_MF: Tensor) -> Tensor:
     return lengths_F
 
 
-def _quadratic(
-    design_MD: Tensor, triangle_MW: Tensor, parameters: Parameters, layout: _Layout, loss: Loss, rows: int
-) -> Quadratic:
-    """The loss of every target side by side; what is fixed joins the constant."""
+def _quadratics(
+    design_MD: Tensor, gathered: _Gathered, parameters: Parameters, layout: _Layout, loss: Loss
+) -> list[Quadratic]:
+    """The loss of each target over its own parameters; what is fixed joins the constant."""
     weights_TD = parameters.scaled(parameters.start_Q).double().view(len(layout.targets), layout.width)
     free = set(parameters.free)
-    factor = loss_factor(loss, rows * len(layout.targets))
+    factor = loss_factor(loss, gathered.count * len(layout.targets))
     found = []
     for t in range(len(layout.targets)):
         trained = [d for d in range(layout.width) if t * layout.width + d in free]
         held = [d for d in range(layout.width) if t * layout.width + d not in free]
-        c_M = design_MD[:, held] @ weights_TD[t, held] - triangle_MW[:, 1 + len(layout.features) + t]
-        found.append(Quadratic.of(torch.cat([design_MD[:, trained], c_M[:, None]], 1), factor, rows))
-    return found[0] if len(found) == 1 else side_by_side(found)
+        c_M = design_MD[:, held] @ weights_TD[t, held] - gathered.triangle_MW[:, 1 + len(layout.features) + t]
+        found.append(Quadratic.of(torch.cat([design_MD[:, trained], c_M[:, None]], 1), factor, gathered.rows))
+    return found
 
 
-def _on_rows(columns: Columns, target: Tensor, parameters: Parameters, layout: _Layout, loss: Loss) -> DataLoss:
+def _on_rows(
+    columns: Columns, target: Tensor, parameters: Parameters, layout: _Layout, loss: Loss, data: Data
+) -> DataLoss:
     """The loss on every row, in blocks: the more trials, the fewer rows, so that predictions stay in the cache."""
     raw = [columns[name] for name in layout.features]
     if parameters.scalings:
@@ -186,24 +269,23 @@ def _on_rows(columns: Columns, target: Tensor, parameters: Parameters, layout: _
         raw = [(x - mean) / sd for x, mean, sd in zip(raw, mean_F, sd_F, strict=True)]
     x_ND = _design(raw, layout.intercept, len(target), target)
     weights_Q = parameters.scaled(parameters.start_Q)
-    targets = len(layout.targets)
+
+    whole = Linear(x_ND, layout.predictors, parameters.free, weights_Q)
+
+    def block(rows: Rows) -> Block:
+        linear = whole.of(rows)
+        predictor: Predictor = OverReference(linear) if layout.classes else linear
+        return Block(predictor, chosen(target, rows), *beside(columns, data, rows))
 
     @cache
     def blocks_of(rows: int) -> list[Block]:
-        parts = [slice(start, start + rows) for start in range(0, len(target), rows)]
         with torch.inference_mode(mode=False):  # what is made inside of it, autograd refuses
-            return [Block(Linear(x_ND[p], targets, parameters.free, weights_Q), target[None, p]) for p in parts]
+            return [block(slice(start, start + rows)) for start in range(0, len(target), rows)]
 
     def cut(trials: int) -> list[Block]:
         return blocks_of(max(_LEAST_ROWS, BLOCK_ROWS >> (trials - 1).bit_length()))
 
-    whole = Linear(x_ND, targets, parameters.free, weights_Q)
-
-    def pick(rows: Rows) -> Block:
-        mine = taken(target, rows)
-        return Block(whole.of(rows), mine if isinstance(rows, Tensor) and rows.dim() == 2 else mine[None])
-
-    return DataLoss(cut, loss, pick)
+    return DataLoss(cut, loss, block)
 
 
 def _design(columns: Sequence[Tensor], intercept: bool, rows: int, like: Tensor) -> Tensor:
@@ -212,7 +294,7 @@ def _design(columns: Sequence[Tensor], intercept: bool, rows: int, like: Tensor)
     return torch.stack([*columns, *ones], 1)
 
 
-def _moments(columns: Columns, layout: _Layout, like: Tensor) -> tuple[Tensor, Tensor]:
+def _moments(columns: Columns, layout: _Layout, weight_N: Tensor | None) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation (divisor N) of each feature; uncentred: 0 and the root mean square.
 
     A constant column keeps its scale. Values are divided by their largest first: squares of 1e300 overflow.
@@ -221,12 +303,22 @@ def _moments(columns: Columns, layout: _Layout, like: Tensor) -> tuple[Tensor, T
     for x in (columns[name] for name in layout.features):
         largest = x.abs().max().clamp(min=torch.finfo(x.dtype).tiny)
         unit = x / largest
-        mean = unit.mean() if layout.centre else like
-        sd = (unit - mean).square().mean().sqrt()
+        mean = _mean(unit, weight_N) if layout.centre else x.new_zeros(())
+        sd = _mean((unit - mean).square(), weight_N).sqrt()
         means.append(mean * largest)
         deviations.append(sd * largest if sd > 8 * torch.finfo(x.dtype).eps else torch.ones_like(sd))
     return torch.stack(means), torch.stack(deviations)
 
 
-def _size(target: Tensor, loss: Loss) -> float:
-    return float(target.square().sum()) * (1 / target.numel() if loss.reduction == "mean" else 1)
+def _mean(x_N: Tensor, weight_N: Tensor | None) -> Tensor:
+    return x_N.mean() if weight_N is None else (x_N * weight_N).sum() / weight_N.sum()
+
+
+def _bounds(columns: Columns, layout: _Layout, weight_N: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Least value and range of each feature, of rows that count."""
+    x_FN = [columns[name] if weight_N is None else columns[name][weight_N > 0] for name in layout.features]
+    least_F, largest_F = torch.stack([x.min() for x in x_FN]), torch.stack([x.max() for x in x_FN])
+    return _range(least_F, largest_F, centre=layout.centre)
+
+
+SCALES = {"standard": _moments, "minmax": _bounds}

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gdtrain.errors import cells, printable
+from gdtrain.report.metrics import confusion, metrics_line
 from gdtrain.results import Prediction, Result, SweepResult
 
 MANY = 8  # weights that are all shown; of more, the first few and the norm
@@ -49,6 +50,8 @@ def sections(result: Result, width: int | None = None) -> list[Section]:
         found.append(_equations(result))
     if result.predictions:
         found.append(_predictions(result))
+    if table := confusion(result.metrics):
+        found.append(Section("confusion", *table, left=("true",)))
     return found
 
 
@@ -63,6 +66,7 @@ def summary(result: Result) -> list[str]:
         printable(f"{verdict.status} after {verdict.epoch:,} epoch{plural}: {verdict.detail}"),
         "; ".join([loss, ", ".join([*values, *more])]),
         *_objective(result),
+        *([line] if (line := metrics_line(result.metrics)) else []),
         printable(_how(result)),
         *(printable(line) for line in result.insights),
     ]
@@ -156,17 +160,25 @@ def _predictions(result: Result) -> Section:
     inputs = list(shown[0].inputs)
     targets = list(shown[0].after) if isinstance(shown[0].after, dict) else [""]
     header = [printable(name) for name in inputs]
-    kinds = ["before", "after"] + (["target"] if shown[0].target is not None else [])
-    header += [f"{printable(target)} {kind}".strip() for target in targets for kind in kinds]
+    known = shown[0].target is not None
+    one = known and isinstance(shown[0].after, dict) and not isinstance(shown[0].target, dict)  # of several classes
+    kinds = ["before", "after"] + (["target"] if known and not one else [])
+    header += [f"{printable(target)} {kind}".strip() for target in targets for kind in kinds] + ["target"] * one
     rows = [
-        [short(row.inputs[name]) for name in inputs]
-        + [number(_of(row, kind, target)) for target in targets for kind in kinds]
+        [_input(row.inputs[name]) for name in inputs]
+        + [_of(row, kind, target) for target in targets for kind in kinds]
+        + [_of(row, "target", "") for _ in range(one)]
         for row in shown
     ]
     hidden = len(result.predictions) - len(shown)
     return Section("predictions", header, rows, (f"{hidden:,} more rows are in --format json",) if hidden else ())
 
 
-def _of(row: Prediction, kind: str, target: str) -> float | None:
-    value = {"before": row.before, "after": row.after, "target": row.target}[kind]
-    return value[target] if isinstance(value, dict) else value
+def _input(value: float | str) -> str:
+    return printable(value) if isinstance(value, str) else short(value)
+
+
+def _of(row: Prediction, kind: str, target: str) -> str:
+    found = {"before": row.before, "after": row.after, "target": row.target}[kind]
+    value = found[target] if isinstance(found, dict) else found
+    return printable(value) if isinstance(value, str) else number(value)

@@ -17,7 +17,8 @@ from gdtrain.results.trial import Trial
 ROUNDING = 1e-12  # numbers that differ by less than this share of themselves tie
 LOSSES = ("loss", "loss.final")
 REACH = "reach"  # of a search for a learning rate: how soon a trial came near the best
-HIGHER = frozenset({"metrics.r2", "metrics.adjusted_r2", "metrics.accuracy", "metrics.auc"})  # more is better
+# More is better.
+HIGHER = frozenset({"metrics.r2", "metrics.adjusted_r2", "metrics.pseudo_r2", "metrics.accuracy", "metrics.auc"})
 _WHERE = "--rank-by"
 _MEASURED = ("loss", "epochs")
 _NO_NUMBERS = {"verdict", "verdict.status", "verdict.detail", *SCALARS} - {"seed"}

@@ -74,13 +74,14 @@ class Parameter:
 class Prediction:
     """One predicted row: its inputs, the prediction before and after training, the target where it is known.
 
-    With several targets, `before`, `after` and `target` hold one number for each.
+    With several targets, `before`, `after` and `target` hold one number for each; with classes `before` and `after`
+    hold the probability of each, and `target` is the class: a text where the table has texts.
     """
 
-    inputs: dict[str, float]
+    inputs: Mapping[str, float | str]
     before: float | dict[str, float]
     after: float | dict[str, float]
-    target: float | dict[str, float] | None = None
+    target: float | str | dict[str, float | str] | None = None
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,7 @@ class Result:
     epochs     how many were done; `loss` has name, initial and final
     objective  under a penalty: loss and penalty at the end, and their sum, initial and final
     curvature  the section of the document, and `insights` what it says in words
+    metrics    how good the predictions of the training rows are, by name
     every      the history shows each so many epochs, where that was asked; `thinned`: it holds fewer than were done
     """
 
@@ -127,6 +129,7 @@ class Result:
     equations: list[Equation] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     curvature: dict[str, Any] | None = None
+    metrics: dict[str, Any] = field(default_factory=dict)
     insights: list[str] = field(default_factory=list)
     every: int | None = None
     thinned: bool = False
@@ -187,6 +190,8 @@ class Result:
         }
         if self.equations:
             document["equations"] = [vars(e) | {"residual": e.residual} for e in self.equations]
+        if self.metrics:
+            document["metrics"] = self.metrics
         if self.curvature is not None:
             document["curvature"] = self.curvature
         if self.warnings:

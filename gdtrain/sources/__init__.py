@@ -3,7 +3,7 @@
 `open_source` looks at as little as tells the names and kinds of the columns; rows are read by
 `Source.blocks` or `Source.read`, and only the columns that are asked for. Every number that leaves a source
 is finite; anything else is a `UserError` (exit code 3) that names the file, the line or row, the column and
-the text at fault.
+the text at fault. A `Reading` asks for more: texts as codes, missing cells as NaN.
 
 Importing this package loads neither numpy nor polars.
 """
@@ -14,9 +14,11 @@ from collections.abc import Mapping, Sequence
 from typing import BinaryIO
 
 from gdtrain.errors import UserError
-from gdtrain.sources.table import BLOCK_ROWS, Column, Kind, Source
+from gdtrain.sources.cells import Kind
+from gdtrain.sources.reading import PLAIN, UNSEEN, Reading
+from gdtrain.sources.table import BLOCK_ROWS, Column, Source
 
-__all__ = ["BLOCK_ROWS", "Column", "Kind", "Source", "open_source"]
+__all__ = ["BLOCK_ROWS", "PLAIN", "UNSEEN", "Column", "Kind", "Reading", "Source", "open_source"]
 
 
 def open_source(
@@ -27,6 +29,7 @@ def open_source(
     delimiter: str | None = None,
     header: Sequence[str] | None = None,
     comment: str | None = None,
+    nulls: Sequence[str] = (),
     stdin: BinaryIO | None = None,
     where: str = "",
 ) -> Source:
@@ -39,6 +42,7 @@ def open_source(
 
     delimiter, header, comment  as under `data`, for delimited text alone; guessed, read from the first line,
                                 and none where they are None
+    nulls    words that stand for a missing value, beside the empty cell
     stdin    where `-` reads from; the process's own where None
     where    what messages call the data; the path as given where it is empty
 
@@ -50,7 +54,7 @@ def open_source(
     if path is None:
         from gdtrain.sources.inline import InlineSource
 
-        return InlineSource(given[0], where=where or ("data.columns" if frame is None else "the data"))
+        return InlineSource(given[0], where=where or ("data.columns" if frame is None else "the data"), nulls=nulls)
 
     from gdtrain.sources.origin import find_origin
 
@@ -59,16 +63,16 @@ def open_source(
         from gdtrain.sources.delimited import DelimitedSource
         from gdtrain.sources.layout import Dialect
 
-        return DelimitedSource(origin, Dialect.checked(delimiter, header, comment))
+        return DelimitedSource(origin, Dialect.checked(delimiter, header, comment), nulls)
 
     _refuse_text_options({"delimiter": delimiter, "header": header, "comment": comment}, origin.where)
     if origin.form == "parquet":
         from gdtrain.sources.parquet import ParquetSource
 
-        return ParquetSource(origin)
+        return ParquetSource(origin, nulls)
     from gdtrain.sources.ndjson import NdjsonSource
 
-    return NdjsonSource(origin)
+    return NdjsonSource(origin, nulls)
 
 
 def _refuse_text_options(options: Mapping[str, object], where: str) -> None:

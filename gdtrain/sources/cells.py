@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from math import isfinite, nan
+from typing import Literal
 
 from gdtrain.errors import printable
-from gdtrain.sources.table import Kind
+
+# mixed: of several kinds, or numbers that are written so that they cannot be read; empty: without a value
+Kind = Literal["number", "text", "bool", "date", "mixed", "empty"]
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([T ].*)?|[0-9]{1,2}[/.][0-9]{1,2}[/.][0-9]{2,4}")
@@ -58,32 +61,48 @@ def is_gap(cell: str) -> bool:
 class Tally:
     """What the cells of a column are, met one by one.
 
+    nulls  words that stand for no value, beside the usual ones
     met    how many there were
     gaps   those that stand for no value
     """
 
-    __slots__ = ("_kinds", "gaps", "met")
+    __slots__ = ("_kinds", "_nulls", "gaps", "met")
 
-    def __init__(self) -> None:
+    def __init__(self, nulls: Collection[str] = ()) -> None:
         self.met = 0
         self.gaps = 0
         self._kinds: set[Kind] = set()
+        self._nulls = nulls
 
     def add(self, cell: str) -> None:
         """Counts one cell more."""
         cell = cell.strip()
         self.met += 1
-        if isfinite(number(cell)):
-            self._kinds.add("number")
-        elif is_gap(cell):
+        if cell in self._nulls or is_gap(cell):
             self.gaps += 1
         else:
-            self._kinds.add("bool" if cell.lower() in _BOOLS else "date" if is_date(cell) else "text")
+            self._kinds.add(kind_of_text(cell))
 
     @property
     def kind(self) -> Kind:
-        """The kind that all cells share, gaps aside; text where they share none or are all gaps."""
-        return next(iter(self._kinds)) if len(self._kinds) == 1 else "text"
+        """The kind that all cells share, gaps aside; mixed where they share none, empty where all are gaps."""
+        return shared_kind(self._kinds)
+
+
+def kind_of_text(cell: str) -> Kind:
+    """The kind of a cell, stripped, that is no gap; mixed where it looks like a number that is written otherwise."""
+    if isfinite(number(cell)):
+        return "number"
+    if cell.lower() in _BOOLS:
+        return "bool"
+    if is_date(cell):
+        return "date"
+    return "mixed" if any(pattern.fullmatch(cell) for pattern, _, _ in _SLIPS) else "text"
+
+
+def shared_kind(kinds: Collection[Kind]) -> Kind:
+    """The kind of a column of cells of these kinds."""
+    return "empty" if not kinds else next(iter(kinds)) if len(kinds) == 1 else "mixed"
 
 
 def complaint(cell: str) -> tuple[str, str]:
@@ -126,16 +145,26 @@ def _say(remedy: str) -> Callable[[str], str]:
     return lambda cell: remedy
 
 
-# The first pattern that matches the whole cell speaks.
-_RULES: tuple[tuple[re.Pattern[str], str, Callable[[str], str]], ...] = tuple(
-    (re.compile(pattern, re.IGNORECASE), what, remedy)
-    for pattern, what, remedy in (
+_Rule = tuple[re.Pattern[str], str, Callable[[str], str]]
+
+
+def _compiled(rules: Sequence[tuple[str, str, Callable[[str], str]]]) -> tuple[_Rule, ...]:
+    return tuple((re.compile(pattern, re.IGNORECASE), what, remedy) for pattern, what, remedy in rules)
+
+
+_MISSING = _compiled(
+    (
         (r"[+-]?nan", "is not a number (NaN)", _say("fill it in, or delete the row")),
         (
             "|".join(re.escape(word) for word in sorted(_GAPS - {"", "nan"})),
             "stands for a missing value",
             _say("fill it in, or delete the row"),
         ),
+    )
+)
+# What looks like a number, and is none that can be read.
+_SLIPS = _compiled(
+    (
         (r"[+-]?inf(inity)?", "is not finite", _say("fill in a finite number, or delete the row")),
         (_NUMBER.pattern, "is too large for float64 (at most 1.8e308)", _say("choose a larger unit")),
         (
@@ -151,9 +180,14 @@ _RULES: tuple[tuple[re.Pattern[str], str, Callable[[str], str]], ...] = tuple(
         (r"[+-]?[0-9]+(\.[0-9]+)? ?%", "is a percentage", _percent),
         (r"[+-]?[$\u20ac\u00a3\u00a5].*|.*[$\u20ac\u00a3\u00a5]", "is money", _say("write the number alone")),
         (r"\u2212[0-9.e]+", "has a typographic minus sign", _ascii),
+    )
+)
+_WORDS = _compiled(
+    (
         (r"true|false", "is not a number", _say("write 1 or 0")),
         (_DATE.pattern, "is a date, not a number", _say("leave the column out, or write a number of days")),
         (r"(grand )?(total|sum|mean|average|count)s?:?", "is not a number", _say("delete the row of totals")),
         (r"(#|//).*", "is not a number", _say("if the line is a comment: set data.comment: '#'")),
     )
 )
+_RULES = (*_MISSING, *_SLIPS, *_WORDS)  # the first pattern that matches the whole cell speaks

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import closing
 from itertools import islice
 from math import isfinite
@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gdtrain.errors import DATA, UserError
-from gdtrain.sources.cells import Tally, complaint, numbers
+from gdtrain.sources.cells import Tally, numbers
 from gdtrain.sources.layout import Dialect, Layout, read_layout
 from gdtrain.sources.origin import Origin
+from gdtrain.sources.reading import PLAIN, Bad, Levels, Reading, cell_reader, is_missing
 from gdtrain.sources.records import Record, cell_span, records
 from gdtrain.sources.table import Column, Source
 
@@ -31,33 +32,36 @@ class DelimitedSource(Source):
     A column without a name is left out; a row must have as many cells as the header.
     """
 
-    def __init__(self, origin: Origin, dialect: Dialect) -> None:
-        super().__init__(origin.where)
+    def __init__(self, origin: Origin, dialect: Dialect, nulls: Collection[str] = ()) -> None:
+        super().__init__(origin.where, nulls)
         self._origin = origin
-        self._layout: Layout = read_layout(origin, dialect)
+        self._layout: Layout = read_layout(origin, dialect, self.nulls)
         self.columns = self._layout.columns
         self.warnings += self._layout.warnings
 
-    def _blocks(self, names: list[str], size: int) -> Iterator[Block]:
+    def _blocks(self, names: list[str], size: int, reading: Reading) -> Iterator[Block]:
         given = 0
         if not self._origin.small:
             from gdtrain.sources.fast import Doubt
-            from gdtrain.sources.scan import scan_blocks
+            from gdtrain.sources.scan import Scan, scan_blocks
 
             try:
-                for block in scan_blocks(self._origin, self._layout, names, size):
+                for block in scan_blocks(self._origin, Scan(self._layout, reading, self.nulls), names, size):
                     yield block
                     given += block[names[0]].size
                 return
             except Doubt:
                 pass  # the careful pass goes on from the first row that was not given
-        yield from self._careful_blocks(names, size, given)
+        yield from self._careful_blocks(names, size, given, reading)
 
-    def _careful_blocks(self, names: list[str], size: int, given: int) -> Iterator[Block]:
+    def _careful_blocks(self, names: list[str], size: int, given: int, reading: Reading) -> Iterator[Block]:
         """Blocks of the rows after the first `given`, which were found to be good."""
         places = [self._layout.names.index(name) for name in names]
+        kinds = [self.kind(name) for name in names]
+        readers = [cell_reader(n, kind, reading, self.nulls) for n, kind in zip(names, kinds, strict=True)]
+        plain = not (reading.levels or self.nulls or "bool" in kinds)
         with closing(self._records()) as found:
-            rows = (self._values(record, places) for record in islice(found, given, None))
+            rows = (self._values(record, places, readers, plain=plain) for record in islice(found, given, None))
             while chunk := list(islice(rows, min(size, _CAREFUL_ROWS))):
                 columns = np.array(chunk, dtype=np.float64).T.copy()
                 yield dict(zip(names, columns, strict=True))
@@ -73,27 +77,51 @@ class DelimitedSource(Source):
                     raise self._ragged(record)
                 yield record
 
-    def _values(self, record: Record, places: Sequence[int]) -> list[float]:
-        values = numbers([record.cells[place] for place in places])
-        if not isfinite(sum(values)):  # or their sum alone is too large
-            for place, value in zip(places, values, strict=True):
-                if not isfinite(value):
-                    raise self._bad_cell(record, place)
+    def _values(
+        self, record: Record, places: Sequence[int], readers: Sequence[Callable[[str], float]], *, plain: bool
+    ) -> list[float]:
+        """The numbers of a row; where all columns are `plain`, cell by cell only if one is no finite number."""
+        if plain:
+            values = numbers([record.cells[place] for place in places])
+            if isfinite(sum(values)):  # the sum of finite numbers may overflow
+                return values
+        values = []
+        for place, reader in zip(places, readers, strict=True):
+            try:
+                values.append(reader(record.cells[place]))
+            except Bad as bad:
+                raise self._bad_cell(record, place, bad) from None
         return values
 
-    def _bad_cell(self, record: Record, place: int) -> UserError:
-        what, remedy = complaint(record.cells[place])
-        name = self._layout.names[place]
+    def _bad_cell(self, record: Record, place: int, bad: Bad) -> UserError:
+        name, remedy = self._layout.names[place], bad.remedy
         if not self._layout.header and record.cells[place].strip() == name:
             remedy = "the file has a header line: leave data.header out"
         return UserError(
-            what,
+            bad.what,
             where=f"{self.where}, line {record.line}, column {name}",
             remedy=remedy,
             text=record.text,
             span=cell_span(record.text, self._layout.delimiter, place),
             code=DATA,
         )
+
+    def _meet(self, found: Levels, names: list[str]) -> None:
+        if not self._origin.small:
+            from gdtrain.sources.fast import Doubt
+            from gdtrain.sources.scan import Scan, scan_levels
+
+            try:
+                scan_levels(self._origin, Scan(self._layout, PLAIN, self.nulls), names, found)
+                return
+            except Doubt:
+                pass  # the careful pass names the place
+        places = {name: self._layout.names.index(name) for name in names}
+        with closing(self._records()) as rows:
+            for record in rows:
+                for name, place in places.items():
+                    if not is_missing(text := record.cells[place].strip(), self.nulls):
+                        found.add(name, (text,))
 
     def _ragged(self, record: Record) -> UserError:
         cells, width = len(record.cells), len(self._layout.names)
@@ -122,7 +150,7 @@ class DelimitedSource(Source):
         return ""
 
     def survey(self) -> list[Column]:
-        tallies = [Tally() for _ in self._layout.names]
+        tallies = [Tally(self.nulls) for _ in self._layout.names]
         with closing(self._records()) as found:
             for record in found:
                 for tally, cell in zip(tallies, record.cells, strict=True):

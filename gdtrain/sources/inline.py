@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
 from numbers import Real
 from typing import TYPE_CHECKING, Any
@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gdtrain.errors import DATA, UserError
-from gdtrain.sources.cells import complaint, quoted
-from gdtrain.sources.table import Column, Kind, Source
+from gdtrain.sources.cells import Kind, complaint, kind_of_text, quoted, shared_kind
+from gdtrain.sources.reading import PLAIN, Bad, Levels, Reading, as_text, gap_reader, is_missing, level_reader
+from gdtrain.sources.table import Column, Source
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,14 +26,15 @@ _KINDS: dict[str, Kind] = {"i": "number", "u": "number", "f": "number", "b": "bo
 class InlineSource(Source):
     """Columns of a mapping of names to sequences, or of a polars or pandas DataFrame.
 
-    An element is a number, or a gap (None, NaN); numpy and torch arrays on the CPU are fine as columns.
+    An element is a number, a text, true or false, or a gap (None, NaN); numpy and torch arrays on the CPU are fine as
+    columns.
     """
 
-    def __init__(self, table: object, *, where: str) -> None:
-        super().__init__(where)
+    def __init__(self, table: object, *, where: str, nulls: Collection[str] = ()) -> None:
+        super().__init__(where, nulls)
         self._columns = {name: self._array(name, column) for name, column in self._items(table)}
         self._check_lengths()
-        self.columns = [_described(name, values) for name, values in self._columns.items()]
+        self.columns = [_described(name, values, self.nulls) for name, values in self._columns.items()]
 
     def _items(self, table: Any) -> list[tuple[str, Any]]:
         """(name, column) in order, of a mapping or of whatever has `columns` and gives each by its name."""
@@ -72,49 +74,82 @@ class InlineSource(Source):
                     code=DATA,
                 )
 
-    def read(self, names: Sequence[str], *, copy: bool = True) -> Block:
+    def read(self, names: Sequence[str], *, copy: bool = True, reading: Reading = PLAIN) -> Block:
         if copy:
-            return super().read(names)
-        deque(self.blocks(names), maxlen=0)  # for what it raises and warns of
-        return {name: self._numbers(name) for name in names}
+            return super().read(names, reading=reading)
+        deque(self.blocks(names, reading=reading), maxlen=0)  # for what it raises and warns of
+        return {name: self._numbers(name, reading) for name in names}
 
-    def _blocks(self, names: list[str], size: int) -> Iterator[Block]:
-        columns = {name: self._numbers(name) for name in names}
+    def _blocks(self, names: list[str], size: int, reading: Reading) -> Iterator[Block]:
+        columns = {name: self._numbers(name, reading) for name in names}
         for start in range(0, len(columns[names[0]]), size):
             yield {name: values[start : start + size] for name, values in columns.items()}
 
-    def _numbers(self, name: str) -> NDArray[np.float64]:
-        """The column as float64, converted once. Raises UserError for the first element that is no finite number."""
+    def _numbers(self, name: str, reading: Reading) -> NDArray[np.float64]:
+        """The column as float64, numbers converted once. Raises UserError for the first element that cannot be read."""
         values = self._columns[name]
-        if values.dtype.kind in "iuf":
-            numbers = np.ascontiguousarray(values, dtype=np.float64)  # torch takes no negative strides
-        else:
-            numbers = np.array([_number(value) for value in values.tolist()], dtype=np.float64)
-        finite = np.isfinite(numbers)
-        if not finite.all():
-            row = int(np.argmin(finite))
-            raise self._bad(name, row, values[row])
+        if name in reading.levels or values.dtype.kind not in "iufb":
+            return self._each(name, values, reading)
+        numbers = np.ascontiguousarray(values, dtype=np.float64)  # torch takes no negative strides
         self._columns[name] = numbers
+        good = np.isfinite(numbers)
+        if name in reading.gaps:
+            good |= np.isnan(numbers)
+        if not good.all():
+            self._each(name, values, reading)
         return numbers
 
-    def _bad(self, name: str, row: int, value: Any) -> UserError:
-        what, remedy = complaint("" if value is None else str(_number(value) if _is_number(value) else value))
-        if isinstance(value, str) and not what.startswith("the cell"):
-            what, remedy = f"{quoted(value)} is text, not a number", "write numbers without quotes"
-        return UserError(what, where=f"{self.where}, row {row + 1}, column {name}", remedy=remedy, code=DATA)
+    def _each(self, name: str, values: NDArray[Any], reading: Reading) -> NDArray[np.float64]:
+        """Element by element."""
+        gap, bools = gap_reader(name, reading, self.nulls), self.kind(name) == "bool"
+        level = level_reader(name, reading) if name in reading.levels else None
+
+        def read(value: object) -> float:
+            if self._is_missing(value):
+                return gap("nan" if isinstance(value, float) else value.strip() if isinstance(value, str) else "")
+            if level is not None:
+                return level(as_text(value))
+            if isinstance(value, bool) and bools:
+                return float(value)
+            number = _number(value)
+            if not np.isfinite(number):
+                raise Bad(*_complaint(value))
+            return number
+
+        found = np.empty(len(values))
+        for row, value in enumerate(values.tolist()):
+            try:
+                found[row] = read(value)
+            except Bad as bad:
+                where = f"{self.where}, row {row + 1}, column {name}"
+                raise UserError(bad.what, where=where, remedy=bad.remedy, code=DATA) from None
+        return found
+
+    def _is_missing(self, value: object) -> bool:
+        return _is_gap(value) or (isinstance(value, str) and is_missing(value.strip(), self.nulls))
+
+    def _meet(self, found: Levels, names: list[str]) -> None:
+        for name in names:
+            found.add(name, {as_text(v) for v in self._columns[name].tolist() if not self._is_missing(v)})
 
     def survey(self) -> list[Column]:
         return self.columns
 
 
-def _described(name: str, values: NDArray[Any]) -> Column:
+def _complaint(value: object) -> tuple[str, str]:
+    what, remedy = complaint(str(_number(value) if _is_number(value) else value))
+    if isinstance(value, str):
+        return f"{quoted(value)} is text, not a number", "write numbers without quotes"
+    return what, remedy
+
+
+def _described(name: str, values: NDArray[Any], nulls: Collection[str]) -> Column:
     if values.dtype.kind == "f":
         return Column(name, "number", int(np.isnan(values).sum()))
     if values.dtype.kind in _KINDS:
         return Column(name, _KINDS[values.dtype.kind], 0)
-    present = [value for value in values.tolist() if not _is_gap(value)]
-    kinds: set[Kind] = {_kind(value) for value in present}
-    return Column(name, kinds.pop() if len(kinds) == 1 else "text", len(values) - len(present))
+    present = [v for v in values.tolist() if not (_is_gap(v) or (isinstance(v, str) and is_missing(v.strip(), nulls)))]
+    return Column(name, shared_kind({_kind(value) for value in present}), len(values) - len(present))
 
 
 def _is_number(value: object) -> bool:
@@ -130,7 +165,9 @@ def _is_gap(value: object) -> bool:
 def _kind(value: object) -> Kind:
     if _is_number(value):
         return "number"
-    return "bool" if isinstance(value, bool) else "date" if hasattr(value, "isoformat") else "text"
+    if isinstance(value, str):  # a number in quotes is neither of the two
+        return "mixed" if (kind := kind_of_text(value.strip())) == "number" else kind
+    return "bool" if isinstance(value, bool) else "date" if hasattr(value, "isoformat") else "mixed"
 
 
 def _number(value: Any) -> float:

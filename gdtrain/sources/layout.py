@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -67,7 +67,7 @@ class Layout:
     warnings: list[str]
 
 
-def read_layout(origin: Origin, dialect: Dialect) -> Layout:
+def read_layout(origin: Origin, dialect: Dialect, nulls: Collection[str] = ()) -> Layout:
     """The layout of `origin`, from its first thousand lines. Raises UserError (DATA)."""
     lines, whole = _first_lines(origin)
     delimiter = dialect.delimiter or _guess(lines, dialect.comment)
@@ -85,7 +85,7 @@ def read_layout(origin: Origin, dialect: Dialect) -> Layout:
         names=names,
         header=header,
         body=_lines_of_header(lines, header),
-        columns=_columns(names, rows, whole),
+        columns=_columns(names, rows, whole, nulls),
         padded=_has_spaces_around_cells(rows, delimiter),
         warnings=_surprises(delimiter, origin, dialect),
     )
@@ -155,9 +155,9 @@ def _lines_of_header(lines: list[str], header: Record | None) -> int:
     return header.line + inside
 
 
-def _columns(names: Sequence[str], rows: Sequence[Record], whole: bool) -> list[Column]:
+def _columns(names: Sequence[str], rows: Sequence[Record], whole: bool, nulls: Collection[str]) -> list[Column]:
     """The columns with a name, as the sample shows them; their gaps where the sample is the whole text."""
-    tallies = [Tally() for _ in names]
+    tallies = [Tally(nulls) for _ in names]
     for row in rows:
         for tally, cell in zip(tallies, row.cells, strict=False):  # a ragged row is an error once it is read
             tally.add(cell)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import json
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from contextlib import closing
 from itertools import islice
 from math import isfinite
@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from gdtrain.errors import DATA, UserError
-from gdtrain.sources.cells import Tally, complaint, is_date, number, quoted
+from gdtrain.sources.cells import Tally, complaint, kind_of_text, number, quoted
 from gdtrain.sources.origin import Origin
+from gdtrain.sources.reading import Bad, Levels, Reading, as_text, gap_reader, is_missing, level_reader
 from gdtrain.sources.table import Column, Source
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _SAMPLE_LINES = 1000
 _CAREFUL_ROWS = 4096
+_SLIP = "0x0"  # a cell of a kind of its own: neither number nor text
 
 
 class _Row(NamedTuple):
@@ -34,46 +36,55 @@ class _Row(NamedTuple):
 class NdjsonSource(Source):
     """Columns of NDJSON: the keys of its first thousand objects. Text is never read as a number."""
 
-    def __init__(self, origin: Origin) -> None:
-        super().__init__(origin.where)
+    def __init__(self, origin: Origin, nulls: Collection[str] = ()) -> None:
+        super().__init__(origin.where, nulls)
         self._origin = origin
         with closing(self._rows()) as rows:
             sample = list(islice(rows, _SAMPLE_LINES + 1))
-        self.columns = _columns(sample[:_SAMPLE_LINES], whole=len(sample) <= _SAMPLE_LINES)
+        self.columns = _columns(sample[:_SAMPLE_LINES], self.nulls, whole=len(sample) <= _SAMPLE_LINES)
 
-    def _blocks(self, names: list[str], size: int) -> Iterator[Block]:
+    def _blocks(self, names: list[str], size: int, reading: Reading) -> Iterator[Block]:
         given = 0
-        if not self._origin.small:
+        texts = [name for name in names if name in reading.levels]
+        if not self._origin.small and all(self.kind(name) == "text" for name in texts):
             from gdtrain.sources.fast import Doubt
 
             try:
-                for block in self._fast_blocks(names, size):
+                for block in self._fast_blocks(names, size, reading):
                     yield block
                     given += block[names[0]].size
                 return
             except Doubt:
                 pass  # the careful pass goes on from the first row that was not given
-        yield from self._careful_blocks(names, size, given)
+        yield from self._careful_blocks(names, size, given, reading)
 
-    def _careful_blocks(self, names: list[str], size: int, given: int) -> Iterator[Block]:
+    def _careful_blocks(self, names: list[str], size: int, given: int, reading: Reading) -> Iterator[Block]:
         """Blocks of the rows after the first `given`, which were found to be good."""
+        readers = {name: self._reader(name, reading) for name in names}
         with closing(self._rows()) as found:
-            rows = ([self._number(row, name) for name in names] for row in islice(found, given, None))
+            rows = ([self._value(row, *reader) for reader in readers.items()] for row in islice(found, given, None))
             while chunk := list(islice(rows, min(size, _CAREFUL_ROWS))):
                 columns = np.array(chunk, dtype=np.float64).T.copy()
                 yield dict(zip(names, columns, strict=True))
 
-    def _fast_blocks(self, names: list[str], size: int) -> Iterator[Block]:
+    def _fast_blocks(self, names: list[str], size: int, reading: Reading) -> Iterator[Block]:
+        """Raises Doubt for any null: what has the wrong type becomes one too."""
         import polars as pl
 
-        from gdtrain.sources.fast import batches, block
+        from gdtrain.sources.fast import batches, block, codes, texts
 
-        schema: dict[str, type[pl.DataType]] = dict.fromkeys(names, pl.Float64)
+        types: dict[str, type[pl.DataType]] = {"bool": pl.Boolean}
+        schema = {n: pl.String if n in reading.levels else types.get(self.kind(n), pl.Float64) for n in names}
         place = self._origin.scannable()
         if isinstance(place, str):
             place = glob.escape(place)  # a bracket in a file's name is no pattern
-        frame = pl.scan_ndjson(place, schema=schema)
-        for batch in batches(frame, size):
+        made = [
+            codes(texts(name, self.nulls), reading.levels[name], unseen=name in reading.unseen).alias(name)
+            if name in reading.levels
+            else pl.col(name).cast(pl.Float64)
+            for name in names
+        ]
+        for batch in batches(pl.scan_ndjson(place, schema=schema).select(made), size):
             yield block(batch, names)
 
     def _rows(self) -> Generator[_Row, None, None]:
@@ -105,22 +116,49 @@ class NdjsonSource(Source):
             code=DATA,
         )
 
-    def _number(self, row: _Row, name: str) -> float:
+    def _reader(self, name: str, reading: Reading) -> Callable[[object], float]:
+        """The number of a JSON value in a column; it raises Bad."""
+        gap, nulls, bools = gap_reader(name, reading, self.nulls), self.nulls, self.kind(name) == "bool"
+        level = level_reader(name, reading) if name in reading.levels else None
+
+        def read(value: object) -> float:
+            if value is None or (isinstance(value, str) and is_missing(value.strip(), nulls)):
+                return gap(value.strip() if value else "")
+            if level is not None and isinstance(value, str | float | bool):
+                return level(as_text(value))
+            if level is None and isinstance(value, bool if bools else float) and isfinite(value):
+                return float(value)
+            raise Bad(*_complaint(value))
+
+        return read
+
+    def _value(self, row: _Row, name: str, reader: Callable[[object], float]) -> float:
         value = row.values.get(name)
-        if isinstance(value, float) and isfinite(value):
-            return value
-        what, remedy = _complaint(value, known=name in row.values)
-        raise UserError(
-            what,
-            where=f"{self.where}, line {row.line}, column {name}",
-            remedy=remedy,
-            text=row.text,
-            code=DATA,
-        )
+        try:
+            return reader(value)
+        except Bad as bad:
+            what = bad.what
+            if value is None:
+                what = "is null" if name in row.values else "the object has no such key"
+            raise UserError(
+                what,
+                where=f"{self.where}, line {row.line}, column {name}",
+                remedy=bad.remedy,
+                text=row.text,
+                code=DATA,
+            ) from None
+
+    def _meet(self, found: Levels, names: list[str]) -> None:
+        with closing(self._rows()) as rows:
+            for row in rows:
+                for name in names:
+                    value = row.values.get(name)
+                    if isinstance(value, str | float | bool) and not is_missing(text := as_text(value), self.nulls):
+                        found.add(name, (text,))
 
     def survey(self) -> list[Column]:
         with closing(self._rows()) as rows:
-            return _columns(rows, whole=True)
+            return _columns(rows, self.nulls, whole=True)
 
 
 def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -131,31 +169,29 @@ def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return values
 
 
-def _columns(rows: Iterable[_Row], *, whole: bool) -> list[Column]:
+def _columns(rows: Iterable[_Row], nulls: Collection[str], *, whole: bool) -> list[Column]:
     """The columns of `rows`; their gaps too where these are the whole of the data."""
     tallies: dict[str, Tally] = {}
     count = 0
     for row in rows:
         count += 1
         for name, value in row.values.items():
-            tallies.setdefault(name, Tally()).add(_as_cell(value))
+            tallies.setdefault(name, Tally(nulls)).add(_as_cell(value, nulls))
     return [
         Column(name, tally.kind, tally.gaps + count - tally.met if whole else None) for name, tally in tallies.items()
     ]
 
 
-def _as_cell(value: object) -> str:
-    """A cell of text of the kind of a JSON value; text stays text, whatever digits it holds."""
+def _as_cell(value: object, nulls: Collection[str]) -> str:
+    """A cell of text of the kind of a JSON value. Text that holds a number is neither of the two."""
     if value is None:
         return ""
     if isinstance(value, str):
-        return value if is_date(value) else "text"
-    return repr(value).lower()
+        return _SLIP if kind_of_text(value.strip()) == "number" and value.strip() not in nulls else value
+    return repr(value).lower() if isinstance(value, float | bool) else _SLIP
 
 
-def _complaint(value: object, *, known: bool) -> tuple[str, str]:
-    if value is None:
-        return "is null" if known else "the object has no such key", "fill it in, or delete the row"
+def _complaint(value: object) -> tuple[str, str]:
     if isinstance(value, str):
         what, remedy = complaint(value)
         is_number = isfinite(number(value.strip()))

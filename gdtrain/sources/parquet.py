@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from gdtrain.errors import DATA, UserError
-from gdtrain.sources.cells import complaint
-from gdtrain.sources.fast import FAILURES, Doubt, batches, block
+from gdtrain.sources.cells import Kind, complaint
+from gdtrain.sources.fast import FAILURES, Doubt, batches, block, codes
 from gdtrain.sources.origin import Origin
-from gdtrain.sources.table import Column, Kind, Source
+from gdtrain.sources.reading import Levels, Reading
+from gdtrain.sources.table import BLOCK_ROWS, Column, Source
 
 if TYPE_CHECKING:
     from gdtrain.sources.table import Block
 
 
 class ParquetSource(Source):
-    """Columns of a Parquet file; those of numbers, decimals included, may be read."""
+    """Columns of a Parquet file: numbers, decimals included, and true and false; as levels, texts and numbers."""
 
-    def __init__(self, origin: Origin) -> None:
-        super().__init__(origin.where)
+    def __init__(self, origin: Origin, nulls: Collection[str] = ()) -> None:
+        super().__init__(origin.where, nulls)
         self._origin = origin
         try:
             schema = self._scan().collect_schema()
@@ -37,22 +38,48 @@ class ParquetSource(Source):
             "is not a readable Parquet file", where=self.where, remedy="write or fetch it again", code=DATA
         )
 
-    def _blocks(self, names: list[str], size: int) -> Iterator[Block]:
+    def _blocks(self, names: list[str], size: int, reading: Reading) -> Iterator[Block]:
         for column in self.columns:
-            if column.name in names and column.kind != "number":
+            if column.name in names and column.kind not in _READ and column.name not in reading.levels:
                 raise self._not_numbers(column)
-        numbers = [pl.col(name).cast(pl.Float64).alias(str(at)) for at, name in enumerate(names)]
+        made = [self._expression(name, reading).alias(str(at)) for at, name in enumerate(names)]
         given = 0
         try:
-            for batch in batches(self._scan().select(numbers), size):
-                self._check(batch, names, given)
-                yield block(batch, names)
+            for batch in batches(self._scan().select(made), size):
+                self._check(batch, names, given, reading)
+                yield block(batch, names, reading.gaps)
                 given += batch.height
         except Doubt:
             raise self._broken() from None
 
+    def _expression(self, name: str, reading: Reading) -> pl.Expr:
+        """A column as float64, null where a cell is missing and may be."""
+        if name in reading.levels:
+            return codes(self._text(name), reading.levels[name], unseen=name in reading.unseen)
+        number = pl.col(name).cast(pl.Float64)
+        return number.fill_nan(None) if name in reading.gaps else number
+
+    def _text(self, name: str) -> pl.Expr:
+        """A column as the texts of levels; null where a cell is missing."""
+        text = pl.col(name).cast(pl.String)
+        if self.kind(name) == "number":
+            text = text.str.strip_suffix(".0")
+        text = text.str.strip_chars()
+        return pl.when((text != "") & ~text.is_in(list(self.nulls))).then(text)
+
+    def _meet(self, found: Levels, names: list[str]) -> None:
+        for column in self.columns:
+            if column.name in names and column.kind == "date":
+                raise self._not_numbers(column)
+        try:
+            for batch in batches(self._scan().select(self._text(name).alias(name) for name in names), BLOCK_ROWS):
+                for name in names:
+                    found.add(name, batch[name].drop_nulls().unique().to_list())
+        except Doubt:
+            raise self._broken() from None
+
     def _not_numbers(self, column: Column) -> UserError:
-        remedies = {"bool": "write 1 and 0", "date": "write a number of days"}
+        remedies = {"date": "write a number of days"}
         return UserError(
             f"the column holds {_HOLDS[column.kind]}, not numbers",
             where=f"{self.where}, column {column.name}",
@@ -60,14 +87,21 @@ class ParquetSource(Source):
             code=DATA,
         )
 
-    def _check(self, batch: pl.DataFrame, names: list[str], given: int) -> None:
-        """Raises UserError for the first row of `batch` with a number that is missing or not finite."""
-        bad = batch.select(~pl.all_horizontal(pl.all().is_finite().fill_null(False))).to_series()
+    def _check(self, batch: pl.DataFrame, names: list[str], given: int, reading: Reading) -> None:
+        """Raises UserError for the first row of `batch` with a cell that is missing, not finite or no level."""
+        good = [pl.col(str(at)).is_finite().fill_null(name in reading.gaps) for at, name in enumerate(names)]
+        bad = batch.select(~pl.all_horizontal(good)).to_series()
         if not bad.any():
             return
         row = bad.arg_max() or 0
         for name, value in zip(names, batch.row(row), strict=True):
+            if value is None and name in reading.gaps:
+                continue
             what, remedy = complaint("" if value is None else repr(value))
+            if value is None:
+                remedy = reading.advice.get(name, remedy)
+            elif name in reading.levels:
+                what, remedy = f"the text is no level of {name}", "add it to regress.levels, or mend the cell"
             if value is None or value - value != 0:
                 where = f"{self.where}, row {given + row + 1}, column {name}"
                 raise UserError(what, where=where, remedy=remedy, code=DATA)
@@ -80,7 +114,8 @@ class ParquetSource(Source):
         return [Column(c.name, c.kind, count) for c, count in zip(self.columns, gaps, strict=True)]
 
 
-_HOLDS = {"text": "text", "bool": "true and false", "date": "dates or times"}
+_READ = ("number", "bool")
+_HOLDS = {"text": "text", "date": "dates or times"}
 
 
 def _kind(dtype: pl.DataType) -> Kind:

@@ -2,60 +2,106 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from gdtrain.sources.fast import FAILURES, Doubt, batches, block
+from gdtrain.sources.cells import Kind
+from gdtrain.sources.fast import FAILURES, Doubt, batches, block, bools, codes, texts
 from gdtrain.sources.layout import Layout
 from gdtrain.sources.origin import Origin
+from gdtrain.sources.reading import Levels, Reading
+from gdtrain.sources.table import BLOCK_ROWS
 
 if TYPE_CHECKING:
     from gdtrain.sources.table import Block
 
 
-def scan_blocks(origin: Origin, layout: Layout, names: Sequence[str], size: int) -> Iterator[Block]:
+@dataclass(frozen=True)
+class Scan:
+    """Which columns of a text are read, and how.
+
+    kinds  of all columns, by name
+    """
+
+    layout: Layout
+    reading: Reading
+    nulls: Collection[str]
+
+    @cached_property
+    def kinds(self) -> dict[str, Kind]:
+        return {column.name: column.kind for column in self.layout.columns}
+
+    def expression(self, name: str) -> pl.Expr | None:
+        """What makes a column's text a number; None where polars parses it as one."""
+        place = str(self.layout.names.index(name))
+        if name in self.reading.levels:
+            text = texts(place, self.nulls)
+            return codes(text, self.reading.levels[name], unseen=name in self.reading.unseen).alias(place)
+        if self.kinds[name] == "bool":
+            return bools(texts(place, self.nulls)).alias(place)
+        if self.layout.padded:
+            strip = pl.col(place).str.strip_chars(" \t")
+            return pl.when((strip != "") & ~strip.is_in(list(self.nulls))).then(strip).cast(pl.Float64).alias(place)
+        return None
+
+    def frame(self, origin: Origin, names: Sequence[str]) -> pl.LazyFrame:
+        """A frame whose columns are named by their places: those of `names` numbers, the others text."""
+        made = {name: self.expression(name) for name in names}
+        parsed = [str(self.layout.names.index(name)) for name, expression in made.items() if expression is None]
+        frame = _raw(origin, self.layout, parsed, self.nulls)
+        return frame.with_columns(expression for expression in made.values() if expression is not None)
+
+
+def scan_levels(origin: Origin, scan: Scan, names: Sequence[str], found: Levels) -> None:
+    """Adds the texts of columns to `found`. Raises Doubt as `scan_blocks` does."""
+    places = {name: str(scan.layout.names.index(name)) for name in names}
+    frame = _raw(origin, scan.layout, (), scan.nulls).select(texts(place, scan.nulls) for place in places.values())
+    for batch in batches(frame, BLOCK_ROWS):
+        for name, place in places.items():
+            found.add(name, batch[place].drop_nulls().unique().to_list())
+
+
+def scan_blocks(origin: Origin, scan: Scan, names: Sequence[str], size: int) -> Iterator[Block]:
     """Blocks of the named columns. Raises Doubt for whatever is not plainly well-formed.
 
     A column goes by its index, so that names in the file may be anything. The last column is always read:
     only so does polars see a row with too many cells.
     """
+    layout, gaps = scan.layout, scan.reading.gaps
     places = [layout.names.index(name) for name in names]
     last = len(layout.names) - 1
     read = places if last in places else [*places, last]
     survey = _LineSurvey(origin, layout)
     dropped, empty = 0, True
-    for batch in batches(_frame(origin, layout, places).select(map(str, read)), size):
+    for batch in batches(scan.frame(origin, names).select(map(str, read)), size):
         rows = batch
-        if any(batch.null_count().row(0)):
+        if batch[str(last)].null_count():  # so it is in a short row, and in a blank line
             rows = batch.filter(~pl.all_horizontal(pl.all().is_null()))
             dropped += batch.height - rows.height
             survey.check(dropped)
         if rows.height:
             empty = False
-            yield block(rows.select(map(str, places)), names)
+            yield block(rows.select(map(str, places)), names, gaps)
     if empty:
         raise Doubt("no rows, or none that can be told apart")
 
 
-def _frame(origin: Origin, layout: Layout, numeric: Sequence[int]) -> pl.LazyFrame:
-    numbers = [str(place) for place in numeric]
-    dtype = pl.String if layout.padded else pl.Float64
-    frame = pl.scan_csv(
+def _raw(origin: Origin, layout: Layout, numbers: Sequence[str], nulls: Collection[str]) -> pl.LazyFrame:
+    """The text as a frame of columns named by their places: `numbers` parsed, the others as they stand."""
+    return pl.scan_csv(
         origin.scannable(),
         has_header=False,
         skip_lines=layout.body,
         separator=layout.delimiter,
         comment_prefix=layout.comment,
-        schema={str(i): pl.String for i in range(len(layout.names))} | dict.fromkeys(numbers, dtype),
+        schema={str(i): pl.String for i in range(len(layout.names))} | dict.fromkeys(numbers, pl.Float64),
+        null_values=list(nulls) if nulls and numbers else None,
         glob=False,
     )
-    if layout.padded:
-        strip = pl.col(numbers).str.strip_chars(" \t")
-        return frame.with_columns(pl.when(strip != "").then(strip).cast(pl.Float64))
-    return frame
 
 
 class _LineSurvey:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from gdtrain.errors import DATA, UserError, did_you_mean
+from gdtrain.sources.cells import Kind, is_gap
+from gdtrain.sources.reading import PLAIN, Levels, Reading
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     Block: TypeAlias = dict[str, NDArray[np.float64]]
-
-Kind: TypeAlias = Literal["number", "text", "bool", "date"]
 
 BLOCK_ROWS = 65_536  # rows of a block: twenty columns of it are 10 MB
 _LISTED = 12  # column names that a message lists
@@ -40,16 +40,20 @@ class Source(ABC):
 
     where     what messages call it
     columns   what may be asked for, in the order of the data; kinds are inferred from the first rows
+    nulls     words that stand for a missing value, beside the empty cell
     warnings  sentences for the user; reading may add to them
     """
 
     where: str
     columns: list[Column]
+    nulls: frozenset[str]
     warnings: list[str]
 
-    def __init__(self, where: str) -> None:
+    def __init__(self, where: str, nulls: Collection[str] = ()) -> None:
         self.where = where
+        self.nulls = frozenset(nulls)
         self.columns = []
+        self._met: dict[tuple[str, int], list[str]] = {}
         self.warnings = []
 
     @property
@@ -57,8 +61,14 @@ class Source(ABC):
         """The names of the columns, in the order of the data."""
         return [column.name for column in self.columns]
 
-    def blocks(self, names: Sequence[str], size: int = BLOCK_ROWS) -> Iterator[Block]:
-        """The named columns in blocks of 1 to `size` rows, in order: name -> finite float64 `(n,)`.
+    def kind(self, name: str) -> Kind:
+        """The kind of a column."""
+        return next(column.kind for column in self.columns if column.name == name)
+
+    def blocks(self, names: Sequence[str], size: int = BLOCK_ROWS, reading: Reading = PLAIN) -> Iterator[Block]:
+        """The named columns in blocks of 1 to `size` rows, in order: name -> float64 `(n,)`, finite but for gaps.
+
+        reading  which columns are codes of text, and in which a missing cell is NaN; true and false are 1 and 0
 
         The arrays may be views that can't be written to. Memory holds a few blocks at a time.
         Raises UserError (DATA) for a name that is no column, for no rows, and for the first asked-for cell
@@ -67,22 +77,22 @@ class Source(ABC):
         self.require(names)
         wanted = list(dict.fromkeys(names))
         empty = bool(wanted)
-        for block in self._blocks(wanted, size):
+        for block in self._blocks(wanted, size, reading):
             empty = False
-            self._warn_of_lost_digits(block)
+            self._warn_of_lost_digits(block, reading)
             yield block
         if empty:
             raise UserError("there are no rows", where=self.where, remedy="add data", code=DATA)
 
-    def read(self, names: Sequence[str], *, copy: bool = True) -> Block:
-        """The named columns, whole: name -> finite float64 `(N,)`, writable. Raises as `blocks` does.
+    def read(self, names: Sequence[str], *, copy: bool = True, reading: Reading = PLAIN) -> Block:
+        """The named columns, whole: name -> float64 `(N,)`, finite but for gaps, writable. Raises as `blocks` does.
 
         copy  False where nothing will be written: arrays that were given may then come back themselves
         """
         import numpy as np
 
         parts: dict[str, list[NDArray[np.float64]]] = {name: [] for name in names}
-        for block in self.blocks(names):
+        for block in self.blocks(names, reading=reading):
             for name, values in block.items():
                 parts[name].append(values)
         return {name: np.concatenate(parts.pop(name)) for name in list(parts)}
@@ -91,8 +101,29 @@ class Source(ABC):
     def survey(self) -> list[Column]:
         """The columns with kinds that hold for every row and gaps counted: reads all of the data."""
 
+    def levels(self, names: Sequence[str], most: int) -> dict[str, list[str]]:
+        """The different texts of columns, sorted: reads these columns whole, in the memory of a few blocks.
+
+        Spaces around a text are none of it; a missing cell is no level. Raises UserError (DATA) for more than `most`.
+        """
+        self.require(names)
+        found = Levels([name for name in names if (name, most) not in self._met], most, self.where)
+        if found.names:
+            self._meet(found, found.names)
+        self._met |= {(name, most): texts for name, texts in found.sorted().items()}
+        levels = {name: self._met[name, most] for name in names}
+        for name, texts in levels.items():
+            for text in filter(is_gap, texts):
+                listed = "list it under data.null_values if it stands for a missing value"
+                self._warn(f"{self.where}, column {name}: {text!r} is taken for a level; {listed}")
+        return levels
+
     @abstractmethod
-    def _blocks(self, names: list[str], size: int) -> Iterator[Block]:
+    def _meet(self, found: Levels, names: list[str]) -> None:
+        """Adds the texts of columns to `found`."""
+
+    @abstractmethod
+    def _blocks(self, names: list[str], size: int, reading: Reading) -> Iterator[Block]:
         """`blocks` for names that are columns and differ from each other."""
 
     def require(self, names: Sequence[str]) -> None:
@@ -118,10 +149,12 @@ class Source(ABC):
         """The likely reason why the columns are not what was expected; "" where there is none."""
         return ""
 
-    def _warn_of_lost_digits(self, block: Block) -> None:
+    def _warn_of_lost_digits(self, block: Block, reading: Reading) -> None:
         import numpy as np
 
         for name, values in block.items():
+            if name in reading.levels:
+                continue
             sizes = np.abs(values)
             if sizes.min() >= _SMALLEST_NORMAL:
                 continue

@@ -41,6 +41,8 @@ CHOSEN: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     ),
     ("minimize: x^2\n", {"loss": None}, (*TRAIN, "params.x.start")),
     ("minimize: x^2\nparams: {x: {min: -1}}\n", {"params": {"x": "uniform"}}, (*TRAIN, "params.x.start")),
+    (FIT + "loss: quantile\n", {"loss.q": 0.5}, ("loss.q", *TRAIN, "params.w.start")),
+    (FIT + "loss: logistic\n", {"loss.name": "logistic"}, (*TRAIN, "params.w.start")),
     (FIT + "loss: huber\n", {"loss.delta": 1.0}, ("loss.delta", *TRAIN, "params.w.start")),
     (
         FIT + "loss: mae\nparams: {w: 0}\ntrain: {optimizer: sgd, lr: 1, epochs: 2, seed: 3}\n",

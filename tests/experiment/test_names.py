@@ -55,7 +55,8 @@ SETTLED: list[tuple[str, list[str] | None, Names]] = [
 
 @pytest.mark.parametrize(("problem", "columns", "names"), SETTLED, ids=[problem for problem, *_ in SETTLED])
 def test_settled(problem: str, columns: list[str] | None, names: Names) -> None:
-    assert settle(read(experiment_text(problem)), columns) == names
+    found = settle(read(experiment_text(problem)), columns)
+    assert (found.parameters, found.columns, found.inputs) == (names.parameters, names.columns, names.inputs)
 
 
 # A problem, its columns, the part of the file that is marked, what is said.
@@ -134,7 +135,7 @@ REFUSED: list[tuple[str, list[str] | None, str, str]] = [
         "'x, income'",
         "there is no column x, income; write a list: [a, b]",
     ),
-    ("regress: {target: y}", ["y"], "regress", "no numeric column is left to predict from; name features"),
+    ("regress: {target: y}", ["y"], "regress", "no column is left to predict from; name features"),
     (
         "regress: {target: y, features: [], intercept: false}",
         SALES,

@@ -168,11 +168,33 @@ REFUSED = [
     # loss and optimizer
     (
         FIT + "loss: hubr\n",
-        "3:7: loss must be mse, half_sse, sse, mae or huber, not the text 'hubr'; did you mean huber?",
+        "3:7: loss must be "
+        "mse, half_sse, sse, mae, huber, logcosh, quantile, logistic, softmax, poisson or gamma, "
+        "not the text 'hubr'; did you mean huber?",
     ),
     (
         FIT + "loss: {name: mse, delta: 1}\n",
         "3:26: mse takes no delta; delta belongs to huber",
+    ),
+    (
+        FIT + "loss: {name: huber, q: 0.5}\n",
+        "3:24: huber takes no q; q belongs to quantile",
+    ),
+    (
+        FIT + "loss: {name: quantile, q: 1}\n",
+        "3:27: q must be below 1, not 1",
+    ),
+    (
+        FIT + "loss: softmax\n",
+        "3:7: softmax takes a predictor for each class, and fit has one formula; use regress; for two classes logistic",
+    ),
+    (
+        "solve: x^2 = 2\nloss: poisson\n",
+        "2:7: poisson is a loss of data, and an equation has none; leave loss out, or use fit",
+    ),
+    (
+        "regress: {target: [a, b]}\ndata: {path: rows.csv}\nloss: softmax\n",
+        "1:19: softmax takes one target; name the column that holds the classes",
     ),
     (
         FIT + "loss: {name: huber, delta: 0}\n",

@@ -41,14 +41,14 @@ def test_a_regression_starter_lists_the_columns_and_why_one_is_left_out() -> Non
     experiment = read(text)
     assert experiment.regress is not None and experiment.data is not None
     assert experiment.regress.target == ["sales"]
-    assert experiment.regress.features == ["income", "unit price", "no"]
+    assert experiment.regress.features == ["income", "unit price", "region", "no"]
     assert (experiment.data.path, experiment.data.scale) == ("my data.csv", "standard")
     assert "    # - tax  # number, but 3 empty cells\n" in text
-    assert "    # - region  # text, no number\n" in text
+    assert "    - region  # text\n" in text
 
 
 def test_a_regression_starter_without_features_loads() -> None:
-    experiment = read(regress_starter("x.csv", [("y", "number", 0), ("\x1b[31m", "text", 0)], "y"))
+    experiment = read(regress_starter("x.csv", [("y", "number", 0), ("\x1b[31m", "date", 0)], "y"))
     assert experiment.regress is not None
     assert experiment.regress.features == []
 

@@ -237,7 +237,8 @@ def test_what_is_declared_has_none_of_the_axes_that_flags_took_the_place_of() ->
 def test_all_that_is_wrong_with_a_text_is_told_at_once() -> None:
     message = refused(FIT + "loss: mes\nsweep: {train.lr: [1, 012], train.seed: {range: [0]}}\n")
     assert [head.split("; ")[0] for head in heads(message)] == [
-        "stdin:3:7: loss must be mse, half_sse, sse, mae or huber, not the text 'mes'",
+        "stdin:3:7: loss must be "
+        "mse, half_sse, sse, mae, huber, logcosh, quantile, logistic, softmax, poisson or gamma, not the text 'mes'",
         "stdin:4:23: 012 has a leading zero",
         "stdin:4:49: range takes two ends",
     ]

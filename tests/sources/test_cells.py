@@ -67,9 +67,12 @@ def test_every_cell_is_a_number_or_has_a_complaint(cell: str) -> None:
         (["1", " 2.5 ", "NA", ""], "number", 2),
         (["true", "False"], "bool", 0),
         (["2024-01-31", "2024-02-01T10:00"], "date", 0),
-        (["1", "a"], "text", 0),
-        (["", "-"], "text", 2),
-        (["inf"], "text", 0),
+        (["1", "a"], "mixed", 0),
+        (["", "-"], "empty", 2),
+        (["a", "none", "two words"], "text", 1),
+        (["1,5", "0x10"], "mixed", 0),
+        (["a", "12%"], "mixed", 0),
+        (["inf"], "mixed", 0),
     ],
 )
 def test_tally(cells: list[str], kind: str, gaps: int) -> None:

@@ -161,7 +161,7 @@ def test_columns_and_survey(tmp_path: Path) -> None:
     path.write_text("x,y\n" + "1,2\n" * 3000 + "a,\n")
     source = open_source(path=str(path))
     assert [(c.kind, c.gaps) for c in source.columns] == [("number", None), ("number", None)]
-    assert [(c.kind, c.gaps) for c in source.survey()] == [("text", 0), ("number", 1)]
+    assert [(c.kind, c.gaps) for c in source.survey()] == [("mixed", 0), ("number", 1)]
 
 
 def test_blocks_come_in_order_and_no_larger_than_asked(tmp_path: Path) -> None:

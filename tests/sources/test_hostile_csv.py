@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gdtrain.errors import DATA, UserError
-from gdtrain.sources import open_source
+from gdtrain.sources import Reading, open_source
 
 DATA_FOLDER = Path(__file__).parents[1] / "data"
 CASES: list[dict[str, Any]] = json.loads((DATA_FOLDER / "hostile_csv.json").read_text())
@@ -46,17 +47,21 @@ def test_comments_and_missing_header_are_read_once_told() -> None:
 
 
 def test_csv_spectrum(cases: Path) -> None:
-    """Columns of numbers in it are read as its JSON says; text in them is named by its line."""
+    """Every cell is as its JSON says: read as text, and as numbers where all of a column are."""
     for path in sorted((cases / "csv_spectrum" / "csvs").glob("*.csv")):
         rows = json.loads((cases / "csv_spectrum" / "json" / f"{path.stem}.json").read_text())
         if isinstance(rows, dict):  # one file of the set has the JSON of another row
             continue
         source = open_source(path=str(path))
         assert source.names == list(rows[0]), path.name
+        levels = source.levels(source.names, 100)
+        codes = source.read(source.names, reading=Reading(levels=levels, gaps=source.names))
         for name in source.names:
             cells = [row[name] for row in rows]
+            read = ["" if math.isnan(code) else levels[name][int(code)] for code in codes[name]]
+            assert read == cells, (path.name, name)
             if all(cell.replace(".", "", 1).isdigit() for cell in cells):
                 assert list(source.read([name])[name]) == [float(cell) for cell in cells], path.name
-            else:
+            elif source.kind(name) != "bool":
                 with pytest.raises(UserError, match=r"line \d+, column"):
                     source.read([name])

@@ -70,7 +70,7 @@ def test_a_reader_that_will_not_write_gets_the_data_given_without_a_copy() -> No
         ({"x": [1.0, float("nan")]}, "data.columns, row 2, column x: 'nan' is not a number (NaN)"),
         ({"x": [1.0, float("inf")]}, "data.columns, row 2, column x: 'inf' is not finite"),
         ({"x": [1, 10**5000]}, "data.columns, row 2, column x: 'inf' is not finite"),
-        ({"x": [True, False]}, "data.columns, row 1, column x: 'True' is not a number; write 1 or 0"),
+        ({"x": [True, None, 1]}, "data.columns, row 1, column x: 'True' is not a number; write 1 or 0"),
         ({"x": [dt.date(2024, 1, 31)]}, "data.columns, row 1, column x: '2024-01-31' is a date"),
         ({"x": [[1, 2], [3, 4]]}, "data.columns, column x: is not one number a row, but of shape (2, 2)"),
         ({"x": [[1, 2], [3]]}, "data.columns, column x: is not a list of numbers"),
@@ -104,8 +104,8 @@ def test_kinds() -> None:
         ("d", "date", 1),
         ("s", "date", 0),
         ("t", "text", 1),
-        ("m", "text", 0),
-        ("o", "text", 2),
+        ("m", "mixed", 0),
+        ("o", "empty", 2),
     ]
 
 
