@@ -19,6 +19,7 @@ from benchmarks.decay import EXPERIMENT, START, decay
 from benchmarks.measure import Row, Run, Side, interleaved, typical
 from benchmarks.memory import held
 from benchmarks.peers import absent, peer
+from gdtrain.batches import FEW_EPOCHS
 from gdtrain.experiment.overrides import AxisFlag, Override
 from gdtrain.experiment.sweep import Sweep, load_sweep
 from gdtrain.experiment.trials import Trials
@@ -27,7 +28,7 @@ from gdtrain.problem.build import build_problem
 from gdtrain.problem.problem import Problem
 from gdtrain.report.render import render
 from gdtrain.results import SweepResult
-from gdtrain.sweeping import FEW_EPOCHS, sweep
+from gdtrain.sweeping import sweep
 from gdtrain.tables import Tables
 
 ROUNDS = 7  # at most

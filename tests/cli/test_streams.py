@@ -111,7 +111,10 @@ def test_light_commands_import_nothing_heavy(command: list[str], shell: Shell) -
 
 @pytest.mark.parametrize("command", [["--help"], ["sweep", "--help"], ["--version"]])
 def test_help_does_not_wait_for_the_models(command: list[str]) -> None:
-    code = f"import sys; from gdtrain.cli.process import run; run({command!r}); print('gdtrain.experiment.schema' in sys.modules)"
+    code = (
+        f"import sys; from gdtrain.cli.process import run; run({command!r})\n"
+        "print('gdtrain.experiment.schema' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY, timeout=60)
     assert done.stdout.splitlines()[-1] == "False", done.stderr
 
