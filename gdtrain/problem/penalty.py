@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from gdtrain.experiment.names import INTERCEPT
+from gdtrain.experiment.features import INTERCEPT
 from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.trials import Trials
 from gdtrain.problem.objective import Objective
