@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import BinaryIO
 
-from gdtrain.engines.ends import gradient_norm
+from gdtrain.engines.states import gradient_norm
 from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.trials import Trials
 from gdtrain.insight import cautions, curvature_of, loose, sentences, steepest

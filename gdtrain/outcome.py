@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from gdtrain import __version__
-from gdtrain.engines.ends import End
 from gdtrain.engines.loop import Descent
+from gdtrain.engines.states import End
 from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.trials import Trials
 from gdtrain.insight import Curvature, curvature_of, hints, sentences, steepest

@@ -14,14 +14,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gdtrain.engines.ends import Bounds, Number, Stops
+from gdtrain.choice import Engine, choose_engine
 from gdtrain.engines.exact import descend_exactly
 from gdtrain.engines.loop import Descent, Watch, descend
 from gdtrain.engines.minibatches import Minibatches
 from gdtrain.engines.modes import Sgd
 from gdtrain.engines.stability import lr_limit
+from gdtrain.engines.states import Bounds, Number, Stops
 from gdtrain.errors import UserError
-from gdtrain.experiment.schema import Experiment, Train
 from gdtrain.experiment.trials import Trials
 from gdtrain.optimizers import Optimizer
 from gdtrain.problem.objective import Objective
@@ -36,17 +36,6 @@ from gdtrain.steps import minibatches, optimizer_of, schedule_of
 
 FULL_HISTORY = 10_000  # epochs up to which every one of a run is recorded
 _HISTORY_NUMBERS = 1 << 23  # numbers that a history may hold
-
-CLOSED_FORM = "squared loss, residual affine in the parameters"
-
-
-@dataclass(frozen=True)
-class Engine:
-    """How epochs are computed (`exact` or `loop`), on what data (`compressed`, `rows`, `none`), and why."""
-
-    name: str
-    data: str
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -261,34 +250,6 @@ def make_plan(
     )
 
 
-def choose_engine(experiment: Experiment, problem: Problem) -> Engine:
-    """Closed form where there is one; else a walk, on gathered rows where there are any. Raises UserError."""
-    data = "compressed" if problem.gathered else "rows" if problem.rows else "none"
-    if experiment.train.engine == "loop":
-        return Engine("loop", data, "asked for")
-    obstacle = engine_obstacle(experiment, problem.obstacle)
-    refuse_exact(experiment, obstacle)
-    return Engine("loop", data, obstacle) if obstacle else Engine("exact", "compressed", CLOSED_FORM)
-
-
-def engine_obstacle(experiment: Experiment, problem_s: str) -> str:
-    """Why the experiment has no closed form, as a clause, where the problem's own obstacle is `problem_s`; "" where it
-    has one.
-    """
-    if found := problem_s or _no_closed_form(experiment.train):
-        return found
-    if any(param.min is not None or param.max is not None for param in experiment.params.values()):
-        return "bounds have no closed form"
-    return "l1 has no closed form" if experiment.penalty is not None and experiment.penalty.l1 else ""
-
-
-def refuse_exact(experiment: Experiment, obstacle: str) -> None:
-    """Raises UserError where the closed form was asked for and there is an obstacle."""
-    if obstacle and experiment.train.engine == "exact":
-        place = experiment.tree.find("train", "engine")
-        raise place.error(f"there is no closed form here: {obstacle}", "leave engine to auto")
-
-
 def _options(trials: Trials, like: Tensor) -> dict[str, Any]:
     """The optimizer's options: numbers that differ from trial to trial as (S, 1), float64."""
     options = dict(trials.experiment.train.optimizer.options)
@@ -301,16 +262,6 @@ def _options(trials: Trials, like: Tensor) -> dict[str, Any]:
 def _decoupled(optimizer: str, options: dict[str, Any]) -> bool:
     """Whether weight decay shrinks the weights directly, beside the gradient."""
     return optimizer == "adamw" or bool(options.get("decoupled_weight_decay"))
-
-
-def _no_closed_form(settings: Train) -> str:
-    if settings.optimizer.name != "sgd":
-        return f"{settings.optimizer.name} has no closed form"
-    if settings.optimizer.options["momentum"] >= 1:
-        return "momentum of 1 or more has no closed form"
-    if settings.schedule is not None:
-        return "a schedule has no closed form"
-    return "clipping has no closed form" if settings.clip is not None else ""
 
 
 def _refuse_long_history(epochs: int, every: int | None, numbers: int) -> None:

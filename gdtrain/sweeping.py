@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from gdtrain.batches import FEW_EPOCHS, Walkers, cut, recorded_epochs, usual_memory
+from gdtrain.choice import engine_obstacle, refuse_exact
 from gdtrain.engines.loop import Watch
 from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.sweep import Group, Sweep
 from gdtrain.experiment.trials import Trials
 from gdtrain.kept import Kept
 from gdtrain.outcome import Batch, Outcome, statement, versions
-from gdtrain.plan import engine_obstacle, make_plan, refuse_exact
+from gdtrain.plan import make_plan
 from gdtrain.problem.affine import obstacle
 from gdtrain.problem.build import build_problem
 from gdtrain.problem.data import Data, PredictedRows

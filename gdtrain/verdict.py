@@ -13,7 +13,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from gdtrain.engines.ends import End, Stops
+from gdtrain.engines.states import End, Stops
 from gdtrain.formula import walk
 from gdtrain.formula.evaluate import evaluate
 from gdtrain.plan import Plan

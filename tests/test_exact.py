@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from gdtrain.engines import exact
-from gdtrain.engines.ends import End, Stops
 from gdtrain.engines.exact import descend_exactly
 from gdtrain.engines.loop import Descent, descend
 from gdtrain.engines.modes import Sgd, reach
 from gdtrain.engines.stability import lr_limit
+from gdtrain.engines.states import End, Stops
 from gdtrain.optimizers import build
 from gdtrain.problem.quadratic import Quadratic
 from tests.quadratics import F64, Rows, setting, tensor

@@ -23,7 +23,7 @@ LAYERS = [
     {"design"},
     {"problem"},
     {"engines"},
-    {"rates", "steps"},
+    {"choice", "rates", "steps"},
     {"plan"},
     {"insight", "survivors", "verdict"},
     {"outcome"},

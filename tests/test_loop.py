@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from gdtrain.engines import loop
-from gdtrain.engines.ends import End, Stops
 from gdtrain.engines.loop import Descent, descend
+from gdtrain.engines.states import End, Stops
 from gdtrain.optimizers import OPTIMIZERS, build
 from gdtrain.problem.curvature import largest_curvature
 from gdtrain.problem.problem import Problem

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gdtrain.engines.ends import gradient_norm
+from gdtrain.engines.states import gradient_norm
 from gdtrain.errors import UserError
 from gdtrain.experiment.load import load
 from gdtrain.experiment.sweep import load_sweep

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from gdtrain.engines.ends import Chunk, Ends
+from gdtrain.engines.ends import Ends
+from gdtrain.engines.states import Chunk
 from gdtrain.experiment.trials import Trials
 from gdtrain.plan import make_plan
 from gdtrain.results import Verdict

@@ -20,9 +20,10 @@ from collections.abc import Collection, Sequence
 import torch
 from torch import Tensor
 
-from gdtrain.engines.ends import NO_STOPS, Chunk, End, Ends, First, States, Stops, tenth_before
+from gdtrain.engines.ends import Ends, tenth_before
 from gdtrain.engines.loop import Descent, Watch, join
 from gdtrain.engines.modes import Number, Reach, Sgd, reach
+from gdtrain.engines.states import NO_STOPS, Chunk, End, First, States, Stops
 from gdtrain.problem.penalty import Penalty, Ridges
 from gdtrain.problem.quadratic import Quadratic
 

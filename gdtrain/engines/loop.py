@@ -18,8 +18,9 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from gdtrain.engines.ends import NO_STOPS, Bounds, Chunk, End, Ends, Number, Stops
+from gdtrain.engines.ends import Ends
 from gdtrain.engines.minibatches import Minibatches
+from gdtrain.engines.states import NO_STOPS, Bounds, Chunk, End, Number, Stops
 from gdtrain.optimizers import Optimizer
 from gdtrain.problem.objective import ByRows, Objective
 from gdtrain.problem.penalty import Penalty
