@@ -212,7 +212,8 @@ def test_a_kept_document_goes_by_what_its_key_leaves_out() -> None:
 def test_the_version_is_that_of_the_torch_that_trains() -> None:
     import torch
 
-    assert keys.versions()["torch"] == torch.__version__
+    public = torch.__version__.partition("+")[0]  # what is installed need not tell how it was built
+    assert keys.versions()["torch"].partition("+")[0] == public
 
 
 def test_ten_thousand_keys_take_well_under_a_second() -> None:
