@@ -25,7 +25,7 @@ from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.trials import Trials
 from gdtrain.plan import Plan, make_plan
 from gdtrain.problem.build import build_problem
-from gdtrain.problem.data import open_data
+from gdtrain.problem.opening import open_data
 from gdtrain.train import train
 
 CONFIGS = Path(__file__).parents[1] / "configs"

@@ -9,20 +9,11 @@ from typing import Any
 from gdtrain.errors import UserError
 from gdtrain.experiment.load import load
 from gdtrain.experiment.overrides import AxisFlag, Override
+from gdtrain.experiment.shorthands import KEYS
 from gdtrain.results import Result, SweepResult
 
 # Keywords that are shorthand for one key of the experiment; every other is a dotted key itself.
-SHORT = {
-    "lr": "train.lr",
-    "epochs": "train.epochs",
-    "optimizer": "train.optimizer",
-    "seed": "train.seed",
-    "engine": "train.engine",
-    "dtype": "train.dtype",
-    "device": "train.device",
-    "scale": "data.scale",
-}
-
+SHORT = {**KEYS, "scale": "data.scale"}
 
 Source = str | Path | Mapping[str, Any]
 

@@ -12,7 +12,8 @@ from gdtrain.insight import cautions, curvature_of, loose, sentences, steepest
 from gdtrain.outcome import SHOWN_WEIGHTS
 from gdtrain.plan import make_plan
 from gdtrain.problem.build import build_problem
-from gdtrain.problem.data import Data, open_data, rows_to_predict
+from gdtrain.problem.data import Data
+from gdtrain.problem.opening import open_data, rows_to_predict
 
 
 def describe(experiment: Experiment, *, stdin: BinaryIO | None = None) -> list[str]:

@@ -82,14 +82,15 @@ def sweep(
     """
     began = time.perf_counter()
     tables = tables or Tables()
-    groups = [_Ready.of(group, tables, spec, request) for group in spec.groups]
+    memory = request.memory or usual_memory()
+    groups = [_Ready.of(group, tables, spec, request, memory) for group in spec.groups]
     if ready is not None:
         ready(list(dict.fromkeys(name for group in groups for name in group.data.names.parameters)))
     shown = [(group.experiment, group.also) for group in groups]
     with Kept.of(spec, shown, request.out, tables.frame) as kept:
         for note in kept.notes:
             tell(note)
-        run = _Run(spec, request, groups, kept, watch)
+        run = _Run(spec, request, groups, kept, memory, watch)
         run.carry_out()
         result = run.result()
         result.timing = {"load_s": run.load_s, "train_s": time.perf_counter() - began - run.load_s}
@@ -115,10 +116,10 @@ class _Ready:
     also: Mapping[str, Any]
 
     @classmethod
-    def of(cls, group: Group, tables: Tables, spec: Sweep, request: Request) -> _Ready:
+    def of(cls, group: Group, tables: Tables, spec: Sweep, request: Request, memory: int) -> _Ready:
         """Raises UserError where the group cannot be trained."""
         data = tables.of(group.trials.experiment)
-        memory, names = request.memory or usual_memory(), data.names.parameters
+        names = data.names.parameters
         experiment = group.trials.experiment.with_starts(names)
         zero_like(experiment)
         refuse_exact(experiment, engine_obstacle(experiment, obstacle(experiment, data.names)))
@@ -147,10 +148,11 @@ class _Run:
         request: Request,
         groups: Sequence[_Ready],
         kept: Kept,
+        memory: int,
         watch: Watch | None,
     ) -> None:
         self._spec, self._request, self._groups, self._kept = spec, request, groups, kept
-        self._watch = watch
+        self._memory, self._watch = memory, watch
         self._trials: dict[int, Trial] = {}
         self._problem: tuple[str, Problem] | None = None
         self._statement, self._scale = "", 0.0
@@ -169,7 +171,7 @@ class _Run:
             self._scale = max(self._scale, problem.loss_scale)
             found = Walkers.of(ready.group.trials)
             walkers = Trials(ready.experiment, found.trials.numbers, found.trials.count)
-            for batch in cut(problem, walkers, found.reads[-1], self._request.memory or usual_memory()):
+            for batch in cut(problem, walkers, found.reads[-1], self._memory):
                 left = [w for w in batch if not self._take_kept(i, found.points[w])]
                 if left and not self._stopped:
                     made = self._descended(walkers.take(left), ready, problem, found.reads)
@@ -250,7 +252,6 @@ class _Run:
             warnings=[*self._warnings(), *_incomparable(self._groups, request.rank_by)],
             top=request.top,
             starts=request.starts,
-            groups=len(spec.groups),
             trained=self._trained if self._kept else None,
             interrupted=len(trials) < len(spec.points) or any(trial.status == "interrupted" for trial in trials),
             planned=len(spec.points),

@@ -6,7 +6,8 @@ import io
 from typing import BinaryIO
 
 from gdtrain.experiment.schema import STDIN, Experiment
-from gdtrain.problem.data import Data, PredictedRows, experiment_source, opened, rows_to_predict
+from gdtrain.problem.data import Data, PredictedRows
+from gdtrain.problem.opening import experiment_source, opened, rows_to_predict
 from gdtrain.sources import Source
 
 

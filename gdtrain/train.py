@@ -15,7 +15,7 @@ from gdtrain.experiment.trials import Trials
 from gdtrain.outcome import Batch
 from gdtrain.plan import make_plan
 from gdtrain.problem.build import build_problem
-from gdtrain.problem.data import open_data, rows_to_predict
+from gdtrain.problem.opening import open_data, rows_to_predict
 from gdtrain.problem.problem import Problem
 from gdtrain.results import Result
 

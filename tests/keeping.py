@@ -8,7 +8,7 @@ from typing import Any
 from gdtrain.experiment.load import load
 from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.trials import Trials
-from gdtrain.keep import Store, TrialKeys
+from gdtrain.keep import Fingerprint, Fingerprints, Store, TrialKeys
 
 COLUMNS = {"x": [1.0, 2.0, 3.0], "y": [2.0, 4.0, 6.5]}
 RATES = [0.1, 0.05, 0.025, 0.0125]
@@ -16,6 +16,16 @@ RATES = [0.1, 0.05, 0.025, 0.0125]
 
 def experiment(**train: Any) -> Experiment:
     return load({"fit": "y = w*x", "data": {"columns": COLUMNS}, "params": {"w": 0.0}, "train": {"lr": 0.1, **train}})
+
+
+def fingerprint(base: Experiment, *, frame: object | None = None) -> dict[str, Fingerprint]:
+    """The fingerprints of what one experiment reads."""
+    return Fingerprints(frame).of(base)
+
+
+def trial_key(base: Experiment, data: dict[str, Fingerprint] | None = None) -> str:
+    """The key of an experiment that is trained alone."""
+    return TrialKeys(base, data).key()
 
 
 def keys_of(base: Experiment) -> list[str]:

@@ -19,7 +19,7 @@ from torch import Tensor
 from gdtrain.experiment.load import load
 from gdtrain.experiment.schema import Experiment
 from gdtrain.problem.build import build_problem
-from gdtrain.problem.data import open_data
+from gdtrain.problem.opening import open_data
 from gdtrain.problem.problem import Problem
 
 Values = Mapping[str, Tensor]

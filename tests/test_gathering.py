@@ -16,7 +16,7 @@ from gdtrain.cli.process import run as gdtrain
 from gdtrain.errors import DATA, UserError
 from gdtrain.experiment.load import load
 from gdtrain.look import describe
-from gdtrain.problem import data as problem_data
+from gdtrain.problem import opening
 from gdtrain.results import Result
 from gdtrain.sources import Column, Reading, Source
 from gdtrain.sources.delimited import DelimitedSource
@@ -71,7 +71,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Counted]:
 
     def made(table: dict[str, np.ndarray] = TABLE, size: int = 1000, **more: Any) -> Counted:
         source = Counted(table, size, **more)
-        monkeypatch.setattr(problem_data, "open_source", lambda **options: source)
+        monkeypatch.setattr(opening, "open_source", lambda **options: source)
         return source
 
     return made

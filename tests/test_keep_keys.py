@@ -18,8 +18,8 @@ from gdtrain.experiment.overrides import Override
 from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.sweep import load_sweep
 from gdtrain.experiment.trials import Trials
-from gdtrain.keep import Fingerprints, TrialKeys, fingerprint, keys, renewed, trial_key
-from tests.keeping import COLUMNS, RATES, experiment, keys_of
+from gdtrain.keep import Fingerprints, TrialKeys, keys, renewed
+from tests.keeping import COLUMNS, RATES, experiment, fingerprint, keys_of, trial_key
 
 TABLE = "x,y\n1,2\n2,4\n3,6.5\n"
 SECTIONS = {"fit": "y = w*x", "data": {"path": "points.csv"}, "params": {"w": 0.0}, "train": {"lr": 0.1}}

@@ -15,7 +15,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from gdtrain.losses import LOSSES, Loss, build, total
-from gdtrain.losses.labels import labels
+from gdtrain.losses.labels import class_names
+from gdtrain.problem.classes import Classes
 
 Reference = Callable[[Tensor, Tensor], Tensor]
 
@@ -236,8 +237,11 @@ LABELS: list[tuple[list[object], list[str], list[float]]] = [
 
 @pytest.mark.parametrize(("values", "classes", "codes"), LABELS)
 def test_labels(values: list[object], classes: list[str], codes: list[float]) -> None:
-    found, numbers = labels(np.array(values))
-    assert (found, numbers.tolist()) == (classes, codes)
+    sorted_K = np.unique(np.array(values))
+    assert class_names(sorted_K) == classes
+    if sorted_K.dtype == np.float64:  # texts are read as codes
+        numbers = Classes(sorted_K, classes).numbers(torch.tensor(values, dtype=torch.float64))
+        assert numbers.tolist() == codes
 
 
 def test_values_can_be_differentiated_twice() -> None:

@@ -181,7 +181,8 @@ def test_a_trial_beside_others_equals_the_trial_alone(name: str, seeds: Sequence
     base = {**problem, "train": {"epochs": 6, "batch_size": 5}}
     lr = [0.01, 0.02, 1e30]  # the last diverges, and is dropped on the way
     swept = sweep(base, data=COLUMNS, lr=lr, seed=seeds, zip=True)
-    assert swept.groups == 1
+    flags = [AxisFlag.of_values("train.lr", lr, "lr"), AxisFlag.of_values("train.seed", seeds, "seed")]
+    assert len(load_sweep(base, axes=flags, zipped=True, framed=True).groups) == 1
     for rate, seed, trial in zip(lr, seeds, swept.trials, strict=True):
         alone = gdtrain.run(base, data=COLUMNS, lr=rate, seed=seed)
         assert (trial.status, trial.epochs) == (alone.verdict.status, alone.epochs)

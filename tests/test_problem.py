@@ -17,8 +17,8 @@ from gdtrain.errors import UserError
 from gdtrain.experiment.load import load
 from gdtrain.problem import fit, regress
 from gdtrain.problem.curvature import hessian_products, largest_curvature
-from gdtrain.problem.data import open_data, rows_to_predict
 from gdtrain.problem.determined import undetermined
+from gdtrain.problem.opening import open_data, rows_to_predict
 from gdtrain.problem.problem import Problem
 from tests.problems import Known, all_known, around, problem, start, unscaled
 

@@ -374,7 +374,7 @@ def test_rows_without_inputs_are_counted(tmp_path: Path) -> None:
 
 def test_a_target_of_text_is_codes_where_the_loss_takes_labels(monkeypatch: pytest.MonkeyPatch) -> None:
     """No loss of residuals does; taken for one, `no` is 0 and `yes` is 1."""
-    monkeypatch.setattr("gdtrain.problem.data.LABELLED", frozenset(["mse"]))
+    monkeypatch.setattr("gdtrain.problem.opening.LABELLED", frozenset(["mse"]))
     frame = pl.DataFrame({"x": [1.0, 2.0, 3.0], "answer": ["no", "yes", "yes"]})
     result = regress(frame, ["x"], target="answer", epochs=1)
     numbers = frame.with_columns(answer=pl.Series([0.0, 1.0, 1.0]))

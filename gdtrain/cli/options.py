@@ -15,26 +15,13 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 from gdtrain.errors import UserError, did_you_mean
+from gdtrain.experiment.shorthands import KEYS
 
 if TYPE_CHECKING:
-    from gdtrain.experiment.overrides import (
-        AxisFlag,
-        Override,
-    )  # with pydantic behind it, which --help need not wait for
+    # With pydantic behind it, which --help need not wait for.
+    from gdtrain.experiment.overrides import AxisFlag, Override
 
 TRAINING, OUTPUT = "Training", "Output"
-
-# Flags that are shorthand for one key of the experiment.
-KEYS = {
-    "lr": "train.lr",
-    "epochs": "train.epochs",
-    "optimizer": "train.optimizer",
-    "loss": "loss",
-    "seed": "train.seed",
-    "engine": "train.engine",
-    "dtype": "train.dtype",
-    "device": "train.device",
-}
 
 
 def _key(flag: str, what: str, metavar: str) -> Any:

@@ -6,10 +6,10 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from gdtrain.cli.options import KEYS
 from gdtrain.cli.starts import started
 from gdtrain.experiment.dump import flow
 from gdtrain.experiment.schema import STDIN
+from gdtrain.experiment.shorthands import KEYS
 
 # Options of many trials, which one alone has no use for, and of output.
 _LEFT_OUT = {

@@ -66,9 +66,10 @@ class Ends:
         """Look for the first epoch of the chunk at which a trial that goes on must end."""
         if self._first is None:
             self._first = First.of(chunk, self._bounds, self._decay, self._penalty)
-        self._losses.add(self._descended(chunk), self.rows)
+        descended = self._descended(chunk)
+        self._losses.add(descended, self.rows)
         over = {s for s in self.rows if self._found[s] is not None}
-        index_L, reasons = self._firsts(chunk)
+        index_L, reasons = self._firsts(chunk, descended)
         ended = np.flatnonzero(index_L < len(chunk.epochs)).tolist()
         found = self._ends(chunk, ended, index_L[ended], [reasons[j] for j in ended])
         for j, end in zip(ended, found, strict=True):
@@ -114,13 +115,12 @@ class Ends:
             whole[self.rows[j]] = end
         return [end for end in whole if end is not None]
 
-    def _firsts(self, chunk: Chunk) -> tuple[np.ndarray, list[str]]:
+    def _firsts(self, chunk: Chunk, descended: Chunk) -> tuple[np.ndarray, list[str]]:
         """For each row's trial the epoch of the chunk at which it must end, the chunk's length where it need not or has
-        ended before, and why.
+        ended before, and why. `descended` is the chunk with its objective.
         """
         firsts = {reason: _first(mark_CL.cpu().numpy()) for reason, mark_CL in self._marks(chunk).items()}
         if self._stops.patience is not None:
-            descended = self._descended(chunk)
             firsts["patience"] = np.array([self._patience(descended, j, s) for j, s in enumerate(self.rows)])
         names, index = list(firsts), np.stack(list(firsts.values()))
         ended = [j for j, s in enumerate(self.rows) if self._found[s] is not None]

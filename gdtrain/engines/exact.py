@@ -241,7 +241,7 @@ def _in_chunks(
         interrupted = watch is not None and not watch(chunk.last, float(chunk.loss_CS[-1].min()))
         done = ends.all_found or interrupted or chunk.last == epochs
         last = {0, chunk.last if done else 0}
-        kept.append(chunk.pick(lambda epoch, s=last: epoch in s or epoch in record).spread(rows, trials))  # type: ignore[misc]
+        kept.append(chunk.pick(record, last).spread(rows, trials))
         if not done and len(going := ends.drop()) < len(rows):
             flight = flight.take(going)
         first, size = chunk.last + 1, min(2 * size, largest)

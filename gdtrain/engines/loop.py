@@ -99,7 +99,7 @@ def descend(
             interrupted = watch is not None and not watch(chunk.last, float(chunk.loss_CS[-1].min()))
             done = ends.all_found or interrupted or walk.epoch > epochs
             last = {0, chunk.last if done else 0}
-            kept.append(chunk.pick(lambda epoch, s=last: epoch in s or epoch in recorded).spread(rows, trials))  # type: ignore[misc]
+            kept.append(chunk.pick(recorded, last).spread(rows, trials))
             if not done and _until_drop(walk.epoch - 1) == 1 and len(going := ends.drop()) < len(rows):
                 walk.take(going)
             if time.perf_counter() - began < _CHUNK_SECONDS / 2:

@@ -6,7 +6,7 @@ Shapes: S trials, L of them that a chunk holds, P parameters, C epochs of a chun
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,9 +52,9 @@ class Chunk:
     def last(self) -> int:
         return self.epochs[-1]
 
-    def pick(self, keep: Callable[[int], bool]) -> Chunk:
-        """The epochs that `keep` says, as a copy: the rest of the chunk is let go."""
-        rows = [i for i, epoch in enumerate(self.epochs) if keep(epoch)]
+    def pick(self, *wanted: Collection[int]) -> Chunk:
+        """The epochs that stand in one of these, as a copy: the rest of the chunk is let go."""
+        rows = [i for i, epoch in enumerate(self.epochs) if any(epoch in some for some in wanted)]
         if len(rows) == len(self.epochs):
             return self
         picked = (t[rows] for t in (self.loss_CS, self.theta_CSP, self.gradient_CSP, self.lr_CS))

@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 
 from gdtrain.errors import nearest
 from gdtrain.experiment.axes import Axes, Axis
+from gdtrain.experiment.objective import Loss, Penalty
 from gdtrain.experiment.optimizers import Optimizer
+from gdtrain.experiment.parameters import Param, Start
 from gdtrain.experiment.schedules import Clip, Schedule
-from gdtrain.experiment.schema import Data, Experiment, Loss, Param, Penalty, Predict, Regress, Start, Stop, Train
+from gdtrain.experiment.schema import Data, Experiment, Predict, Regress, Stop, Train
 
 OPTIMIZER = "train.optimizer"
 SCHEDULE = "train.schedule"

@@ -21,6 +21,10 @@ _ITEM = re.compile(r"[^,\s](?:[^,]*[^,\s])?")
 _AFTER_NAME = re.compile(r"(?P<name>.+?)(?:\.(?P<rest>start(?:\.(?:value|uniform|normal))?|min|max|fixed))?")
 
 
+# Keys that count: their numbers are whole.
+WHOLE = ("train.epochs", "train.seed", "train.batch_size", "stop.patience")
+
+
 @dataclass(frozen=True)
 class Override:
     """A value for a dotted key, such as `train.lr`, and the flag that gave it, which errors name.

@@ -13,7 +13,7 @@ from typing import Any
 from gdtrain.draws import generator
 from gdtrain.experiment.axes import MOST, Axis
 from gdtrain.experiment.forms import expand
-from gdtrain.experiment.overrides import keys_of
+from gdtrain.experiment.overrides import WHOLE, keys_of
 from gdtrain.experiment.rules import ALTERNATIVES
 from gdtrain.experiment.tree import Key, Mistake, Node, Place, report
 
@@ -24,7 +24,6 @@ PER_TRIAL = re.compile(
 )
 _BELOW_ONE = ("train.optimizer.momentum",)  # of these, 1 or more has no closed form
 APART = ("penalty.l1",)  # of these, 0 is another program: without it there is a closed form
-WHOLE = ("train.epochs", "train.seed", "train.batch_size", "stop.patience")
 _START = re.compile(r"params\..+\.start")
 # Keys that are the same for all trials, and why.
 _NOT_SWEPT = {

@@ -6,9 +6,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from gdtrain.experiment.keys import AXIS, CLIP, OPTIMIZER, SCHEDULE, SECTIONS
+from gdtrain.experiment.objective import LIKELIHOODS
 from gdtrain.experiment.optimizers import DEFAULTS, USUAL
 from gdtrain.experiment.schedules import OPTIONS as SCHEDULES
-from gdtrain.experiment.schema import KINDS, LIKELIHOODS, STDIN
+from gdtrain.experiment.schema import KINDS, STDIN
 from gdtrain.experiment.tree import Mistake, Node
 
 ALTERNATIVES: tuple[tuple[str, Sequence[str]], ...] = (

@@ -13,14 +13,15 @@ from gdtrain.experiment.fields import (
     LearningRate,
     Model,
     NonNegative,
-    Pair,
     Positive,
     Text,
     Value,
     Whole,
     broken,
 )
+from gdtrain.experiment.objective import Loss, Penalty
 from gdtrain.experiment.optimizers import USUAL, Optimizer
+from gdtrain.experiment.parameters import Param
 from gdtrain.experiment.schedules import Clip, Schedule
 from gdtrain.experiment.tree import Node, from_plain
 
@@ -28,9 +29,6 @@ Kind = Literal["solve", "fit", "regress", "minimize"]
 KINDS: tuple[Kind, ...] = ("solve", "fit", "regress", "minimize")
 STDIN = "-"
 _MOST = 10**12  # epochs
-LOSS_OPTIONS = {"delta": "huber", "q": "quantile"}
-# Losses of a target with a predictor that a link joins to it; all others are of residuals.
-LIKELIHOODS = ("logistic", "softmax", "poisson", "gamma")
 _STDIN_FILES = ("/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
 
 
@@ -58,66 +56,9 @@ def _name(name: str) -> str:
     return name
 
 
-def _clamped(number: float, low: float | None, high: float | None) -> float:
-    number = number if low is None else max(number, low)
-    return number if high is None else min(number, high)
-
-
 NameList = Annotated[list[Text], Field(min_length=1), AfterValidator(_unique)]
 File = Annotated[Text, AfterValidator(_file)]
 Column = Annotated[list[float], Field(min_length=1)]
-
-
-class Start(Model):
-    """Where a parameter starts: exactly one of the three."""
-
-    value: float | None = Field(None, description="this number")
-    uniform: Pair | None = Field(None, description="drawn between two numbers, from the seed")
-    normal: Pair | None = Field(None, description="drawn with a mean and a standard deviation, from the seed")
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Self:
-        if self.uniform and self.uniform[0] > self.uniform[1]:
-            raise broken("uniform must be the lower, then the upper end", "", "uniform")
-        if self.normal and self.normal[1] < 0:
-            raise broken("a standard deviation is not negative", "", "normal", 1)
-        return self
-
-    @property
-    def around(self) -> list[float]:
-        """Numbers that must lie within the parameter's bounds: the value, the mean, or both ends."""
-        if self.normal is not None:
-            return self.normal[:1]
-        return self.uniform or ([] if self.value is None else [self.value])
-
-
-class Param(Model):
-    """A parameter: where it starts, its bounds, whether it is trained."""
-
-    start: Start | None = Field(None, description="a number, {uniform: [a, b]} or {normal: [mean, sd]}")
-    min: float | None = Field(None, description="lower bound; the parameter is projected onto it")
-    max: float | None = Field(None, description="upper bound")
-    fixed: bool = Field(False, description="keep it at its start")
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        low = -float("inf") if self.min is None else self.min
-        high = float("inf") if self.max is None else self.max
-        if low >= high:
-            raise broken(f"max must be above min, {low:g}", "for a constant write fixed: true", "max")
-        if self.start and not all(low <= number <= high for number in self.start.around):
-            raise broken(f"start must lie within min and max, {low:g} to {high:g}", "", "start")
-        if self.fixed and (self.start is None or self.start.value is None):
-            raise broken("a fixed parameter needs a number to stay at", "write start: NUMBER beside fixed", "fixed")
-        return self
-
-    def started(self, default: tuple[float, float]) -> Param:
-        """With a start: its own, else drawn between two numbers, which are first moved within its bounds."""
-        if self.start:
-            return self
-        low, high = (_clamped(number, self.min, self.max) for number in default)
-        start = Start(value=low) if low == high else Start(uniform=[low, high])
-        return self.model_copy(update={"start": start})
 
 
 class Regress(Model):
@@ -189,42 +130,6 @@ class Data(Model):
                 counts = f"{name} has {len(numbers)}, {first[0]} has {len(first[1])} values"
                 raise broken(counts, "give every column as many values", "columns", name)
         return self
-
-
-class Loss(Model):
-    """What residuals r are gathered into, or how likely a predictor eta makes its target."""
-
-    name: Literal[
-        "mse", "half_sse", "sse", "mae", "huber", "logcosh", "quantile", "logistic", "softmax", "poisson", "gamma"
-    ] = Field(
-        description="mse: mean r^2; half_sse: 1/2 sum r^2; sse: sum r^2; mae: mean |r|; "
-        "huber: mean of r^2/2 within delta, delta*(|r| - delta/2) beyond; logcosh: mean log(cosh(r)); "
-        "quantile: mean of q*|r| where too low, (1 - q)*|r| where too high; logistic: log loss of labels 0 and 1; "
-        "softmax: log loss of classes; poisson: of counts; gamma: of numbers above 0"
-    )
-    delta: Positive | None = Field(None, description="huber's threshold, in units of the target; 1 unless given")
-    q: Annotated[float, Field(gt=0, lt=1)] | None = Field(
-        None, description="quantile's share of targets below the prediction; 0.5, the median, unless given"
-    )
-
-    @model_validator(mode="after")
-    def _own_options(self) -> Self:
-        for option, owner in LOSS_OPTIONS.items():
-            if getattr(self, option) is not None and self.name != owner:
-                raise broken(f"{self.name} takes no {option}", f"{option} belongs to {owner}", option)
-        return self
-
-    @property
-    def options(self) -> dict[str, float]:
-        """The options of this loss by name."""
-        return self.model_dump(exclude={"name"}, exclude_none=True)
-
-
-class Penalty(Model):
-    """What is descended besides the loss: l1 * sum |w| + l2/2 * sum w^2 over the weights as they are trained."""
-
-    l1: NonNegative = Field(0.0, description="lasso: adds l1 * sum |w|; brings weights to 0 exactly; sgd only")
-    l2: NonNegative = Field(0.0, description="ridge: adds l2/2 * sum w^2")
 
 
 class Train(Model):

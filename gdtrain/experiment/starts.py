@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from gdtrain.draws import generator
-from gdtrain.experiment.schema import Experiment, Param, Start
+from gdtrain.experiment.parameters import Param, Start
+from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.sweep import Group, Sweep
 from gdtrain.experiment.trials import Trials
 

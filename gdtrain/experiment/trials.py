@@ -8,11 +8,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from gdtrain.experiment.overrides import keys_of
+from gdtrain.experiment.overrides import WHOLE, keys_of
 from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.tree import Node, Place
-
-_WHOLE = ("train.epochs", "train.seed")
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ class Trials:
         """A trial's own experiment, equal to what loading it alone gives."""
         experiment, tree = self.experiment, self.experiment.tree
         for key, values in self.numbers.items():
-            keys, value = keys_of(key), int(values[s]) if key in _WHOLE else float(values[s])
+            keys, value = keys_of(key), int(values[s]) if key in WHOLE else float(values[s])
             experiment = _with(experiment, keys, value)
             tree = _put(tree, keys, value)
         if experiment is self.experiment:

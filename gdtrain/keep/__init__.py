@@ -3,8 +3,8 @@
 Knows neither torch nor printing.
 """
 
-from gdtrain.keep.fingerprint import Fingerprint, Fingerprints, fingerprint
-from gdtrain.keep.keys import TrialKeys, renewed, trial_key
+from gdtrain.keep.fingerprint import Fingerprint, Fingerprints
+from gdtrain.keep.keys import TrialKeys, renewed
 from gdtrain.keep.store import Store
 
-__all__ = ["Fingerprint", "Fingerprints", "Store", "TrialKeys", "fingerprint", "renewed", "trial_key"]
+__all__ = ["Fingerprint", "Fingerprints", "Store", "TrialKeys", "renewed"]

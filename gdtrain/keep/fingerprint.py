@@ -75,11 +75,6 @@ class Fingerprints:
         return self._files[place]
 
 
-def fingerprint(experiment: Experiment, *, frame: object | None = None) -> dict[str, Fingerprint]:
-    """The fingerprints of what one experiment reads: see `Fingerprints.of`."""
-    return Fingerprints(frame).of(experiment)
-
-
 def _of_file(place: str, path: str) -> Fingerprint:
     origin = find_origin(place)
     try:

@@ -91,11 +91,6 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def trial_key(experiment: Experiment, data: Mapping[str, Fingerprint] | None = None) -> str:
-    """The key of an experiment that is trained alone: see `TrialKeys`."""
-    return TrialKeys(experiment, data).key()
-
-
 def renewed(document: dict[str, Any], experiment: Experiment) -> dict[str, Any]:
     """A kept document as it would be written today: what its key leaves out, as the trial's experiment has it."""
     train = document["train"] | {"chosen": list(experiment.chosen)}

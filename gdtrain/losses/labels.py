@@ -1,21 +1,11 @@
-"""Classes of a target: which there are, and the number of each row's.
+"""What the classes of a target are called.
 
-Shapes: N rows, K classes.
+Shapes: K classes.
 """
 
 from __future__ import annotations
 
 import numpy as np
-
-
-def labels(values_N: np.ndarray) -> tuple[list[str], np.ndarray]:
-    """The K classes in sorted order, as text, and each row's number in that order, (N,) float64.
-
-    Of two texts the second is thus 1, and the first the reference. Numbers are sorted as numbers and told without a
-    needless fraction: `1`, not `1.0`. K is as many as there are: one or a thousand is for the caller to refuse.
-    """
-    classes_K, codes_N = np.unique(values_N, return_inverse=True)
-    return class_names(classes_K), codes_N.reshape(-1).astype(np.float64)
 
 
 def class_names(classes_K: np.ndarray) -> list[str]:

@@ -76,12 +76,3 @@ def triangle(rows_NW: Tensor) -> Tensor:
     compressor = Compressor(rows_NW.shape[1])
     compressor.add(rows_NW)
     return compressor.result()
-
-
-def moments(triangle_MW: Tensor, rows: float) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation (divisor N) of the columns after the first, each (W - 1,); the first is all ones.
-
-    Its reflection leaves sqrt(N) times the means in the first row of R, and below it what deviates from them.
-    """
-    mean = triangle_MW[0, 1:] / triangle_MW[0, 0]
-    return mean, triangle_MW[1:, 1:].norm(dim=0) / rows**0.5

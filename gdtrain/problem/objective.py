@@ -60,12 +60,11 @@ class Block:
     @property
     def elements(self) -> float:
         """What a mean over the block divides by; of weights that differ between trials their first."""
-        if self.weight is None:
-            return self.target.numel()
-        return float(self.weight[0].sum()) * (self.target.shape[2] if self.target.dim() == 3 else 1)
+        each = self.elements_S1
+        return each if isinstance(each, int) else float(each[0])
 
     @property
-    def elements_S1(self) -> Tensor | float:
+    def elements_S1(self) -> Tensor | int:
         """What a mean over the block divides by, of each trial: (S, 1), or one number for all."""
         if self.weight is None:
             return self.target[0].numel()
@@ -128,8 +127,7 @@ class DataLoss:
     def terms(self, theta_SP: Tensor) -> Iterator[Tensor]:
         for block in self._cut(len(theta_SP)):
             prediction, _ = block.predict(theta_SP)
-            value, _ = self.loss.rule(prediction, block.target)
-            value = value if block.weight is None else value * block.weight
+            value, _ = self._weighted(block, *self.loss.rule(prediction, block.target))
             yield value.sum(self._elements) / self._value_divisor
 
     def jacobians(self, theta_1P: Tensor) -> Iterator[Tensor]:

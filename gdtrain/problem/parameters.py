@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from gdtrain.draws import generator
-from gdtrain.experiment.schema import Experiment, Param
+from gdtrain.experiment.parameters import Param
+from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.trials import Trials
 
 

@@ -55,7 +55,6 @@ class SweepResult:
     warnings: list[str] = field(default_factory=list)
     rerun: str = ""
     top: int | None = None
-    groups: int = 1
     trained: int | None = None
     starts: int | None = None
     finder: Mapping[str, Any] | None = None

@@ -13,9 +13,11 @@ from gdtrain.errors import UserError
 from gdtrain.experiment.dump import dump
 from gdtrain.experiment.fields import Model
 from gdtrain.experiment.keys import ALIASES, SECTIONS
+from gdtrain.experiment.objective import Loss
 from gdtrain.experiment.optimizers import DEFAULTS, LR
 from gdtrain.experiment.overrides import Override
-from gdtrain.experiment.schema import Data, Experiment, Loss, Param, Predict, Regress, Start, Stop, Train
+from gdtrain.experiment.parameters import Param, Start
+from gdtrain.experiment.schema import Data, Experiment, Predict, Regress, Stop, Train
 
 from .texts import DATA, FIT, heads, read, refusal
 

@@ -262,7 +262,7 @@ LINES: list[tuple[SweepResult, list[str]]] = [
         ["the trial ended at no finite loss; with train.lr = 5: loss still falling 75 % per epoch"],
     ),
     (
-        along("train.lr", {0.1: 0.5}, interrupted=True, trained=0, groups=3),
+        along("train.lr", {0.1: 0.5}, interrupted=True, trained=0),
         [
             "interrupted: best of 1 trial: train.lr = 0.1, loss 0.5, max_epochs after 2 epochs; w = 1.5",
         ],

@@ -1,0 +1,12 @@
+"""Short names for keys of the experiment, the same for flags and for keywords in Python."""
+
+KEYS = {
+    "lr": "train.lr",
+    "epochs": "train.epochs",
+    "optimizer": "train.optimizer",
+    "loss": "loss",
+    "seed": "train.seed",
+    "engine": "train.engine",
+    "dtype": "train.dtype",
+    "device": "train.device",
+}

@@ -1,0 +1,129 @@
+"""Opens what an experiment reads: its table, with names settled, and the rows that it predicts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import BinaryIO
+
+from gdtrain.errors import DATA, UserError
+from gdtrain.experiment.features import read_terms
+from gdtrain.experiment.names import has_classes, settle
+from gdtrain.experiment.schema import STDIN, Experiment
+from gdtrain.experiment.schema import Data as DataSpec
+from gdtrain.problem.classes import Classes, classes_of, require_labels
+from gdtrain.problem.data import FILLED, Data, PredictedRows
+from gdtrain.sources import Reading, Source, open_source
+
+LABELLED = frozenset(("logistic", "softmax"))  # losses whose target may be text: read as codes against its levels
+
+
+def open_data(experiment: Experiment, *, frame: object | None = None, stdin: BinaryIO | None = None) -> Data:
+    """The experiment's data with its names settled; of its rows, only texts have been read, for their levels.
+
+    Raises UserError: names that do not fit (exit 2), data that cannot be opened (exit 3).
+    """
+    return opened(experiment, experiment_source(experiment, frame=frame, stdin=stdin))
+
+
+def opened(experiment: Experiment, source: Source | None) -> Data:
+    """The experiment's data from a source that has been opened. Raises UserError as `open_data`."""
+    if source is None:
+        return Data(settle(experiment, []), None, experiment)
+    try:
+        levels = levels_of(experiment, source)
+        names = settle(experiment, source.names, levels)
+        if not has_classes(experiment):
+            return Data(names, source, experiment)
+        classes = _classes(experiment, source, levels)
+        return Data(settle(experiment, source.names, levels, classes.names), source, experiment, classes)
+    except UserError as error:
+        if remedy := source.remedy_for_header():
+            raise UserError(error.what, where=source.where, remedy=remedy, code=DATA) from None
+        raise
+
+
+def levels_of(experiment: Experiment, source: Source) -> dict[str, Sequence[str]]:
+    """The levels of the columns of text that `regress` predicts from: as declared, else as the data have them; and of
+    targets of text, where the loss is of LABELLED ones.
+
+    Raises UserError (exit 3) for a column with too many, and for labels that the loss does not take.
+    """
+    regress = experiment.regress
+    if regress is None:
+        return {}
+    terms, _ = read_terms(experiment, source.names)
+    loss = experiment.loss.name if experiment.loss else ""
+    targets = regress.target if loss in LABELLED else []
+    features = [column for term in terms for column in term.columns]
+    used = [name for name in dict.fromkeys([*features, *targets]) if name in source.names]
+    texts = [name for name in used if source.kind(name) == "text" and name not in regress.levels]
+    met = source.levels(texts, regress.max_levels) if texts else {}
+    levels: dict[str, Sequence[str]] = {
+        name: regress.levels.get(name) or met[name] for name in used if name in regress.levels or name in met
+    }
+    for name in targets:
+        if name in levels:
+            require_labels(loss, levels[name], name, source.where)
+    return levels
+
+
+def _classes(experiment: Experiment, source: Source, levels: Mapping[str, Sequence[str]]) -> Classes:
+    """The classes of the target of `softmax`: its texts, else its numbers. Raises UserError as `classes_of`."""
+    assert experiment.regress is not None
+    (target,) = experiment.regress.target
+    if target in levels:
+        return Classes.of_texts(levels[target])
+    missing = experiment.data.missing if experiment.data else "error"
+    advice = {target: FILLED} if missing == "mean" else {}
+    return classes_of(source, target, Reading(gaps=[target] if missing == "drop" else (), advice=advice))
+
+
+def experiment_source(
+    experiment: Experiment, *, frame: object | None = None, stdin: BinaryIO | None = None
+) -> Source | None:
+    """The experiment's data, opened; None where it has none. A `frame` stands in for it."""
+    spec = experiment.data
+    if frame is not None:
+        return open_source(frame=frame, where="data", nulls=(spec.null_values if spec else None) or ())
+    if spec is None or (spec.path is None and spec.columns is None):
+        return None
+    return _open(experiment, spec, spec.path, spec.columns, stdin)
+
+
+def rows_to_predict(experiment: Experiment, data: Data, stdin: BinaryIO | None = None) -> PredictedRows:
+    """The rows that the experiment wants predicted. Raises UserError (exit 3) for a file that is wrong."""
+    wanted = experiment.predict
+    if wanted is None:
+        return PredictedRows({}, 0, {})
+    if wanted.data:
+        return data.own_rows()
+    if wanted.path is not None:
+        return data.prepared(_open(experiment, experiment.data or DataSpec(), wanted.path, None, stdin))
+    return data.points(wanted.points or [])
+
+
+def _where(experiment: Experiment, path: str | None) -> str:
+    """What messages call the data."""
+    if path is None:
+        return "data.columns"
+    return "stdin" if path == STDIN else os.path.normpath(experiment.locate(path))
+
+
+def _open(
+    experiment: Experiment,
+    spec: DataSpec,
+    path: str | None,
+    columns: Mapping[str, Sequence[float]] | None,
+    stdin: BinaryIO | None,
+) -> Source:
+    return open_source(
+        path=None if path is None else experiment.locate(path),
+        columns=columns,
+        delimiter=spec.delimiter,
+        header=spec.header,
+        comment=spec.comment,
+        nulls=spec.null_values or (),
+        stdin=stdin,
+        where=_where(experiment, path),
+    )
