@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import IO, Any
 
 import numpy as np
 
 from gdtrain.engines.loop import Watch
 from gdtrain.engines.stability import lr_limit
+from gdtrain.errors import UserError
 from gdtrain.experiment.optimizers import LR
-from gdtrain.experiment.schema import Experiment
-from gdtrain.experiment.sweep import Sweep
+from gdtrain.experiment.overrides import AxisFlag, Override
+from gdtrain.experiment.schema import STDIN, Experiment
+from gdtrain.experiment.sweep import Sweep, load_sweep
 from gdtrain.experiment.trials import Trials
 from gdtrain.insight import steepest
 from gdtrain.plan import FULL_HISTORY, Plan, make_plan
@@ -23,9 +27,37 @@ from gdtrain.sweeping import Request, sweep
 from gdtrain.tables import Tables
 from gdtrain.train import threads
 
+_FLAG = "--lr-find"
 _BELOW, _ABOVE, _STEPS = 1e-3, 10.0, 41  # the grid around a limit; a step is a quarter
 _AROUND, _WIDE_STEPS = 1e3, 37  # and around an optimizer's own default, where there is no limit
 NEAR = 1e-3  # of the way from the start to the best loss: near enough
+
+
+def search(
+    source: str | Mapping[str, Any],
+    overrides: Sequence[Override],
+    flags: Sequence[AxisFlag],
+    tables: Tables,
+    *,
+    stdin: IO[str] | None = None,
+) -> tuple[Sweep, float | None]:
+    """The sweep over the grid, and the limit of stability where it is known; arguments as for `load_sweep`.
+
+    Raises UserError where another key is swept, and where experiment and data do not fit.
+    """
+    text = stdin.read() if source == STDIN and stdin is not None else None
+
+    def again() -> IO[str] | None:
+        return stdin if text is None else io.StringIO(text)
+
+    plain = [*overrides, *(flag.plain for flag in flags if flag.plain is not None)]
+    some_lr = load_sweep(source, [*plain, Override("train.lr", 1.0, _FLAG)], stdin=again())
+    swept = [flag.key for flag in flags if flag.plain is None or flag.key == "train.lr"] + some_lr.axes
+    if swept:
+        remedy = "leave it out" if swept[0] == "train.lr" else "give it one value"
+        raise UserError(f"{swept[0]} is swept too", where=_FLAG, remedy=remedy)
+    rates, limit = learning_rates(some_lr.experiment, tables)
+    return load_sweep(source, plain, [AxisFlag.of_values("train.lr", rates, _FLAG)], stdin=again()), limit
 
 
 def learning_rates(experiment: Experiment, tables: Tables) -> tuple[list[float], float | None]:
@@ -43,7 +75,6 @@ def learning_rates(experiment: Experiment, tables: Tables) -> tuple[list[float],
     if limit is not None:
         return np.geomspace(_BELOW * limit, _ABOVE * limit, _STEPS).tolist(), limit
     usual = LR.get(experiment.train.optimizer.name, 1e-2)
-    usual = usual if isinstance(usual, float) else 1e-2
     return np.geomspace(usual / _AROUND, usual * _AROUND, _WIDE_STEPS).tolist(), None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import io
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,11 +13,11 @@ from gdtrain.cli.messages import say
 from gdtrain.cli.options import Common, check_format
 from gdtrain.cli.rerun import alone
 from gdtrain.cli.watched import Watched
-from gdtrain.errors import UserError, printable
+from gdtrain.errors import printable
 from gdtrain.expectations import Expectation, check, parse_expectation
 from gdtrain.experiment.overrides import AxisFlag, Override
-from gdtrain.experiment.schema import STDIN, Experiment
-from gdtrain.experiment.sweep import Sweep, load_sweep
+from gdtrain.experiment.schema import Experiment
+from gdtrain.experiment.sweep import Sweep
 from gdtrain.report.parts import Outcome
 from gdtrain.report.render import pieces
 from gdtrain.results import Result, SweepResult, Trial
@@ -101,21 +100,12 @@ class Output:
         request: Mapping[str, Any],
     ) -> int:
         """Look for a learning rate and show where descent is fastest. Returns the exit code."""
-        from gdtrain.finder import find_lr, learning_rates
+        from gdtrain.finder import find_lr, search
         from gdtrain.sweeping import Request
 
-        plain = [*overrides, *(flag.plain for flag in flags if flag.plain is not None)]
-        given = sys.stdin if source != STDIN else io.StringIO(sys.stdin.read())
-        some_lr = load_sweep(source, [*plain, Override("train.lr", 1.0, "--lr-find")], stdin=given)
-        swept = [flag.key for flag in flags if flag.plain is None or flag.key == "train.lr"] + some_lr.axes
-        if swept:
-            remedy = "leave it out" if swept[0] == "train.lr" else "give it one value"
-            raise UserError(f"{swept[0]} is swept too", where="--lr-find", remedy=remedy)
         tables = _tables()
         _collect()
-        rates, limit = learning_rates(some_lr.experiment, tables)
-        given.seek(0) if given is not sys.stdin else None
-        spec = load_sweep(source, plain, [AxisFlag.of_values("train.lr", rates, "--lr-find")], stdin=given)
+        spec, limit = search(source, overrides, flags, tables, stdin=sys.stdin)
         if self.options.print_config:
             return self.print_configs([spec.declared])
         with Watched(len(spec.points), quiet=self.options.quiet, unit="trials") as watch:
