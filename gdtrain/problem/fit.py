@@ -5,7 +5,7 @@ Shapes: P trained parameters, Q reported ones, N rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 
 import torch
@@ -58,6 +58,10 @@ def build_fit(experiment: Experiment, data: Data) -> Problem:
     def target(columns: Columns) -> Tensor:
         return evaluate(left, columns).expand(max(map(len, columns.values())))
 
+    def reread() -> Iterator[DataLoss]:
+        for block in data.blocks():
+            yield _on_rows(right, parameters, tensors(block, like), target, loss, data)
+
     def predict(values_Q: Tensor, columns: Columns, rows: int) -> Tensor:
         eta = evaluate(right, {**columns, **by_name(parameters.names, values_Q)}).expand(rows)
         return loss.inverse(eta if data.offset is None else eta + columns[data.offset])
@@ -84,6 +88,7 @@ def build_fit(experiment: Experiment, data: Data) -> Problem:
         predict=predict,
         loss=loss,
         squares=spread.squares([quadratic]) if quadratic and gathered else None,
+        reread=reread if gathered else None,
         loss_scale=quadratic.size if quadratic else loss_scale(target(columns), loss, weight_of(columns, data)),
     )
 
@@ -99,7 +104,7 @@ def _gather(sides: tuple[Node, Node], parameters: Parameters, data: Data, loss: 
         weight_N = None if weight_N is None else weight_N.cpu()
         compressor.add(rows_of(columns, rows).cpu(), weight_N)
         spread.add(evaluate(left, columns).expand(1, rows).cpu(), weight_N)
-    return Quadratic.of(compressor.result(), loss_factor(loss, spread.size), data.rows)
+    return Quadratic.of(compressor.result(), loss_factor(loss, spread.tally.size), data.rows)
 
 
 def _on_rows(

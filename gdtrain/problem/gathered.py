@@ -22,6 +22,7 @@ from gdtrain.problem.parameters import Parameters, Scaling
 from gdtrain.problem.problem import loss_factor
 from gdtrain.problem.quadratic import Quadratic
 from gdtrain.problem.squares import Spread
+from gdtrain.problem.tally import Tally
 
 
 @dataclass(frozen=True)
@@ -73,16 +74,15 @@ class Gathered:
     """The rows of a table, gathered.
 
     triangle_MW  (M, 1 + F + T) of [1 X Y], every row as often as it counts
-    rows, count  how many there are, and how many they count for
-    counted      how many of them count at all
+    rows         how many there are
+    tally        how many of them count, and for what
     about_T      sum of squares of each target about its mean, or about 0 without an intercept
     least_F, largest_F  of each feature, where they were asked for
     """
 
     triangle_MW: Tensor
     rows: int
-    count: float
-    counted: int
+    tally: Tally
     about_T: Tensor
     least_F: Tensor
     largest_F: Tensor
@@ -92,7 +92,7 @@ def gather(layout: Layout, data: Data, *, bounded: bool) -> Gathered:
     """The ones come first: the first row of the triangle then holds the means alone. Targets are less their offset."""
     compressor = Compressor(1 + len(layout.features) + len(layout.targets))
     spread = Spread()  # what offsets are taken from is no longer in the triangle
-    count, counted, first = 0.0, 0, 1 + len(layout.features)
+    tally, first = Tally(), 1 + len(layout.features)
     least_F, largest_F = np.full(len(layout.features), np.inf), np.full(len(layout.features), -np.inf)
     for block in data.blocks():
         weight_N = None if data.weight is None else torch.from_numpy(np.array(block[data.weight]))
@@ -104,8 +104,7 @@ def gather(layout: Layout, data: Data, *, bounded: bool) -> Gathered:
             counted_FN = rows_WN[1:first, slice(None) if weight_N is None else weight_N > 0]
             least_F = np.minimum(least_F, counted_FN.min(1, initial=np.inf))
             largest_F = np.maximum(largest_F, counted_FN.max(1, initial=-np.inf))
-        count += rows_WN.shape[1] if weight_N is None else float(weight_N.sum())
-        counted += rows_WN.shape[1] if weight_N is None else int((weight_N > 0).sum())
+        tally.add(rows_WN.shape[1], weight_N)
         compressor.add(torch.from_numpy(rows_WN).mT, weight_N)
     bounds = torch.from_numpy(least_F), torch.from_numpy(largest_F)
     triangle_MW = compressor.result()
@@ -113,7 +112,7 @@ def gather(layout: Layout, data: Data, *, bounded: bool) -> Gathered:
         about_T = triangle_MW[1 if layout.intercept else 0 :, first:].square().sum(0)
     else:
         about_T = spread.about_mean if layout.intercept else spread.about_zero
-    return Gathered(triangle_MW, data.rows, count, counted, about_T, *bounds)
+    return Gathered(triangle_MW, data.rows, tally, about_T, *bounds)
 
 
 def _side_by_side(block: Arrays, names: Sequence[str]) -> np.ndarray:
@@ -150,7 +149,7 @@ def moments_of(gathered: Gathered, x_MF: Tensor, *, centre: bool) -> tuple[Tenso
     spread_F = _lengths(x_MF[1:]) if centre else size_F
     constant = spread_F <= 8 * torch.finfo(x_MF.dtype).eps * size_F
     mean_F = x_MF[0] / gathered.triangle_MW[0, 0] if centre else torch.zeros_like(size_F)
-    return mean_F, torch.where(constant, torch.ones_like(size_F), spread_F / gathered.count**0.5)
+    return mean_F, torch.where(constant, torch.ones_like(size_F), spread_F / gathered.tally.size**0.5)
 
 
 def range_of(least_F: Tensor, largest_F: Tensor, *, centre: bool) -> tuple[Tensor, Tensor]:
@@ -175,7 +174,7 @@ def quadratics_of(
     """The loss of each target over its own parameters; what is fixed joins the constant."""
     weights_TD = parameters.scaled(parameters.start_Q).double().view(len(layout.targets), layout.width)
     free = set(parameters.free)
-    factor = loss_factor(loss, gathered.count * len(layout.targets))
+    factor = loss_factor(loss, gathered.tally.size * len(layout.targets))
     found = []
     for t in range(len(layout.targets)):
         trained = [d for d in range(layout.width) if t * layout.width + d in free]

@@ -88,8 +88,8 @@ def _of_squares(problem: Problem, theta_P: Tensor) -> Metrics:
         name: explained(
             residual_T[t],
             float(squares.about_T[t]),
-            squares.size,
-            rows=squares.rows,
+            squares.tally.size,
+            rows=squares.tally.rows,
             parameters=squares.quadratics[t].R_MP.shape[1],
             centred=problem.centred,
         )

@@ -138,6 +138,15 @@ class DataLoss:
                 jacobian = jacobian * weight_N.sqrt().repeat(len(jacobian) // len(weight_N))[:, None]
             yield jacobian
 
+    def parts(self, most: int) -> Iterator[Block]:
+        """The same, at most so many rows at once where they can be picked."""
+        if self._pick is None:
+            yield from self.blocks()
+            return
+        rows = sum(block.target.shape[1] for block in self.blocks())
+        for first in range(0, rows, most):
+            yield self._pick(slice(first, min(first + most, rows)))
+
     def blocks(self) -> Sequence[Block]:
         """All of the rows, in one order."""
         return self._cut(1)

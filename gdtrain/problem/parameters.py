@@ -87,6 +87,16 @@ class Parameters:
                 values[..., s.intercept] -= (values[..., s.weights] * s.mean_F).sum(-1)
         return values
 
+    def moved(self, step: Tensor) -> Tensor:
+        """A step of theta (..., P) as that of the values (..., Q), in the units of the data; 0 for fixed ones."""
+        moved = step.new_zeros(*step.shape[:-1], len(self.names))
+        moved[..., self.free] = step
+        for s in self.scalings:
+            moved[..., s.weights] = moved[..., s.weights] / s.sd_F.to(step)
+            if s.intercept is not None:
+                moved[..., s.intercept] -= (moved[..., s.weights] * s.mean_F.to(step)).sum(-1)
+        return moved
+
     def gradient(self, gradient: Tensor) -> Tensor:
         """The loss's gradient in theta (..., P) as its gradient in the values (..., Q), 0 for fixed ones."""
         trained = gradient.new_zeros(*gradient.shape[:-1], len(self.names))

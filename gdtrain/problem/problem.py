@@ -5,7 +5,7 @@ Shapes: P trained parameters, Q reported ones, N rows, T targets.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,7 +18,7 @@ from gdtrain.formula import names as formula_names
 from gdtrain.formula.evaluate import blame, evaluate
 from gdtrain.losses import Loss, total
 from gdtrain.losses import build as build_loss
-from gdtrain.problem.objective import Objective
+from gdtrain.problem.objective import DataLoss, Objective
 from gdtrain.problem.parameters import Parameters
 from gdtrain.problem.quadratic import Quadratic
 from gdtrain.problem.squares import Squares
@@ -47,6 +47,7 @@ class Problem:
     classes     names of the K classes of the target, where a loss tells classes apart
     labels      texts that the numbers of a target stand for, of targets that are text
     squares     of residuals and targets, where the rows were gathered
+    reread      the loss on the data's own rows, a block of the table at a time, where the objective gathered them
     centred     whether R2 is held against the targets' mean; else, where no constant is trained, against 0
     loss_scale  the loss of predicting 0 everywhere, of a residual its square: what a rounding error is held against;
                 0 without data
@@ -71,8 +72,16 @@ class Problem:
     classes: list[str] = field(default_factory=list)
     labels: Mapping[str, Sequence[str]] = field(default_factory=dict)
     squares: Squares | None = None
+    reread: Callable[[], Iterator[DataLoss]] | None = None
     centred: bool = True
     loss_scale: float = 0.0
+
+    def losses(self) -> Iterator[DataLoss]:
+        """The loss on the rows of the data, in one piece or in several; nothing where it has none."""
+        if self.reread is not None:
+            yield from self.reread()
+        elif isinstance(self.objective, DataLoss):
+            yield self.objective
 
     def named(self, values_Q: Tensor) -> Columns:
         """What every name in the trees stands for: columns (N,), parameters (1,)."""

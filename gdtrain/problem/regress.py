@@ -6,7 +6,7 @@ M <= N gathered rows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 
 import torch
@@ -45,7 +45,7 @@ def build_regress(experiment: Experiment, data: Data) -> Problem:
             parameters = build_parameters(experiment, data.names.parameters, scalings=scalings, like=like)
             each = quadratics_of(design_MD, gathered_rows, parameters, layout, loss)
             quadratic = each[0] if len(each) == 1 else side_by_side(each)
-            squares = Squares(each, gathered_rows.about_T, gathered_rows.count, gathered_rows.counted)
+            squares = Squares(each, gathered_rows.about_T, gathered_rows.tally)
         else:
             reason = "the rows are too large to gather"
     gathered = quadratic is not None and experiment.train.engine != "loop"
@@ -57,6 +57,11 @@ def build_regress(experiment: Experiment, data: Data) -> Problem:
     def target(columns: Columns) -> Tensor:
         y = [columns[name] for name in layout.targets]
         return y[0] if len(y) == 1 else torch.stack(y, 1)
+
+    def reread() -> Iterator[DataLoss]:
+        for block in data.blocks():
+            part = tensors(block, like)
+            yield _on_rows(part, target(part), parameters, layout, loss, data)
 
     def predict(values_Q: Tensor, columns: Columns, rows: int) -> Tensor:
         x_ND = _design([columns[name] for name in layout.features], layout.intercept, rows, like)
@@ -90,6 +95,7 @@ def build_regress(experiment: Experiment, data: Data) -> Problem:
         classes=data.classes.names if data.classes else [],
         labels=data.labels,
         squares=squares if gathered else None,
+        reread=reread if gathered else None,
         centred=layout.intercept,
         loss_scale=quadratic.size if quadratic else loss_scale(fitted, loss, weight_of(columns, data), layout.classes),
     )

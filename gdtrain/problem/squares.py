@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from gdtrain.problem.quadratic import Quadratic
+from gdtrain.problem.tally import Tally
 
 
 @dataclass(frozen=True)
@@ -21,13 +22,12 @@ class Squares:
     quadratics  the loss of each target over its own parameters, which stand in theta one target after another
     about_T     of the targets, offsets and all, about their mean, or about 0 where the predictor has no constant to
                 take it up
-    size        what the rows count for, and `rows` how many of them count at all
+    tally       of the rows
     """
 
     quadratics: Sequence[Quadratic]
     about_T: Tensor
-    size: float
-    rows: int
+    tally: Tally
 
     def residual(self, theta_P: Tensor) -> Tensor:
         """Of the residuals, (T,)."""
@@ -43,26 +43,27 @@ def _sum(quadratic: Quadratic, theta_P: Tensor) -> Tensor:
 class Spread:
     """Sums of squares of numbers about their means, block by block (Chan, Golub and LeVeque 1979).
 
-    size  what the rows count for, and `rows` how many of them count at all
+    tally  of the rows
     """
 
     def __init__(self) -> None:
-        self.size, self.rows = 0.0, 0
+        self.tally = Tally()
         self._mean_T, self._about_T = torch.zeros(1, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)
 
     def add(self, block_TN: Tensor, weight_N: Tensor | None = None) -> None:
         """Take in the numbers of some rows, each counted `weight_N` times, once unless given."""
         block_TN = block_TN.double()
+        before = self.tally.size
+        self.tally.add(block_TN.shape[1], weight_N)
         weight_N = block_TN.new_ones(block_TN.shape[1]) if weight_N is None else weight_N.double()
         size = float(weight_N.sum())
         if size == 0:
             return
         mean_T = block_TN @ weight_N / size
         about_T = (block_TN - mean_T[:, None]).square() @ weight_N
-        apart_T, whole = mean_T - self._mean_T, self.size + size
-        self._about_T = self._about_T + about_T + apart_T * apart_T * (self.size / whole) * size
+        apart_T, whole = mean_T - self._mean_T, before + size
+        self._about_T = self._about_T + about_T + apart_T * apart_T * (before / whole) * size
         self._mean_T = self._mean_T + apart_T * (size / whole)
-        self.size, self.rows = whole, self.rows + int((weight_N > 0).sum())
 
     @property
     def about_mean(self) -> Tensor:
@@ -72,8 +73,8 @@ class Spread:
     @property
     def about_zero(self) -> Tensor:
         """(T,)"""
-        return self._about_T + self.size * self._mean_T.square()
+        return self._about_T + self.tally.size * self._mean_T.square()
 
     def squares(self, quadratics: Sequence[Quadratic]) -> Squares:
         """With the residuals' sums, of predictors that take up the mean."""
-        return Squares(quadratics, self.about_mean, self.size, self.rows)
+        return Squares(quadratics, self.about_mean, self.tally)
