@@ -9,11 +9,11 @@ from typing import Any
 from gdtrain.errors import UserError
 from gdtrain.experiment.load import load
 from gdtrain.experiment.overrides import AxisFlag, Override
-from gdtrain.experiment.shorthands import KEYS
+from gdtrain.experiment.shorthands import ALONE, KEYS
 from gdtrain.results import Result, SweepResult
 
 # Keywords that are shorthand for one key of the experiment; every other is a dotted key itself.
-SHORT = {**KEYS, "scale": "data.scale"}
+SHORT = {**KEYS, **ALONE, "scale": "data.scale"}
 
 Source = str | Path | Mapping[str, Any]
 

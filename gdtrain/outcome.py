@@ -21,11 +21,13 @@ from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.trials import Trials
 from gdtrain.insight import Curvature, curvature_of, hints, sentences, steepest
 from gdtrain.plan import Plan
+from gdtrain.polish import polished
 from gdtrain.problem.data import Data, PredictedRows
 from gdtrain.problem.measured import metrics_at
 from gdtrain.problem.problem import Problem, tensors
 from gdtrain.results import Equation, History, Parameter, Prediction, Result, Verdict
 from gdtrain.survivors import surviving_lr
+from gdtrain.uncertainty import Fitted, uncertainty_of
 from gdtrain.verdict import Detail, Trial, judge
 
 SHOWN_WEIGHTS = 8  # that a sentence lists
@@ -43,14 +45,32 @@ class Batch:
     ) -> None:
         self.trials, self.data, self.plan, self.rows = trials, data, plan, rows
         recorded, parameters = descent.recorded, plan.problem.parameters
-        self.reads = descent.reads
+        self.descended = descent.reads
+        self.polished = self._polish()
+        self.reads = {
+            epochs: [self.polished.get((s, epochs), [end])[-1] for s, end in enumerate(ends)]
+            for epochs, ends in descent.reads.items()
+        }
         self.epochs_K = np.array(recorded.epochs)
         self.loss_KS, self.theta_KSP = recorded.loss_CS, recorded.theta_CSP
         self.gradient_KSP = recorded.gradient_CSP if gradients else None
         self.values_SQ = {
             epochs: _array(parameters.values(torch.stack([end.theta_P for end in ends])))
-            for epochs, ends in descent.reads.items()
+            for epochs, ends in self.reads.items()
         }
+
+    def _polish(self) -> dict[tuple[int, int], list[End]]:
+        """The steps that were taken after each trial's last epoch, by its number and that epoch, where there are any."""
+        experiment = self.trials.experiment
+        if not experiment.train.polish:
+            return {}
+        options = experiment.loss.options if experiment.loss else {}
+        steps = {
+            (s, epochs): polished(self.plan.trial(s, epochs), end, options)
+            for epochs, ends in self.descended.items()
+            for s, end in enumerate(ends)
+        }
+        return {key: states for key, states in steps.items() if states}
 
     def outcome(self, s: int, epochs: int | None = None) -> Outcome:
         """What trial `s` came to where `epochs` is its last, by default the plan's."""
@@ -100,6 +120,11 @@ class Outcome:
         return self.batch.reads[self.epochs][self.s]
 
     @property
+    def polished(self) -> list[End]:
+        """The steps after the last epoch."""
+        return self.batch.polished.get((self.s, self.epochs), [])
+
+    @property
     def status(self) -> str:
         return self.batch.judged[self.s, self.epochs][0]
 
@@ -126,14 +151,14 @@ class Outcome:
             name=experiment.name,
             kind=experiment.kind,
             statement=statement(experiment, problem),
-            verdict=Verdict(status, end.epoch, detail()),
+            verdict=Verdict(status, end.epoch, detail() + self._how_polished()),
             epochs=end.epoch,
             loss={"name": problem.loss_name, "initial": end.first_loss, "final": end.loss},
             objective=None if plan.penalty is None else _objective(end),
             parameters=_parameters(problem, history, end, curvature),
             engine=vars(plan.engine),
             recorded=history,
-            train=_training(experiment, plan, end),
+            train=_training(experiment, plan, end) | ({"polished": len(self.polished)} if self.polished else {}),
             data=batch.data.document,
             seed=experiment.train.seed,
             dtype=experiment.train.dtype,
@@ -148,20 +173,30 @@ class Outcome:
             insights=[] if curvature is None else sentences(curvature, names, SHOWN_WEIGHTS),
             every=plan.every,
             thinned=plan.stride > 1 and plan.every is None,
+            uncertain=lambda: uncertainty_of(
+                Fitted(plan, experiment, end.theta_P, end.loss, status, experiment.train.polish)
+            ),
         )
 
+    def _how_polished(self) -> str:
+        steps = len(self.polished)
+        if not steps:
+            return ""
+        return f"; polished by {steps} step{'s' * (steps > 1)} after epoch {self.end.epoch - steps:,}"
+
     def _history(self) -> History:
-        """The recorded epochs before the trial's end, then its end, in the units of the data."""
-        batch, end, parameters = self.batch, self.end, self.batch.plan.problem.parameters
-        before = slice(int(np.searchsorted(batch.epochs_K, end.epoch)))
-        theta_KP = torch.cat([batch.theta_KSP[before, self.s], end.theta_P[None]])
+        """The recorded epochs before the trial's end, then its end, polished or not, in the units of the data."""
+        batch, parameters = self.batch, self.batch.plan.problem.parameters
+        last = [batch.descended[self.epochs][self.s], *self.polished]
+        before = slice(int(np.searchsorted(batch.epochs_K, last[0].epoch)))
+        theta_KP = torch.cat([batch.theta_KSP[before, self.s], *(end.theta_P[None] for end in last)])
         gradient_KQ = None
         if batch.gradient_KSP is not None:
-            gradient_KP = torch.cat([batch.gradient_KSP[before, self.s], end.gradient_P[None]])
+            gradient_KP = torch.cat([batch.gradient_KSP[before, self.s], *(end.gradient_P[None] for end in last)])
             gradient_KQ = _array(parameters.gradient(gradient_KP))
         return History(
-            epochs_K=np.append(batch.epochs_K[before], end.epoch),
-            loss_K=np.append(_array(batch.loss_KS[before, self.s]), end.loss),
+            epochs_K=np.append(batch.epochs_K[before], [end.epoch for end in last]),
+            loss_K=np.append(_array(batch.loss_KS[before, self.s]), [end.loss for end in last]),
             values_KQ=_array(parameters.values(theta_KP)),
             gradient_KQ=gradient_KQ,
         )

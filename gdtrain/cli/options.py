@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 from gdtrain.errors import UserError, did_you_mean
-from gdtrain.experiment.shorthands import KEYS
+from gdtrain.experiment.shorthands import ALONE, KEYS
 
 if TYPE_CHECKING:
     # With pydantic behind it, which --help need not wait for.
@@ -82,6 +82,14 @@ class Options(Common):
     engine: Annotated[str | None, _key("engine", "auto, exact or loop.", "NAME")] = None
     dtype: Annotated[str | None, _key("dtype", "float64 or float32.", "NAME")] = None
     device: Annotated[str | None, _key("device", "cpu, cuda, mps, ...", "NAME")] = None
+    level: Annotated[
+        str | None, _key("level", "Share of the intervals that hold the truth (0.95).", "SHARE")
+    ] = None
+    robust: Annotated[bool, _training("--robust", "Standard errors from the scatter of each row (sandwich).")] = False
+    bootstrap: Annotated[
+        str | None, _key("bootstrap", "Intervals from N samples of the rows, drawn with replacement.", "N")
+    ] = None
+    polish: Annotated[bool, _training("--polish", "After the last epoch, go to the minimum by Newton's steps.")] = False
     starts: Annotated[
         int | None,
         _training("--starts", "Train from N random starts at once; shows what they found.", metavar="N", min=1),
@@ -94,6 +102,11 @@ class Options(Common):
 
         given = {name: text for name in KEYS if (text := getattr(self, name)) is not None}
         found = [Override.of(KEYS[name], text, f"--{name}") for name, text in given.items()]
+        for name, key in ALONE.items():
+            if isinstance(text := getattr(self, name), str):
+                found.append(Override.of(key, text, f"--{name}"))
+            elif text:
+                found.append(Override(key, True, f"--{name}"))
         return [*found, *start_overrides(self.start), *(Override.setting(text) for text in self.set)]
 
 

@@ -59,9 +59,10 @@ class Output:
                 watch=watch,
                 ready=self._check_get,
             )
+        result.quiet = self.options.quiet
         if experiment.regress and experiment.regress.features == ["*"] and not self.options.quiet:
             data = experiment.data
-            others = {*experiment.regress.target, *((data.sample_weight, data.offset) if data else ())}
+            others = {*experiment.regress.target, *((data.sample_weight, data.sigma, data.offset) if data else ())}
             features = [name for name in result.data["columns"] if name not in others]
             say(printable(f"features: {', '.join(features)}"))
         return self._show(result, result, result.verdict.exit_code)

@@ -16,7 +16,8 @@ _PLAIN = re.compile(r"[\w(./][\w()+*/^=.<>~ -]*")
 # Keys that say nothing where they say this.
 IDLE: Mapping[str, Mapping[str, Any]] = {
     "regress": {"levels": {}, "max_levels": 1000, "unseen": "error"},
-    "data": {"missing": "error"},
+    "data": {"missing": "error", "weight_type": "auto"},
+    "train": {"polish": False},
 }
 
 
@@ -26,7 +27,8 @@ def dump(experiment: Experiment) -> str:
     for section, idle in IDLE.items():
         if section in plain:
             plain[section] = {key: value for key, value in plain[section].items() if idle.get(key, ...) != value}
-    plain["stop"] = experiment.stop.model_dump(exclude_none=True, exclude_defaults=True)
+    for section in ("stop", "uncertainty"):
+        plain[section] = getattr(experiment, section).model_dump(exclude_none=True, exclude_defaults=True)
     lines: list[str] = []
     for key, value in shorten(_without_idle(plain)).items():
         if isinstance(value, dict) and key != "loss":

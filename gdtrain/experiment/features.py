@@ -43,13 +43,15 @@ def offset_column(experiment: Experiment) -> list[str]:
 
 
 def weight_column(experiment: Experiment) -> list[str]:
-    """The column of the rows' weights, where there is one."""
-    return [experiment.data.sample_weight] if experiment.data and experiment.data.sample_weight else []
+    """The column of the rows' weights, or of the standard errors that they follow from, where there is one."""
+    data = experiment.data
+    return [name for name in (data.sample_weight, data.sigma) if name] if data else []
 
 
 def row_columns(experiment: Experiment, columns: Columns) -> Iterator[Mistake]:
     """A weight or an offset that is no column, or is the target."""
-    for key, named in (("sample_weight", weight_column(experiment)), ("offset", offset_column(experiment))):
+    weight = "sigma" if experiment.data and experiment.data.sigma else "sample_weight"
+    for key, named in ((weight, weight_column(experiment)), ("offset", offset_column(experiment))):
         place = experiment.tree.find("data", key)
         for name in named:
             if columns and name not in columns:

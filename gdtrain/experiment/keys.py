@@ -11,6 +11,7 @@ from gdtrain.experiment.optimizers import Optimizer
 from gdtrain.experiment.parameters import Param, Start
 from gdtrain.experiment.schedules import Clip, Schedule
 from gdtrain.experiment.schema import Data, Experiment, Predict, Regress, Stop, Train
+from gdtrain.experiment.uncertainty import Uncertainty
 
 OPTIMIZER = "train.optimizer"
 SCHEDULE = "train.schedule"
@@ -20,6 +21,7 @@ SECTIONS: Mapping[str, Sequence[str]] = {
     "": list(Experiment.model_fields),
     "train": list(Train.model_fields),
     "stop": list(Stop.model_fields),
+    "uncertainty": list(Uncertainty.model_fields),
     "data": list(Data.model_fields),
     "regress": list(Regress.model_fields),
     "loss": list(Loss.model_fields),
@@ -59,6 +61,10 @@ ALIASES = {
     **dict.fromkeys(("max_norm", "clip_norm", "clipnorm", "clip_grad_norm"), "train.clip.norm"),
     **dict.fromkeys(("clip_value", "clipvalue"), "train.clip.value"),
     **dict.fromkeys(("precision", "float"), "train.dtype"),
+    **dict.fromkeys(("conf_level", "confidence", "confidence_level"), "uncertainty.level"),
+    **dict.fromkeys(("cov_type", "sandwich", "hc1"), "uncertainty.robust"),
+    **dict.fromkeys(("n_boot", "n_bootstrap", "resamples"), "uncertainty.bootstrap"),
+    **dict.fromkeys(("yerr", "sigmas", "absolute_sigma"), "data.sigma"),
     **dict.fromkeys(("tol", "gtol", "tolerance"), "stop.grad_tol"),
     **dict.fromkeys(("ftol", "eps_loss"), "stop.loss_tol"),
     **dict.fromkeys(("n_iter_no_change", "early_stopping"), "stop.patience"),

@@ -11,6 +11,8 @@ from gdtrain.experiment.fields import Model, NonNegative, Positive, broken
 LOSS_OPTIONS = {"delta": "huber", "q": "quantile"}
 # Losses of a target with a predictor that a link joins to it; all others are of residuals.
 LIKELIHOODS = ("logistic", "softmax", "poisson", "gamma")
+SQUARED = ("mse", "half_sse", "sse")
+KINKED = ("mae", "quantile")  # losses with corners for a curvature
 
 
 class Loss(Model):

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from gdtrain.experiment.keys import AXIS, CLIP, OPTIMIZER, SCHEDULE, SECTIONS
-from gdtrain.experiment.objective import LIKELIHOODS
+from gdtrain.experiment.objective import KINKED, LIKELIHOODS, SQUARED
 from gdtrain.experiment.optimizers import DEFAULTS, USUAL
 from gdtrain.experiment.schedules import OPTIONS as SCHEDULES
 from gdtrain.experiment.schema import KINDS, STDIN
@@ -36,6 +36,11 @@ USELESS = {
     ("minimize", "penalty"): (
         "minimize takes no penalty: the expression itself is descended",
         "write it into the expression: ... + 0.05*w^2",
+    ),
+    ("solve", "uncertainty"): ("solve has no data, and its roots no standard errors", "leave uncertainty out"),
+    ("minimize", "uncertainty"): (
+        "minimize has no residuals to tell standard errors by",
+        "leave uncertainty out, or write it as fit",
     ),
     ("minimize", "loss"): ("minimize has no loss: the expression itself is descended", "leave loss out"),
 }
@@ -69,12 +74,13 @@ def check(tree: Node, *, framed: bool = False) -> Iterator[Mistake]:
     scale = tree.get("data", "scale")
     if scale and scale.value in ("standard", "minmax") and kind in ("fit", "minimize"):
         yield Mistake(scale.place, f"{kind} scales no columns", "scale in the formula; only regress takes it")
-    for key in ("sample_weight", "offset"):
+    for key in ("sample_weight", "sigma", "offset"):
         if (column := tree.get("data", key)) and kind == "minimize":
             yield Mistake(
                 column.place, f"minimize has no {key}: the expression itself is descended", f"leave {key} out"
             )
     yield from _loss(tree, kind)
+    yield from _likelihood(tree)
     yield from _options(tree)
     yield from _kinks(tree)
     yield from _batches(tree, kind)
@@ -121,6 +127,20 @@ def _loss(tree: Node, kind: str) -> Iterator[Mistake]:
     targets = tree.get("regress", "target")
     if loss.value == "softmax" and targets and isinstance(targets.value, list) and len(targets.value) > 1:
         yield Mistake(targets.place, "softmax takes one target", "name the column that holds the classes")
+
+
+def _likelihood(tree: Node) -> Iterator[Mistake]:
+    """Known standard errors beside a loss that is no sum of squares, and last steps that need derivatives."""
+    named, sigma, polish = tree.get("loss", "name"), tree.get("data", "sigma"), tree.get("train", "polish")
+    if sigma and named and named.value not in (*SQUARED, None):
+        what = f"sigma goes with squares, and {named.value} is not a squared loss"
+        yield Mistake(sigma.place, what, "leave loss out, or write sample_weight")
+    if not polish or polish.value is not True:
+        return
+    if named and named.value in KINKED:
+        yield Mistake(polish.place, f"{named.value} has kinks, where Newton's steps lead nowhere", "leave polish out")
+    if (l1 := tree.get("penalty", "l1")) and isinstance(l1.value, int | float) and l1.value > 0:
+        yield Mistake(polish.place, "Newton's steps would step over the kinks of l1", "leave polish out; l2 goes with it")
 
 
 def _options(tree: Node) -> Iterator[Mistake]:

@@ -24,6 +24,7 @@ from gdtrain.experiment.optimizers import USUAL, Optimizer
 from gdtrain.experiment.parameters import Param
 from gdtrain.experiment.schedules import Clip, Schedule
 from gdtrain.experiment.tree import Node, from_plain
+from gdtrain.experiment.uncertainty import Uncertainty
 
 Kind = Literal["solve", "fit", "regress", "minimize"]
 KINDS: tuple[Kind, ...] = ("solve", "fit", "regress", "minimize")
@@ -113,10 +114,20 @@ class Data(Model):
     sample_weight: Text | None = Field(
         None, description="column of how often each row counts, 0 or more; fractions are fine"
     )
+    weight_type: Literal["auto", "frequency", "analytic"] = Field(
+        "auto",
+        description="what weights say to standard errors: frequency, a row stands for as many; analytic, it scatters "
+        "less by their root; auto: frequency where all are whole numbers",
+    )
+    sigma: Text | None = Field(
+        None, description="column of the known standard error of each row's target: its weight is 1/sigma^2"
+    )
     offset: Text | None = Field(None, description="column that is added to each prediction, with no weight to train")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        if self.sigma is not None and self.sample_weight is not None:
+            raise broken("sample_weight and sigma exclude each other", "sigma weighs rows by 1/sigma^2", "sigma")
         if self.columns is None:
             return self
         for key in ("delimiter", "header", "comment", "null_values"):
@@ -150,6 +161,7 @@ class Train(Model):
         description="how epochs are computed: exact in closed form, loop one by one; auto: exact where it can be",
     )
     dtype: Literal["float64", "float32"] = Field("float64", description="precision of all numbers")
+    polish: bool = Field(False, description="after the last epoch, go to the minimum nearby by Newton's steps")
     device: Annotated[str, Field(pattern=r"^(cpu|cuda|mps|xpu)(:\d{1,3})?$")] = Field(
         "cpu", description="cpu, cuda, cuda:1, mps, ..."
     )
@@ -210,6 +222,7 @@ class Experiment(Model):
     penalty: Penalty | None = Field(None, description="{l1: 0.01, l2: 0.1}: pulls weights to 0; intercepts are free")
     train: Train = Field(Train(), description="how the loss is descended")
     stop: Stop = Field(Stop(), description="what ends a run early")
+    uncertainty: Uncertainty = Field(Uncertainty(), description="how standard errors and intervals are told")
     predict: Predict | None = Field(None, description="a list of {column: number}; data; or a file")
     sweep: Axes | None = Field(None, description="the trials of gdtrain sweep: dotted key: values, for some keys")
 
@@ -225,6 +238,16 @@ class Experiment(Model):
     def chosen(self) -> tuple[str, ...]:
         """Dotted keys that were chosen for the user, such as `train.lr`."""
         return self._chosen
+
+    @property
+    def level(self) -> float:
+        """Of intervals."""
+        return self.uncertainty.level
+
+    @property
+    def robust(self) -> bool:
+        """Whether standard errors are the sandwich's."""
+        return self.uncertainty.robust
 
     @property
     def folder(self) -> Path:

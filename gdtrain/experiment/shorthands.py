@@ -10,3 +10,10 @@ KEYS = {
     "dtype": "train.dtype",
     "device": "train.device",
 }
+# Those of an experiment alone, which a sweep has no flags for.
+ALONE = {
+    "level": "uncertainty.level",
+    "robust": "uncertainty.robust",
+    "bootstrap": "uncertainty.bootstrap",
+    "polish": "train.polish",
+}

@@ -12,12 +12,12 @@ from torch import Tensor
 
 from gdtrain.experiment.formulas import sides
 from gdtrain.experiment.names import Names
+from gdtrain.experiment.objective import SQUARED
 from gdtrain.experiment.schema import Experiment
 from gdtrain.formula import Node, Op, degree
 from gdtrain.formula.tape import Tape
 from gdtrain.problem.parameters import Parameters
 
-SQUARED = {"mse", "half_sse", "sse"}
 WIDEST = 4096  # parameters: the triangle of so many takes 134 MB
 _WIDE = 64  # so few are always worth gathering, however few the epochs
 _EPOCHS_WORTH = 8  # parameters for each epoch from which walking the rows is cheaper

@@ -40,14 +40,18 @@ def falls_away(objective: Objective, theta_1P: Tensor) -> bool:
 
     False where there are too many parameters to form it.
     """
-    if theta_1P.shape[1] > _DENSE:
+    hessian_PP = hessian_of(objective, theta_1P) if theta_1P.shape[1] <= _DENSE else None
+    if hessian_PP is None:
         return False
+    eigenvalues_P = torch.linalg.eigvalsh(hessian_PP)
+    return bool(eigenvalues_P[0] < -1e-6 * eigenvalues_P.abs().max())
+
+
+def hessian_of(objective: Objective, theta_1P: Tensor) -> Tensor | None:
+    """The Hessian (P, P) at theta; None where it is not finite."""
     identity = torch.eye(theta_1P.shape[1], dtype=theta_1P.dtype, device=theta_1P.device)
     hessian_PP = torch.cat(hessian_products(objective, theta_1P, [e[None] for e in identity]))
-    if not bool(hessian_PP.isfinite().all()):
-        return False
-    eigenvalues_P = torch.linalg.eigvalsh((hessian_PP + hessian_PP.mT) / 2)
-    return bool(eigenvalues_P[0] < -1e-6 * eigenvalues_P.abs().max())
+    return (hessian_PP + hessian_PP.mT) / 2 if bool(hessian_PP.isfinite().all()) else None
 
 
 def _power_iteration(objective: Objective, theta_SP: Tensor) -> Tensor:

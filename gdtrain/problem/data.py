@@ -47,7 +47,10 @@ class Data:
         self.names, self._source, self.classes = names, source, classes
         self.rows = 0
         self.gaps: Gaps | None = None
+        self._sigma = experiment.data.sigma if experiment and experiment.data else None
         self.weight = next(iter(weight_column(experiment)), None) if experiment else None
+        if self._sigma is not None:
+            self.weight = f"1/{self._sigma}^2"
         self.offset = next(iter(offset_column(experiment)), None) if experiment else None
         self._missing = experiment.data.missing if experiment and experiment.data else "error"
         self._targets = experiment.regress.target if experiment and experiment.regress else []
@@ -109,6 +112,8 @@ class Data:
             block = gaps.mend(read) if gaps else read
             if count := len(next(iter(block.values()))):
                 numbers = gaps.numbers if gaps else range(rows + 1, rows + count + 1)
+                if self._sigma is not None:
+                    block = self._weighed(block, numbers)
                 if self.weight is not None:
                     counted += self._counted(block[self.weight], numbers)
                 yield block, self._made(block, numbers), numbers
@@ -209,6 +214,16 @@ class Data:
             raise self._error(what, "a row counts 0 times or more", self.weight)
         return float(weight.sum())
 
+    def _weighed(self, block: Columns, numbers: RowNumbers) -> Columns:
+        """A block with the weights that follow from standard errors. Raises UserError for one that is not above 0."""
+        assert self._sigma is not None and self.weight is not None
+        sigma = block[self._sigma]
+        if not sigma.min() > 0:
+            row = int(np.argmin(sigma > 0))
+            what = f"a standard error is {sigma[row]:.6g} in row {numbers[row]:,}"
+            raise self._error(what, "give each row one above 0", self._sigma)
+        return {**block, self.weight: 1 / np.square(sigma)}
+
     def _error(self, what: str, remedy: str, column: str | None = None) -> UserError:
         where = f"{self.where}, column {column}" if column else self.where
         return UserError(what, where=where, remedy=remedy, code=DATA)
@@ -219,7 +234,7 @@ class Data:
     @property
     def _filled(self) -> list[str]:
         """Columns whose gaps `mean` fills: numbers that predict."""
-        kept = {self.offset, self.weight, *self._targets}
+        kept = {self.offset, self._sigma or self.weight, *self._targets}
         return [name for name in self.names.inputs if name not in self.names.levels and name not in kept]
 
     @property
@@ -237,8 +252,10 @@ class Data:
         filled = self._filled
         if self._source is None or self._missing != "mean" or not filled:
             return {}
-        read = list(dict.fromkeys([*filled, *([self.weight] if self.weight else [])]))
+        read = list(dict.fromkeys([*filled, *filter(None, [self._sigma or self.weight])]))
         blocks = self._source.blocks(read, reading=Reading(gaps=filled))
+        if self._sigma is not None:
+            blocks = (self._weighed(block, range(1, len(block[self._sigma]) + 1)) for block in blocks)
         return means(blocks, filled, self.weight, self._source.where)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from gdtrain.errors import printable
 from gdtrain.report import sections as of_result
 from gdtrain.report import sweep as of_sweep
+from gdtrain.report import uncertainty
 from gdtrain.report.sections import Section
 from gdtrain.results import Result, SweepResult
 
@@ -14,12 +16,15 @@ def sections(outcome: Outcome, width: int | None = None) -> list[Section]:
     """Its tables. Those wider than `width` cells show fewer weights."""
     if isinstance(outcome, SweepResult):
         return of_sweep.sections(outcome, width)
-    return of_result.sections(outcome, width)
+    estimates = uncertainty.table(outcome)
+    return [*of_result.sections(outcome, width), *([] if estimates is None else [estimates])]
 
 
 def summary(outcome: Outcome) -> list[str]:
     """The lines below the tables."""
-    return of_sweep.summary(outcome) if isinstance(outcome, SweepResult) else of_result.summary(outcome)
+    if isinstance(outcome, SweepResult):
+        return of_sweep.summary(outcome)
+    return [*of_result.summary(outcome), *map(printable, uncertainty.lines(outcome))]
 
 
 def status(outcome: Outcome) -> str:

@@ -19,6 +19,7 @@ from gdtrain.results.result import (
 )
 from gdtrain.results.sweep import SWEEP_SCHEMA, SweepResult, as_text
 from gdtrain.results.trial import Trial
+from gdtrain.results.uncertainty import Uncertainty
 
 __all__ = [
     "EXIT_CODES",
@@ -35,6 +36,7 @@ __all__ = [
     "Result",
     "SweepResult",
     "Trial",
+    "Uncertainty",
     "Verdict",
     "as_text",
     "history_names",

@@ -10,7 +10,9 @@ from gdtrain.errors import UserError, did_you_mean
 SHORT_NAMES = ("verdict", "loss", "epochs")
 SCALARS = ("schema", "name", "kind", "statement", "seed", "dtype", "device")
 # Sections of a document that hold numbers.
-SECTIONS = ("verdict", "loss", "objective", "params", "train", "data", "timing", "curvature", "metrics")
+SECTIONS = ("verdict", "loss", "objective", "params", "train", "data", "timing", "curvature", "metrics", "uncertainty")
+# What a document has of the uncertainty of a fit, where that is not refused.
+_ESTIMATES = ("std_error", "t", "p", "interval", "0", "1", "sigma", "dof", "loglik", "aic", "bic")
 _LONG = {"verdict": "verdict.status", "loss": "loss.final", "epochs": "verdict.epoch"}
 
 
@@ -41,9 +43,13 @@ def look_up(outcome: Outcome, name: str) -> float | str:
         return short[name]
     if name in params:
         return params[name]
-    found = _follow(outcome.to_dict(), name)
+    document = outcome.to_dict()
+    found = _follow(document, name)
     if isinstance(found, int | float | str) and not isinstance(found, bool):
         return float(found) if found in ("inf", "-inf", "nan") else found
+    told = document.get("uncertainty", {}).get("refused")
+    if told and name.rpartition(".")[2] in _ESTIMATES:
+        raise UserError(f"there is no {name}: {told}")
     raise no_number(name, [*params])
 
 
@@ -66,6 +72,8 @@ def no_number(name: str, parameters: Iterable[str], where: str = "", known: Sequ
 
 def _follow(document: Any, path: str) -> Any:
     """The value at a dotted path; names that hold dots themselves are found too."""
+    if isinstance(document, list):
+        return document[int(path)] if path.isdecimal() and int(path) < len(document) else None
     if not isinstance(document, dict):
         return None
     if path in document:

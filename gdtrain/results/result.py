@@ -6,12 +6,14 @@ Shapes: K recorded epochs, Q parameters as they are reported (fixed ones include
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from gdtrain.results.uncertainty import Uncertainty
 
 if TYPE_CHECKING:
     import polars
@@ -106,6 +108,8 @@ class Result:
     objective  under a penalty: loss and penalty at the end, and their sum, initial and final
     curvature  the section of the document, and `insights` what it says in words
     metrics    how good the predictions of the training rows are, by name
+    quiet      tables leave out standard errors
+    uncertain  works out `uncertainty`: standard errors and intervals, when they are asked for
     every      the history shows each so many epochs, where that was asked; `thinned`: it holds fewer than were done
     """
 
@@ -134,11 +138,19 @@ class Result:
     every: int | None = None
     thinned: bool = False
     objective: dict[str, float] | None = None
+    quiet: bool = False
+    uncertain: Callable[[], Uncertainty | None] = field(default=lambda: None, compare=False, repr=False)
 
     @property
     def params(self) -> dict[str, float]:
         """Each parameter's final value by name."""
         return {parameter.name: parameter.value for parameter in self.parameters}
+
+    @cached_property
+    def uncertainty(self) -> Uncertainty | None:
+        """How far the parameters can be trusted; None where there are no data."""
+        found, self.uncertain = self.uncertain(), lambda: None  # which lets go of the data
+        return found
 
     @property
     def short(self) -> dict[str, float | str]:
@@ -176,7 +188,7 @@ class Result:
             "epochs": self.epochs,
             "loss": self.loss,
             **({} if self.objective is None else {"objective": self.objective}),
-            "params": {p.name: _parameter(p) for p in self.parameters},
+            "params": {p.name: _parameter(p) | self._estimate(p.name) for p in self.parameters},
             "engine": self.engine,
             "train": self.train,
             "history": [self._row(k) for k in self.shown],
@@ -192,12 +204,18 @@ class Result:
             document["equations"] = [vars(e) | {"residual": e.residual} for e in self.equations]
         if self.metrics:
             document["metrics"] = self.metrics
+        if self.uncertainty is not None:
+            document["uncertainty"] = self.uncertainty.document()
         if self.curvature is not None:
             document["curvature"] = self.curvature
         if self.warnings:
             document["warnings"] = self.warnings
         clean: dict[str, Any] = plain_numbers(document)
         return clean
+
+    def _estimate(self, name: str) -> dict[str, Any]:
+        found = self.uncertainty.estimates.get(name) if self.uncertainty else None
+        return {} if found is None else found.document()
 
     def _row(self, k: int) -> dict[str, Any]:
         names = [parameter.name for parameter in self.parameters]

@@ -1,0 +1,131 @@
+"""The last steps of a descent: from where it ended to the minimum nearby, to the last digits.
+
+A loss that is quadratic has its minimum in closed form. Others take Gauss and Newton's steps on QR, each halved until
+it raises nothing; where these gain too little, or there are no residuals, Newton's own. Each step is an epoch more.
+Weight decay, which is the optimizer's, is left behind: what is brought to its minimum is the loss, with its penalty.
+
+Shapes: P trained parameters.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from gdtrain.engines.states import End, gradient_norm
+from gdtrain.plan import Plan
+from gdtrain.problem.curvature import hessian_of
+from gdtrain.problem.nearby import has_curvature, nearby
+
+_STEPS = 100
+_HALVINGS = 40
+_SETTLED = 1e-15  # a step this small beside the parameters changes no digit
+_SMALL = 1e-6  # from here on a step that is not much smaller than the last is a rounding error
+_GAIN, _NEAR = 0.1, 0.1  # near the minimum a step that is longer than so much of the last gains too little
+_ROUNDING = 1e-13
+
+
+def polished(plan: Plan, end: End, options: Mapping[str, float]) -> list[End]:
+    """The states after each step from the end of a plan of one trial; none where it cannot be left for the better.
+
+    options  of the loss
+    """
+    if end.reason in ("nonfinite", "interrupted") or plan.sparse or not bool(end.theta_P.isfinite().all()):
+        return []
+    states: list[End] = []
+    for theta_P in _path(plan, end, options):
+        states.append(_state(plan, states[-1] if states else end, theta_P))
+    return states
+
+
+def _path(plan: Plan, end: End, options: Mapping[str, float]) -> Iterator[Tensor]:
+    theta_P, loss = end.theta_P.clone(), _loss(plan, end.theta_P)
+    last, newton = math.inf, not has_curvature(plan.problem)
+    for _ in range(_STEPS):
+        step_P = None if newton else _gauss_newton(plan, theta_P, options)
+        newton = newton or step_P is None or _GAIN * last < _size(step_P, theta_P) < _NEAR
+        step_P = _newton(plan, theta_P) if newton else step_P
+        if step_P is None or not bool(step_P.isfinite().all()):
+            return
+        size = _size(step_P, theta_P)
+        if size <= _SETTLED or (size < _SMALL and size > last / 2):
+            return
+        found = _shortened(plan, theta_P, step_P, loss)
+        if found is None and newton:
+            return
+        if found is None:
+            newton = True
+            continue
+        theta_P, loss = found
+        last = size
+        yield theta_P
+        if plan.quadratic is not None:
+            return
+
+
+def _gauss_newton(plan: Plan, theta_P: Tensor, options: Mapping[str, float]) -> Tensor | None:
+    """None where a penalty is added, or a direction is not determined: Newton's step is then due."""
+    if plan.quadratic is not None:
+        return plan.quadratic.solution(theta_P.double()).to(theta_P) - theta_P
+    parts = nearby(plan.problem, theta_P, options)
+    if plan.penalty is not None or not all(part.squares.finite and part.full for part in parts):
+        return None
+    step_P = torch.zeros_like(theta_P)
+    for part in parts:
+        step_P[part.index] = part.step.to(theta_P)
+    return step_P
+
+
+def _newton(plan: Plan, theta_P: Tensor) -> Tensor | None:
+    """Downhill, where the curvature is negative too: eigenvalues count by their size."""
+    _, gradient_1P = plan.smooth.loss_and_gradient(theta_P[None])
+    hessian_PP = hessian_of(plan.smooth, theta_P[None])
+    if hessian_PP is None:
+        return None
+    length_P = hessian_PP.diagonal().abs().sqrt()
+    length_P = torch.where(length_P > 0, length_P, 1.0)
+    eigenvalues_P, vectors_PP = torch.linalg.eigh(hessian_PP / length_P / length_P[:, None])
+    least = _ROUNDING * eigenvalues_P.abs().max()
+    inverse_P = torch.where(eigenvalues_P.abs() > least, eigenvalues_P.abs().reciprocal(), 0.0)
+    return -(vectors_PP @ (inverse_P * (vectors_PP.mT @ (gradient_1P[0] / length_P)))) / length_P
+
+
+def _shortened(plan: Plan, theta_P: Tensor, step_P: Tensor, loss: float) -> tuple[Tensor, float] | None:
+    """The point that a step leads to, halved until it raises nothing and keeps the bounds; None where it never does."""
+    for _ in range(_HALVINGS):
+        tried_P = theta_P + step_P
+        if plan.bounds is not None:
+            tried_P = tried_P.clamp(*plan.bounds)
+        tried = _loss(plan, tried_P)
+        if tried <= loss + _ROUNDING * abs(loss) or (plan.quadratic is not None and plan.bounds is None):
+            return (tried_P, tried) if not torch.equal(tried_P, theta_P) else None
+        step_P = step_P / 2
+    return None
+
+
+def _size(step_P: Tensor, theta_P: Tensor) -> float:
+    return float((step_P.abs() / theta_P.abs().clamp(min=1e-300)).max())
+
+
+def _loss(plan: Plan, theta_P: Tensor) -> float:
+    loss_1, _ = plan.smooth.loss_and_gradient(theta_P[None])
+    return float(loss_1[0])
+
+
+def _state(plan: Plan, before: End, theta_P: Tensor) -> End:
+    loss_1, gradient_1P = plan.problem.objective.loss_and_gradient(theta_P[None])
+    penalty = 0.0 if plan.penalty is None else float(plan.penalty.value(theta_P[None])[0])
+    return replace(
+        before,
+        epoch=before.epoch + 1,
+        loss=float(loss_1[0]),
+        theta_P=theta_P,
+        gradient_P=gradient_1P[0],
+        norm=float(gradient_norm(theta_P[None], gradient_1P, plan.bounds, 0.0, plan.penalty)[0]),
+        before=before.objective,
+        penalty=penalty,
+    )

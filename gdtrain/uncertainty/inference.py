@@ -1,0 +1,133 @@
+"""Standard errors, intervals, likelihood: of a fit that ended at a minimum.
+
+Shapes: P trained parameters, F of them in the units of the data, T targets, D rows of a factor of the covariance.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gdtrain.results.uncertainty import Estimate, Uncertainty
+from gdtrain.uncertainty import reasons
+from gdtrain.uncertainty.covariance import inverse, sandwich, spreads
+from gdtrain.uncertainty.fitted import Fitted
+from gdtrain.uncertainty.likelihood import criteria, dispersion, of_rows, of_squares
+from gdtrain.uncertainty.student import reach, two_sided
+
+
+def uncertainty_of(fitted: Fitted) -> Uncertainty | None:
+    """What is known of the parameters; None of a problem without data, or with nothing that was trained."""
+    problem = fitted.problem
+    if problem.loss is None or not problem.targets or not len(fitted.theta_P):
+        return None
+    level = fitted.experiment.level
+    if reason := reasons.before(fitted):
+        return Uncertainty("none", level, reason)
+    if reason := reasons.nearby(fitted):
+        return Uncertainty(fitted.method, level, reason)
+    inverses = [inverse(part) for part in fitted.parts]
+    if reason := reasons.short_of(fitted, _lengths(_in_values(fitted, _factors(fitted, inverses, least=True)))):
+        return Uncertainty(fitted.method, level, reason)
+    spread_DF = _in_values(fitted, _factors(fitted, inverses))
+    dof_F = _dof_of_each(fitted)
+    estimates = {
+        name: _estimate(value, error, dof, level)
+        for name, value, error, dof in zip(
+            problem.parameters.trained, _values(fitted), _lengths(spread_DF).tolist(), dof_F, strict=True
+        )
+    }
+    return Uncertainty(
+        fitted.method,
+        level,
+        estimates=estimates,
+        distribution="normal" if all(map(math.isinf, dof_F)) else "t",
+        numbers=_numbers(fitted),
+        covariance_FF=(spread_DF.mT @ spread_DF).numpy(),
+    )
+
+
+def _factors(fitted: Fitted, inverses: list[Tensor], *, least: bool = False) -> list[Tensor]:
+    """B (P, M) of each target.
+
+    least  of a squared loss with the scatter as it would be at the optimum, 0 of exact data
+    """
+    if fitted.robust:
+        found = spreads(fitted.problem, fitted.theta_P, fitted.options, fitted.parts, counts=fitted.counts)
+        return [sandwich(each, spread, fitted.count) for each, spread in zip(inverses, found, strict=True)]
+    scatters = [_scatter(fitted, t, least=least) for t in range(len(inverses))]
+    return [each * scatter for each, scatter in zip(inverses, scatters, strict=True)]
+
+
+def _scatter(fitted: Fitted, t: int, *, least: bool = False) -> float:
+    """The standard deviation of a row's residual; of likelihoods 1, or the root of gamma's dispersion."""
+    part = fitted.parts[t]
+    if fitted.loss_name == "gamma":
+        return math.sqrt(dispersion(fitted.problem, fitted.theta_P, t, fitted.dof(part)))
+    if not fitted.squared or fitted.known:
+        return 1.0
+    length = part.squares.rho if least else part.length
+    return 0.0 if least and length <= fitted.rounding(part) else length / math.sqrt(fitted.dof(part))
+
+
+def _in_values(fitted: Fitted, factors: list[Tensor]) -> Tensor:
+    """The factor of the covariance of all values, (D, F), from those of each target."""
+    rows = []
+    for part, factor_PM in zip(fitted.parts, factors, strict=True):
+        step_MP = torch.zeros(factor_PM.shape[1], len(fitted.theta_P), dtype=torch.float64)
+        step_MP[:, part.index] = factor_PM.mT
+        rows.append(fitted.in_values(step_MP))
+    return torch.cat(rows)
+
+
+def _lengths(spread_DF: Tensor) -> Tensor:
+    found: Tensor = torch.linalg.vector_norm(spread_DF, dim=0)
+    return found
+
+
+def _values(fitted: Fitted) -> list[float]:
+    parameters = fitted.problem.parameters
+    values: list[float] = parameters.values(fitted.theta_P)[parameters.free].double().tolist()
+    return values
+
+
+def _dof_of_each(fitted: Fitted) -> list[float]:
+    """Degrees of freedom of each parameter's t; infinitely many where the scatter of rows is not estimated."""
+    estimated = (fitted.squared and not fitted.known) or fitted.loss_name in ("gamma", "huber", "logcosh")
+    dof_P = [math.inf] * len(fitted.theta_P)
+    for part in fitted.parts if estimated else ():
+        for p in part.index:
+            dof_P[p] = fitted.dof(part)
+    return dof_P
+
+
+def _estimate(value: float, error: float, dof: float, level: float) -> Estimate:
+    t, far = (value / error if error > 0 else math.copysign(math.inf, value)), reach(level, dof) * error
+    return Estimate(error, t, two_sided(t, dof), (value - far, value + far))
+
+
+def _numbers(fitted: Fitted) -> dict[str, Any]:
+    """Degrees of freedom, scatter and likelihood: of several targets by their names."""
+    parts, targets = fitted.parts, fitted.problem.targets
+    each: dict[str, list[float]] = {"dof": [fitted.dof(part) for part in parts]}
+    logliks: list[float] = []
+    if fitted.squared:
+        rss = [part.length**2 for part in parts]
+        each |= {"chi2": rss} if fitted.known else {"sigma": [_scatter(fitted, t) for t in range(len(parts))]}
+        logliks = [of_squares(one, fitted.tally, fitted.count, known=fitted.known) for one in rss]
+    elif fitted.loss_name == "gamma":
+        each["dispersion"] = [_scatter(fitted, t) ** 2 for t in range(len(parts))]
+    found: dict[str, Any] = {
+        key: values[0] if len(values) == 1 else dict(zip(targets, values, strict=True)) for key, values in each.items()
+    }
+    loglik = sum(logliks) if logliks else of_rows(fitted.problem, fitted.theta_P, fitted.loss, fitted.count)
+    if loglik is not None:
+        scatters = len(parts) if (fitted.squared and not fitted.known) or fitted.loss_name == "gamma" else 0
+        found |= criteria(loglik, len(fitted.theta_P) + scatters, fitted.count)
+    data = fitted.experiment.data
+    if data is not None and data.sample_weight is not None:
+        found["weights"] = "frequency" if fitted.counts else "analytic"
+    return found

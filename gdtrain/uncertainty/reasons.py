@@ -1,0 +1,134 @@
+"""Why standard errors would say nothing: each reason as a sentence, the first that holds.
+
+Shapes: P trained parameters, F of them in the units of the data.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from gdtrain.insight import loose
+from gdtrain.problem.curvature import falls_away
+from gdtrain.problem.measured import separated
+from gdtrain.problem.nearby import has_curvature
+from gdtrain.uncertainty.fitted import Fitted
+
+NEAR = 0.01  # standard errors that a fit may be short of its optimum
+_LIKELIHOODS = ("logistic", "softmax", "poisson")  # without a scatter to estimate
+_WORK = 1e9  # rows times squared parameters up to which second derivatives are worth it
+
+
+def before(fitted: Fitted) -> str:
+    """What can be told without looking at the rows; "" where nothing speaks against standard errors."""
+    return next((reason for check in _BEFORE if (reason := check(fitted))), "")
+
+
+def nearby(fitted: Fitted) -> str:
+    """What the loss near the end tells."""
+    return next((reason for check in _NEARBY if (reason := check(fitted))), "")
+
+
+def _diverged(fitted: Fitted) -> str:
+    finite = math.isfinite(fitted.loss) and bool(fitted.theta_P.isfinite().all())
+    return "" if finite and fitted.status != "diverged" else "the run diverged"
+
+
+def _kinks(fitted: Fitted) -> str:
+    if has_curvature(fitted.problem):
+        return ""
+    return f"{fitted.loss_name} has kinks in place of a curvature; --bootstrap N gives intervals"
+
+
+def _penalised(fitted: Fitted) -> str:
+    if fitted.plan.penalty is None:
+        return ""
+    return "the penalty holds the weights away from where the data alone would have them; leave it out for these"
+
+
+def _few(fitted: Fitted) -> str:
+    scatter = fitted.loss_name not in _LIKELIHOODS and not fitted.known
+    for part in fitted.parts:
+        n, p = fitted.count, len(part.index)
+        rows, parameters = f"{n:,.6g} row{'s' * (n != 1)}", f"{p:,} parameter{'s' * (p != 1)}"
+        if n < p:
+            return f"{rows} cannot determine {parameters}"
+        if n == p and (scatter or fitted.robust):
+            return f"{rows} for {parameters} leave no degrees of freedom to tell the scatter by"
+    return ""
+
+
+def _overflown(fitted: Fitted) -> str:
+    if all(part.squares.finite and bool(part.z_M.isfinite().all()) for part in fitted.parts):
+        return ""
+    return "the loss has no finite, positive curvature here: this is no minimum"
+
+
+def _undetermined(fitted: Fitted) -> str:
+    if all(part.full for part in fitted.parts):
+        return ""
+    return next(iter(loose(fitted.plan, fitted.theta_P.clone())), "a direction of the parameters is not determined")
+
+
+def _bounded(fitted: Fitted) -> str:
+    plan, parameters = fitted.plan, fitted.problem.parameters
+    if plan.bounds is None:
+        return ""
+    lower_P, upper_P = plan.bounds
+    held = ((fitted.theta_P <= lower_P) | (fitted.theta_P >= upper_P)).nonzero()[:, 0].tolist()
+    if not held:
+        return ""
+    name = parameters.trained[held[0]]
+    value = float(parameters.values(fitted.theta_P)[parameters.free[held[0]]])
+    return f"{name} is at its bound, {value:.6g}: standard errors are those of a minimum inside of the bounds"
+
+
+def _separated(fitted: Fitted) -> str:
+    if not separated(fitted.problem, fitted.theta_P):
+        return ""
+    return "the classes are separated perfectly: the weights have no optimum"
+
+
+def _exact(fitted: Fitted) -> str:
+    """Residuals of 0 tell no scatter: where all of the data lie on the model, nothing would be uncertain."""
+    scatter = fitted.squared and not fitted.known
+    if not scatter or not any(part.length <= fitted.rounding(part) for part in fitted.parts):
+        return ""
+    return "the residuals are 0 to rounding: the data lie on the model exactly, and have no scatter to tell errors by"
+
+
+def _saddle(fitted: Fitted) -> str:
+    plan = fitted.plan
+    costly = fitted.problem.rows * len(fitted.theta_P) ** 2 > _WORK
+    if plan.quadratic is not None or costly or not falls_away(plan.smooth, fitted.theta_P[None].clone()):
+        return ""
+    return "the loss falls away from here: this is no minimum"
+
+
+_BEFORE: tuple[Callable[[Fitted], str], ...] = (_diverged, _kinks, _penalised)
+_NEARBY: tuple[Callable[[Fitted], str], ...] = (
+    _few, _overflown, _undetermined, _bounded, _separated, _exact, _saddle,
+)  # fmt: skip
+
+
+def short_of(fitted: Fitted, error_F: Tensor) -> str:
+    """By how much the fit is short of its optimum, one Newton step away, where that is more than NEAR.
+
+    error_F  standard errors there, 0 where the data would be exact
+    """
+    step_P = torch.zeros(len(fitted.theta_P), dtype=torch.float64)
+    for part in fitted.parts:
+        step_P[part.index] = part.step
+    step_F = fitted.in_values(step_P)
+    share_F = torch.where(step_F == 0, 0.0, step_F.abs() / error_F)
+    worst = int(share_F.argmax())
+    if not float(share_F[worst]) > NEAR:
+        return ""
+    side = "below" if float(step_F[worst]) > 0 else "above"
+    about = "" if fitted.plan.quadratic is not None else "about "
+    far = f", {float(share_F[worst]):.2g} standard errors" if math.isfinite(float(share_F[worst])) else ""
+    what = f"{fitted.problem.parameters.trained[worst]} is {about}{abs(float(step_F[worst])):.3g} {side} its optimum{far}"
+    return f"{what}; {'another start may help' if fitted.polished else '--polish goes there'}"
