@@ -15,8 +15,8 @@ from gdtrain.engines.stability import best_lr, epochs_to_near, lr_limit
 from gdtrain.experiment.schema import Experiment
 from gdtrain.plan import Plan
 from gdtrain.problem.curvature import falls_away, largest_curvature
-from gdtrain.problem.determined import undetermined
-from gdtrain.problem.measured import separated
+from gdtrain.problem.determined import Here, undetermined
+from gdtrain.problem.measured import alike, separated
 from gdtrain.problem.quadratic import Quadratic
 from gdtrain.rates import curvatures
 
@@ -196,10 +196,28 @@ def loose(plan: Plan, theta_P: Tensor) -> list[str]:
     names, quadratic = plan.problem.parameters.trained, plan.quadratic
     jacobians = [quadratic.R_MP] if quadratic is not None else plan.smooth.jacobians(theta_P[None])
     if plan.penalty is None or not plan.sparse:
-        return undetermined(jacobians, names)
+        return undetermined(jacobians, names, _here(plan, theta_P))
     moving = ((theta_P != 0) | (plan.penalty.l1(theta_P)[0] == 0)).nonzero()[:, 0]
     kept = [names[i] for i in moving.tolist()]
     return undetermined((jacobian_NP[:, moving] for jacobian_NP in jacobians), kept) if kept else []
+
+
+def _here(plan: Plan, theta_P: Tensor) -> Here:
+    problem = plan.problem
+    parameters, free = problem.parameters, problem.parameters.free
+    values_Q = parameters.values(theta_P)
+
+    def same(values_P: Tensor) -> bool:
+        moved_Q = values_Q.clone()
+        moved_Q[free] = values_P
+        return alike(problem, theta_P, parameters.theta(moved_Q))
+
+    return Here(
+        values_Q[free],
+        lambda step: parameters.moved(step)[..., free],
+        lambda slopes: parameters.gradient(slopes)[..., free],
+        same,
+    )
 
 
 def _held_back(experiment: Experiment, plan: Plan) -> bool:

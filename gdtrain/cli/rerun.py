@@ -16,7 +16,10 @@ _LEFT_OUT = {
     *("--zip", "--random", "--top", "--lr-find", "--memory", "--rank-by", "--out", "--starts"),
     *("--format", "--get", "--expect", "--quiet", "--every", "--gradients", "--print-config"),
 }
-_SWITCHES = ("--zip", "--lr-find", "--quiet", "--gradients", "--print-config", "--no-intercept")
+_SWITCHES = (
+    *("--zip", "--lr-find", "--quiet", "--gradients", "--print-config", "--no-intercept"),
+    *("--robust", "--polish"),
+)
 _START = ".start"
 
 

@@ -1,22 +1,41 @@
 """Which parameters the data do not determine, from the Jacobian of the residuals.
 
-Shapes: N rows, P parameters.
+Shapes: P parameters, D null directions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from gdtrain.problem.relations import Near, relations
 
 _FEW = 5  # names in a sentence
 _INVOLVED = 1e-6  # share of a null direction from which a parameter takes part in it
 
 
-def undetermined(jacobians: Iterable[Tensor], names: Sequence[str]) -> list[str]:
+@dataclass(frozen=True, eq=False)
+class Here:
+    """Where derivatives were taken, for what they say to be told of the values, and tried out at others.
+
+    values_P    of the parameters, in the units of the data
+    in_values   steps (D, P) in the units of the derivatives -> of the values
+    by_values   derivatives (n, P) -> by the values
+    same        whether predictions are the same at other values (P,)
+    """
+
+    values_P: Tensor
+    in_values: Callable[[Tensor], Tensor]
+    by_values: Callable[[Tensor], Tensor]
+    same: Callable[[Tensor], bool]
+
+
+def undetermined(jacobians: Iterable[Tensor], names: Sequence[str], here: Here | None = None) -> list[str]:
     """What the names' derivatives (n, P), block by block, say: a sentence for those that could move without moving any
-    residual; [] where none could.
+    residual; [] where none could. With `here`, what is determined together is told too.
 
     Blocks are gathered by QR, so P + 1 rows at most are held. Columns are compared at their own scale; a singular
     value counts as zero below the rounding error of the whole.
@@ -29,23 +48,71 @@ def undetermined(jacobians: Iterable[Tensor], names: Sequence[str]) -> list[str]
     if not rows or not bool(upper.isfinite().all()):
         return []
     size_P = upper.abs().amax(0)  # not the length: squares of 1e300 overflow
-    idle = [name for name, size in zip(names, size_P.tolist(), strict=True) if size == 0]
-    sentences = [f"near the values found, nothing depends on {_list(idle)}"] if idle else []
     felt = [i for i, size in enumerate(size_P.tolist()) if size > 0]
-    scaled = upper[:, felt] / size_P[felt]
-    _, singular, directions = torch.linalg.svd(scaled, full_matrices=True)
+    _, singular, directions = torch.linalg.svd(upper[:, felt] / size_P[felt], full_matrices=True)
     tolerance = 10 * max(rows, len(names)) * eps
-    rank = int((singular > tolerance * singular[:1]).sum())
-    involved = (directions[rank:].abs() > _INVOLVED).any(0) if rank < len(felt) else []
-    together = [names[i] for i, part in zip(felt, involved, strict=False) if part]
+    null_DP = torch.zeros(len(names) - int((singular > tolerance * singular[:1]).sum()), len(names)).double()
+    idle = [i for i in range(len(names)) if i not in set(felt)]
+    null_DP[: len(idle), idle] = torch.eye(len(idle)).double()
+    null_DP[len(idle) :, felt] = directions[len(felt) - (len(null_DP) - len(idle)) :] / size_P[felt]
+    if not len(null_DP):
+        return []
+    by_values = upper if here is None else here.by_values(upper)
+    unit_P = by_values.abs().amax(0).clamp(min=torch.finfo(torch.float64).tiny).reciprocal()
+    null_DP = (null_DP if here is None else here.in_values(null_DP)) / unit_P
+    near = None if here is None else Near(here.values_P, unit_P, here.same)
+    return _sentences(null_DP / null_DP.abs().amax(1, keepdim=True), names, near)
+
+
+def _sentences(null_DP: Tensor, names: Sequence[str], near: Near | None) -> list[str]:
+    """Of directions in which steps are measured by how far they would move residuals."""
+    alone = [i for i in range(len(names)) if _moves_alone(null_DP, i)]
+    sentences = [f"near the values found, nothing depends on {_list([names[i] for i in alone])}"] if alone else []
+    null_DP = _without(null_DP, alone)
+    if not len(null_DP):
+        return sentences
+    found = [] if near is None else relations(null_DP, near, names)
+    for one in found:
+        called = _list([names[i] for i in one.members])
+        sentences.append(f"{called} are not determined one by one; {one.sentence}")
+    null_DP = _without(null_DP, [i for one in found for i in one.members])
+    together = [name for name, part in zip(names, (null_DP.abs() > _INVOLVED).any(0), strict=True) if part]
     if together:
-        missing = len(felt) - rank
-        ways = f"{missing} way{'s' if missing > 1 else ''}"
+        ways = f"{len(null_DP)} way{'s' if len(null_DP) > 1 else ''}"
         sentences.append(
             f"{_list(together)} are not determined one by one: near the values found they can change together "
-            f"in {ways} without changing a residual"
+            f"in {ways} without changing a residual{_by(null_DP, names, near)}"
         )
     return sentences
+
+
+def _by(null_DP: Tensor, names: Sequence[str], near: Near | None) -> str:
+    """One direction in numbers, of few parameters."""
+    if near is None or len(null_DP) > 1:
+        return ""
+    moves = [(name, by) for name, by in zip(names, (null_DP[0] * near.unit_P).tolist(), strict=True) if by]
+    parts = [(name, by) for (name, by), share in zip(moves, null_DP[0][null_DP[0] != 0].tolist(), strict=True) if abs(share) > _INVOLVED]
+    if len(parts) > _FEW:
+        return ""
+    return f" ({', '.join(f'{name} by {by / parts[0][1]:.3g}' for name, by in parts)})"
+
+
+def _moves_alone(null_DP: Tensor, i: int) -> bool:
+    """Whether one parameter may move by itself."""
+    unit_P = torch.zeros_like(null_DP[0])
+    unit_P[i] = 1
+    solution = torch.linalg.lstsq(null_DP.mT, unit_P[:, None], driver="gelsd").solution
+    return bool((null_DP.mT @ solution)[:, 0].sub(unit_P).abs().max() < _INVOLVED)
+
+
+def _without(null_DP: Tensor, members: Sequence[int]) -> Tensor:
+    """What is left of null directions where some parameters stay: those that move none of them."""
+    if not members or not len(null_DP):
+        return null_DP
+    left_DP = null_DP.clone()
+    left_DP[:, list(members)] = 0
+    _, singular, directions = torch.linalg.svd(left_DP, full_matrices=False)
+    return directions[singular > _INVOLVED]
 
 
 def _list(names: Sequence[str]) -> str:

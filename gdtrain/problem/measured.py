@@ -5,7 +5,7 @@ Shapes: P trained parameters, N rows, T targets.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -14,6 +14,8 @@ from gdtrain.metrics import Metrics, explained, measure, over_targets
 from gdtrain.problem.objective import DataLoss
 from gdtrain.problem.parameters import Parameters
 from gdtrain.problem.problem import Problem
+
+_ALIKE = 1e-9  # share of the terms of a prediction that is no change of it
 
 
 def metrics_at(problem: Problem, theta_P: Tensor) -> Metrics:
@@ -55,6 +57,25 @@ def predicted(objective: DataLoss, theta_P: Tensor) -> tuple[Tensor, Tensor, Ten
     eta = torch.cat([block.predict(theta_P[None])[0][0] for block in blocks])
     weights = [block.weight[0].reshape(-1) for block in blocks if block.weight is not None]
     return eta, torch.cat([block.target[0] for block in blocks]), torch.cat(weights) if weights else None
+
+
+def alike(problem: Problem, theta_P: Tensor, other_P: Tensor) -> bool:
+    """Whether predictions, or sides of equations, are the same at two points, but for roundings of their terms."""
+    apart, size = 0.0, 0.0
+    for (jacobian_NP, one), (_, other) in zip(_followed(problem, theta_P), _followed(problem, other_P), strict=True):
+        terms = jacobian_NP.abs() @ (theta_P.abs() + other_P.abs()).to(jacobian_NP)
+        apart = max(apart, float((one - other).abs().max()))
+        size = max(size, float(terms.max()), float(one.abs().max()))
+    return apart <= _ALIKE * size
+
+
+def _followed(problem: Problem, theta_P: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Derivatives of predictions, and these, a block at a time."""
+    if problem.quadratic is not None:
+        yield problem.quadratic.R_MP, problem.quadratic.residual(theta_P.double())
+    elif isinstance(problem.objective, DataLoss):
+        for block in problem.objective.blocks():
+            yield block.predictor.jacobian(theta_P[None]), block.predictor.forward(theta_P[None])[0]
 
 
 def separated(problem: Problem, theta_P: Tensor) -> bool:

@@ -147,8 +147,9 @@ def _moments(columns: Columns, layout: Layout, weight_N: Tensor | None) -> tuple
         unit = x / largest
         mean = _mean(unit, weight_N) if layout.centre else x.new_zeros(())
         sd = _mean((unit - mean).square(), weight_N).sqrt()
-        means.append(mean * largest)
-        deviations.append(sd * largest if sd > 8 * torch.finfo(x.dtype).eps else torch.ones_like(sd))
+        varies = bool(sd > 8 * torch.finfo(x.dtype).eps)
+        means.append(mean * largest if varies or not layout.centre else x[0])
+        deviations.append(sd * largest if varies else torch.ones_like(sd))
     return torch.stack(means), torch.stack(deviations)
 
 

@@ -1,0 +1,208 @@
+"""What data determine together where they do not determine parameters one by one: null directions in words.
+
+A direction in which theta may move without moving any residual is of one of two kinds that have words:
+
+    shift  adding u_i to each parameter changes nothing: of y = a + b + x, adding 1 to a and -1 to b
+    scale  multiplying each by 2^v_i changes nothing: of y = a*b*x, a by 2 and b by 1/2
+
+Either is a guess from derivatives at one point, in small whole numbers or ratios, and is tried out at another. What
+stands fast under it is what is determined: a + b, a*b.
+
+Shapes: P parameters, D null directions, I of the parameters that one of them moves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import gcd, lcm
+
+import torch
+from torch import Tensor
+
+_INVOLVED = 1e-6  # share of a null direction from which a parameter takes part in it
+_RATIO = 1e-7  # how near a number must be to a ratio of small ones
+_WHOLE = 12  # largest denominator
+_FEW = 6  # parameters in a relation that is told
+
+
+@dataclass(frozen=True, eq=False)
+class Near:
+    """Where null directions were found.
+
+    values_P  of the parameters, in the units of the data
+    unit_P    of steps of each that move residuals about as far
+    same      whether predictions are the same at other values (P,)
+    """
+
+    values_P: Tensor
+    unit_P: Tensor
+    same: Callable[[Tensor], bool]
+
+    def holds(self, at: Sequence[int], moved_I: Tensor) -> bool:
+        """Whether predictions are the same where some of the values are these."""
+        values_P = self.values_P.clone()
+        values_P[list(at)] = moved_I.to(values_P)
+        return self.same(values_P)
+
+
+@dataclass(frozen=True)
+class Relation:
+    """Parameters by their numbers, which are determined together alone.
+
+    sentence  what is determined, and what changes nothing
+    """
+
+    members: tuple[int, ...]
+    sentence: str
+
+
+def relations(null_DP: Tensor, near: Near, names: Sequence[str]) -> list[Relation]:
+    """What is determined together, of each set of parameters that null directions connect; those alone that hold.
+
+    null_DP  directions in which the values may move, in `near.unit_P`
+    """
+    found = []
+    for members in _connected(null_DP):
+        at = list(members)
+        if len(at) > _FEW:
+            continue
+        own_DI = _independent(null_DP[:, at])
+        called = [names[i] for i in at]
+        told = next((t for kind in (_scale, _shift) if (t := kind(own_DI, at, near, called))), "")
+        if told:
+            found.append(Relation(members, told))
+    return found
+
+
+def _connected(null_DP: Tensor) -> list[tuple[int, ...]]:
+    """Sets of parameters that null directions, made sparse, move together."""
+    sets: list[set[int]] = []
+    for row in reduced(null_DP):
+        joined = set((row.abs() > _INVOLVED).nonzero()[:, 0].tolist())
+        apart = [one for one in sets if one.isdisjoint(joined)]
+        sets = [*apart, joined.union(*(one for one in sets if one not in apart))]
+    return [tuple(sorted(one)) for one in sets if len(one) > 1]
+
+
+def _independent(inside_DI: Tensor) -> Tensor:
+    """The directions of these parameters, without those that are 0 or follow from others."""
+    _, singular, directions = torch.linalg.svd(inside_DI, full_matrices=False)
+    return directions[singular > _INVOLVED * singular[:1].clamp(min=1e-300)]
+
+
+def reduced(rows_DP: Tensor) -> Tensor:
+    """The same directions with as many zeros as elimination finds: reduced row echelon form, from the last column on,
+    each row scaled so that its largest number is 1.
+    """
+    rows, done = rows_DP.clone(), 0
+    for column in reversed(range(rows.shape[1])):
+        if done == len(rows):
+            break
+        pivot = done + int(rows[done:, column].abs().argmax())
+        if float(rows[pivot, column].abs()) < _INVOLVED * float(rows.abs().max()):
+            continue
+        rows[[done, pivot]] = rows[[pivot, done]]
+        rows[done] = rows[done] / rows[done, column]
+        others = torch.arange(len(rows)) != done
+        rows[others] -= rows[others, column, None] * rows[done]
+        done += 1
+    size = rows.abs().amax(1, keepdim=True).clamp(min=1e-300)
+    return torch.where((rows / size).abs() > _INVOLVED, rows / size, 0.0)
+
+
+def _ratios(row: Sequence[float]) -> list[Fraction] | None:
+    """A direction as small whole numbers, its first above 0; None where its numbers are no small ratios."""
+    least = min(abs(number) for number in row if number)
+    close = [Fraction(number / least).limit_denominator(_WHOLE) for number in row]
+    if any(abs(float(c) - n / least) > _RATIO * max(1.0, abs(n / least)) for c, n in zip(close, row, strict=True)):
+        return None
+    whole = lcm(*(c.denominator for c in close))
+    shared = gcd(*(int(c * whole) for c in close))
+    sign = 1 if next(c for c in close if c) > 0 else -1
+    return [sign * c * whole / shared for c in close]
+
+
+def _shift(own_DI: Tensor, at: Sequence[int], near: Near, called: Sequence[str]) -> str:
+    unit_I = near.unit_P[list(at)]
+    moves = [_told(row) for row in (reduced(own_DI) * unit_I).tolist()]
+    if not all(near.holds(at, near.values_P[list(at)] + _tensor(move)) for move in moves):
+        return ""
+    told = [f"{_number(by)} to {name}" for by, name in zip(moves[0], called, strict=True) if by]
+    fixed_I = _standing(own_DI)
+    what = "" if fixed_I is None else _sum(_told((fixed_I / unit_I).tolist()), called)
+    return _sentence(what, f"adding {_listed(told)}")
+
+
+def _scale(own_DI: Tensor, at: Sequence[int], near: Near, called: Sequence[str]) -> str:
+    values_I = near.values_P[list(at)].double()
+    if not bool((values_I != 0).all()):
+        return ""
+    powers_DI = reduced(own_DI * near.unit_P[list(at)] / values_I)
+    if not bool((powers_DI != 0).any(0).all()):  # one whose share is lost in roundings only seems to stand fast
+        return ""
+    powers = [_ratios(row) for row in powers_DI.tolist()]
+    for power in powers:
+        if power is None or not near.holds(at, values_I * torch.exp2(_tensor(power))):
+            return ""
+    told = [f"{name} by {_power(p)}" for p, name in zip(powers[0] or [], called, strict=True) if p]
+    fixed_I = _standing(powers_DI)
+    what = "" if fixed_I is None else _product(_told(fixed_I.tolist()), called)
+    return _sentence(what, f"scaling {_listed(told)}")
+
+
+def _standing(own_DI: Tensor) -> Tensor | None:
+    """What stands fast: the one combination that no direction changes; None where there are several."""
+    if own_DI.shape[1] - len(own_DI) != 1:
+        return None
+    _, _, directions = torch.linalg.svd(own_DI, full_matrices=True)
+    return torch.where(directions[-1].abs() > _INVOLVED, directions[-1], 0.0)
+
+
+def _told(row: Sequence[float]) -> Sequence[float | Fraction]:
+    """A direction in small whole numbers where it has some, else so that its first number is 1."""
+    first = next(number for number in row if number)
+    return _ratios(row) or [number / first for number in row]
+
+
+def _tensor(row: Sequence[float | Fraction]) -> Tensor:
+    return torch.tensor([float(number) for number in row], dtype=torch.float64)
+
+
+def _sentence(what: str, done: str) -> str:
+    only = f"only {what} is determined" if what else "only together"
+    return f"{only}: {done} changes nothing"
+
+
+def _sum(row: Sequence[float | Fraction], called: Sequence[str]) -> str:
+    text = ""
+    for by, name in zip(row, called, strict=True):
+        if by:
+            sign = (" - " if by < 0 else " + ") if text else ("-" if by < 0 else "")
+            text += sign + (name if abs(by) == 1 else f"{_number(abs(by))}*{name}")
+    return text
+
+
+def _product(row: Sequence[float | Fraction], called: Sequence[str]) -> str:
+    text = ""
+    for power, name in zip(row, called, strict=True):
+        if power:
+            sign = ("/" if power < 0 else "*") if text else ("1/" if power < 0 else "")
+            text += sign + (name if abs(power) == 1 else f"{name}^{_number(abs(power))}")
+    return text
+
+
+def _power(power: Fraction | float) -> str:
+    """2 to a power: `2`, `1/2`, `4`."""
+    factor = 2 ** abs(Fraction(power))
+    text = f"{float(factor):.6g}"
+    return text if power > 0 else f"1/{text}"
+
+
+def _number(number: float | Fraction) -> str:
+    return f"{float(number):.6g}"
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
