@@ -20,13 +20,15 @@ from gdtrain.engines.states import End, gradient_norm
 from gdtrain.plan import Plan
 from gdtrain.problem.curvature import hessian_of
 from gdtrain.problem.nearby import has_curvature, nearby
+from gdtrain.problem.quadratic import Quadratic
 
 _STEPS = 100
 _HALVINGS = 40
 _SETTLED = 1e-15  # a step this small beside the parameters changes no digit
 _SMALL = 1e-6  # from here on a step that is not much smaller than the last is a rounding error
 _GAIN, _NEAR = 0.1, 0.1  # near the minimum a step that is longer than so much of the last gains too little
-_ROUNDING = 1e-13
+_FLOOR = 1e-10  # shorter steps of Newton's own lose more digits to its squared condition than they gain
+_ROUNDING = 1e-13  # share of a loss, and of the squares that it is the difference of
 
 
 def polished(plan: Plan, end: End, options: Mapping[str, float]) -> list[End]:
@@ -37,9 +39,17 @@ def polished(plan: Plan, end: End, options: Mapping[str, float]) -> list[End]:
     if end.reason in ("nonfinite", "interrupted") or plan.sparse or not bool(end.theta_P.isfinite().all()):
         return []
     states: list[End] = []
-    for theta_P in _path(plan, end, options):
+    for theta_P in _path(plan, end, options) if plan.quadratic is None else _optimum(plan, plan.quadratic, end):
         states.append(_state(plan, states[-1] if states else end, theta_P))
     return states
+
+
+def _optimum(plan: Plan, quadratic: Quadratic, end: End) -> Iterator[Tensor]:
+    """Of a quadratic loss the minimum itself, of several the nearest; nothing where it lies beyond a bound."""
+    theta_P = quadratic.solution(end.theta_P.double()).to(end.theta_P) + 0.0  # no -0
+    within = plan.bounds is None or bool(((theta_P >= plan.bounds[0]) & (theta_P <= plan.bounds[1])).all())
+    if within and bool(theta_P.isfinite().all()) and not torch.equal(theta_P, end.theta_P):
+        yield theta_P
 
 
 def _path(plan: Plan, end: End, options: Mapping[str, float]) -> Iterator[Tensor]:
@@ -47,7 +57,8 @@ def _path(plan: Plan, end: End, options: Mapping[str, float]) -> Iterator[Tensor
     last, newton = math.inf, not has_curvature(plan.problem)
     for _ in range(_STEPS):
         step_P = None if newton else _gauss_newton(plan, theta_P, options)
-        newton = newton or step_P is None or _GAIN * last < _size(step_P, theta_P) < _NEAR
+        if not newton and (step_P is None or max(_FLOOR, _GAIN * last) < _size(step_P, theta_P) < _NEAR):
+            newton, last = True, math.inf
         step_P = _newton(plan, theta_P) if newton else step_P
         if step_P is None or not bool(step_P.isfinite().all()):
             return
@@ -58,19 +69,15 @@ def _path(plan: Plan, end: End, options: Mapping[str, float]) -> Iterator[Tensor
         if found is None and newton:
             return
         if found is None:
-            newton = True
+            newton, last = True, math.inf
             continue
         theta_P, loss = found
         last = size
         yield theta_P
-        if plan.quadratic is not None:
-            return
 
 
 def _gauss_newton(plan: Plan, theta_P: Tensor, options: Mapping[str, float]) -> Tensor | None:
     """None where a penalty is added, or a direction is not determined: Newton's step is then due."""
-    if plan.quadratic is not None:
-        return plan.quadratic.solution(theta_P.double()).to(theta_P) - theta_P
     parts = nearby(plan.problem, theta_P, options)
     if plan.penalty is not None or not all(part.squares.finite and part.full for part in parts):
         return None
@@ -101,7 +108,7 @@ def _shortened(plan: Plan, theta_P: Tensor, step_P: Tensor, loss: float) -> tupl
         if plan.bounds is not None:
             tried_P = tried_P.clamp(*plan.bounds)
         tried = _loss(plan, tried_P)
-        if tried <= loss + _ROUNDING * abs(loss) or (plan.quadratic is not None and plan.bounds is None):
+        if tried <= loss + _ROUNDING * (abs(loss) + math.sqrt(abs(loss) * plan.problem.loss_scale)):
             return (tried_P, tried) if not torch.equal(tried_P, theta_P) else None
         step_P = step_P / 2
     return None

@@ -14,6 +14,7 @@ from gdtrain.problem import compress
 from gdtrain.problem.compress import Compressor, triangle
 from gdtrain.problem.gathered import Gathered, moments_of
 from gdtrain.problem.quadratic import Quadratic, side_by_side
+from gdtrain.problem.tally import Tally
 from tests.quadratics import EPS, F64, Rows, certified, setting, tensor
 
 SEEDS = range(40)
@@ -64,7 +65,7 @@ def test_the_triangle_knows_means_and_deviations() -> None:
     """Of a column whose mean is a million times its deviation, to the digits that its rounding leaves."""
     block = normal(1000, 3) * tensor(1, 1e-3, 1e6) + tensor(3, 1e3, 0)
     upper, none = triangle(torch.cat([torch.ones(1000, 1, dtype=F64), block], dim=1)), torch.zeros(0)
-    mean, deviation = moments_of(Gathered(upper, 1000, 1000, 1000, none, none, none), upper[:, 1:], centre=True)
+    mean, deviation = moments_of(Gathered(upper, 1000, Tally(1000, 1000), none, none, none), upper[:, 1:], centre=True)
     torch.testing.assert_close(mean, block.mean(0), rtol=1e-12, atol=1e-10)
     torch.testing.assert_close(deviation, block.std(0, correction=0), rtol=1e-9, atol=0)
 

@@ -57,16 +57,30 @@ def undetermined(jacobians: Iterable[Tensor], names: Sequence[str], here: Here |
     null_DP[len(idle) :, felt] = directions[len(felt) - (len(null_DP) - len(idle)) :] / size_P[felt]
     if not len(null_DP):
         return []
-    by_values = upper if here is None else here.by_values(upper)
-    unit_P = by_values.abs().amax(0).clamp(min=torch.finfo(torch.float64).tiny).reciprocal()
-    null_DP = (null_DP if here is None else here.in_values(null_DP)) / unit_P
-    near = None if here is None else Near(here.values_P, unit_P, here.same)
-    return _sentences(null_DP / null_DP.abs().amax(1, keepdim=True), names, near)
+    unit_P = _unit(upper)
+    if here is not None:
+        unit_P, null_DP = _unit(here.by_values(upper)), here.in_values(null_DP)
+    null_DP = _directions(null_DP / null_DP.abs().amax(1, keepdim=True) / unit_P)
+    return _sentences(null_DP, names, None if here is None else Near(here.values_P, unit_P, here.same))
+
+
+def _unit(slopes_NP: Tensor) -> Tensor:
+    """Steps of each parameter that move a residual by about 1."""
+    return slopes_NP.abs().amax(0).clamp(min=torch.finfo(torch.float64).tiny).reciprocal()
+
+
+def _directions(rows_DP: Tensor) -> Tensor:
+    """Orthonormal directions that span the same; none where numbers overflow."""
+    rows_DP = rows_DP / rows_DP.abs().amax(1, keepdim=True)
+    if not len(rows_DP) or not bool(rows_DP.isfinite().all()):
+        return rows_DP[:0]
+    _, singular, directions = torch.linalg.svd(rows_DP, full_matrices=False)
+    return directions[singular > _INVOLVED * singular[0]]
 
 
 def _sentences(null_DP: Tensor, names: Sequence[str], near: Near | None) -> list[str]:
-    """Of directions in which steps are measured by how far they would move residuals."""
-    alone = [i for i in range(len(names)) if _moves_alone(null_DP, i)]
+    """Of orthonormal directions in which steps are measured by how far they would move residuals."""
+    alone = (null_DP.square().sum(0) > 1 - _INVOLVED**2).nonzero()[:, 0].tolist()  # may move by themselves
     sentences = [f"near the values found, nothing depends on {_list([names[i] for i in alone])}"] if alone else []
     null_DP = _without(null_DP, alone)
     if not len(null_DP):
@@ -97,22 +111,13 @@ def _by(null_DP: Tensor, names: Sequence[str], near: Near | None) -> str:
     return f" ({', '.join(f'{name} by {by / parts[0][1]:.3g}' for name, by in parts)})"
 
 
-def _moves_alone(null_DP: Tensor, i: int) -> bool:
-    """Whether one parameter may move by itself."""
-    unit_P = torch.zeros_like(null_DP[0])
-    unit_P[i] = 1
-    solution = torch.linalg.lstsq(null_DP.mT, unit_P[:, None], driver="gelsd").solution
-    return bool((null_DP.mT @ solution)[:, 0].sub(unit_P).abs().max() < _INVOLVED)
-
-
 def _without(null_DP: Tensor, members: Sequence[int]) -> Tensor:
     """What is left of null directions where some parameters stay: those that move none of them."""
     if not members or not len(null_DP):
         return null_DP
     left_DP = null_DP.clone()
     left_DP[:, list(members)] = 0
-    _, singular, directions = torch.linalg.svd(left_DP, full_matrices=False)
-    return directions[singular > _INVOLVED]
+    return _directions(left_DP[left_DP.abs().amax(1) > _INVOLVED])
 
 
 def _list(names: Sequence[str]) -> str:

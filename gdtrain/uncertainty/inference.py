@@ -33,6 +33,9 @@ def uncertainty_of(fitted: Fitted) -> Uncertainty | None:
     if reason := reasons.short_of(fitted, _lengths(_in_values(fitted, _factors(fitted, inverses, least=True)))):
         return Uncertainty(fitted.method, level, reason)
     spread_DF = _in_values(fitted, _factors(fitted, inverses))
+    covariance_FF = spread_DF.mT @ spread_DF
+    if not bool(covariance_FF.isfinite().all()):
+        return Uncertainty(fitted.method, level, "they overflow: bring the columns to other units")
     dof_F = _dof_of_each(fitted)
     estimates = {
         name: _estimate(value, error, dof, level)
@@ -46,7 +49,7 @@ def uncertainty_of(fitted: Fitted) -> Uncertainty | None:
         estimates=estimates,
         distribution="normal" if all(map(math.isinf, dof_F)) else "t",
         numbers=_numbers(fitted),
-        covariance_FF=(spread_DF.mT @ spread_DF).numpy(),
+        covariance_FF=covariance_FF.numpy(),
     )
 
 
