@@ -60,7 +60,7 @@ class Batch:
         }
 
     def _polish(self) -> dict[tuple[int, int], list[End]]:
-        """The steps that were taken after each trial's last epoch, by its number and that epoch, where there are any."""
+        """The steps that were taken after trials' last epochs, by number and epoch, where there are any."""
         experiment = self.trials.experiment
         if not experiment.train.polish:
             return {}

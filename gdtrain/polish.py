@@ -98,7 +98,8 @@ def _newton(plan: Plan, theta_P: Tensor) -> Tensor | None:
     eigenvalues_P, vectors_PP = torch.linalg.eigh(hessian_PP / length_P / length_P[:, None])
     least = _ROUNDING * eigenvalues_P.abs().max()
     inverse_P = torch.where(eigenvalues_P.abs() > least, eigenvalues_P.abs().reciprocal(), 0.0)
-    return -(vectors_PP @ (inverse_P * (vectors_PP.mT @ (gradient_1P[0] / length_P)))) / length_P
+    step_P: Tensor = -(vectors_PP @ (inverse_P * (vectors_PP.mT @ (gradient_1P[0] / length_P)))) / length_P
+    return step_P
 
 
 def _shortened(plan: Plan, theta_P: Tensor, step_P: Tensor, loss: float) -> tuple[Tensor, float] | None:

@@ -130,7 +130,9 @@ class _Ready:
     @property
     def problem_key(self) -> str:
         """The same for groups that pose the same problem."""
-        plain = self.experiment.model_dump(exclude={"name", "stop", "predict", "sweep", "train", "penalty", "uncertainty"})
+        plain = self.experiment.model_dump(
+            exclude={"name", "stop", "predict", "sweep", "train", "penalty", "uncertainty"}
+        )
         for param in plain["params"].values():
             if not param["fixed"]:
                 param["start"] = None

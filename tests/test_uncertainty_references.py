@@ -116,9 +116,8 @@ def test_ccard_wls(factor: float) -> None:
     """Weights that are no counts say how much less a row scatters: their unit does not matter."""
     expected, rows = reference("ccard_wls"), table("ccard_wls")
     rows["w"] = [factor / square for square in rows["INCOMESQ"]]
-    result = regress(
-        rows, "AVGEXP", ["AGE", "INCOME", "INCOMESQ", "OWNRENT"], polish=True, **{"data.sample_weight": "w"}
-    )
+    keys: dict[str, Any] = {"data.sample_weight": "w", "polish": True}
+    result = regress(rows, "AVGEXP", ["AGE", "INCOME", "INCOMESQ", "OWNRENT"], **keys)
     assert result.uncertainty is not None
     names = {"AGE": "b1", "INCOME": "b2", "INCOMESQ": "b3", "OWNRENT": "b4", "intercept": "b0"}
     for ours, theirs in names.items():

@@ -82,9 +82,7 @@ class Options(Common):
     engine: Annotated[str | None, _key("engine", "auto, exact or loop.", "NAME")] = None
     dtype: Annotated[str | None, _key("dtype", "float64 or float32.", "NAME")] = None
     device: Annotated[str | None, _key("device", "cpu, cuda, mps, ...", "NAME")] = None
-    level: Annotated[
-        str | None, _key("level", "Share of the intervals that hold the truth (0.95).", "SHARE")
-    ] = None
+    level: Annotated[str | None, _key("level", "Share of the intervals that hold the truth (0.95).", "SHARE")] = None
     robust: Annotated[bool, _training("--robust", "Standard errors from the scatter of each row (sandwich).")] = False
     bootstrap: Annotated[
         str | None, _key("bootstrap", "Intervals from N samples of the rows, drawn with replacement.", "N")

@@ -140,7 +140,9 @@ def _likelihood(tree: Node) -> Iterator[Mistake]:
     if named and named.value in KINKED:
         yield Mistake(polish.place, f"{named.value} has kinks, where Newton's steps lead nowhere", "leave polish out")
     if (l1 := tree.get("penalty", "l1")) and isinstance(l1.value, int | float) and l1.value > 0:
-        yield Mistake(polish.place, "Newton's steps would step over the kinks of l1", "leave polish out; l2 goes with it")
+        yield Mistake(
+            polish.place, "Newton's steps would step over the kinks of l1", "leave polish out; l2 goes with it"
+        )
 
 
 def _options(tree: Node) -> Iterator[Mistake]:

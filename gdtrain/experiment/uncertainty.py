@@ -19,5 +19,6 @@ class Uncertainty(Model):
         False, description="take the scatter of the rows from each of them (sandwich, HC1), not from the model"
     )
     bootstrap: Annotated[Whole, Field(ge=10, le=MOST)] | None = Field(
-        None, description="fit so many samples of the rows, drawn with replacement from the seed, and tell their scatter"
+        None,
+        description="fit so many samples of the rows, drawn with replacement from the seed, and tell their scatter",
     )

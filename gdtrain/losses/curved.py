@@ -25,7 +25,7 @@ _LEAST = 1e-300  # a probability that is not 0
 
 
 def curved(loss: str, options: Mapping[str, float]) -> Curved | None:
-    """(prediction, target), float64, -> slope and curvature of each row; None for a loss that has none of one number."""
+    """(prediction, target), float64, -> slope and curvature of each row; None for a loss without."""
     if loss == "huber":
         delta = options.get("delta", 1.0)
         return lambda eta, y: ((eta - y).clamp(-delta, delta), ((eta - y).abs() <= delta).to(eta))

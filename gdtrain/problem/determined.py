@@ -75,7 +75,8 @@ def _directions(rows_DP: Tensor) -> Tensor:
     if not len(rows_DP) or not bool(rows_DP.isfinite().all()):
         return rows_DP[:0]
     _, singular, directions = torch.linalg.svd(rows_DP, full_matrices=False)
-    return directions[singular > _INVOLVED * singular[0]]
+    found: Tensor = directions[singular > _INVOLVED * singular[0]]
+    return found
 
 
 def _sentences(null_DP: Tensor, names: Sequence[str], near: Near | None) -> list[str]:
@@ -102,13 +103,11 @@ def _sentences(null_DP: Tensor, names: Sequence[str], near: Near | None) -> list
 
 def _by(null_DP: Tensor, names: Sequence[str], near: Near | None) -> str:
     """One direction in numbers, of few parameters."""
-    if near is None or len(null_DP) > 1:
+    moved = (null_DP[0].abs() > _INVOLVED).nonzero()[:, 0].tolist()
+    if near is None or len(null_DP) > 1 or len(moved) > _FEW:
         return ""
-    moves = [(name, by) for name, by in zip(names, (null_DP[0] * near.unit_P).tolist(), strict=True) if by]
-    parts = [(name, by) for (name, by), share in zip(moves, null_DP[0][null_DP[0] != 0].tolist(), strict=True) if abs(share) > _INVOLVED]
-    if len(parts) > _FEW:
-        return ""
-    return f" ({', '.join(f'{name} by {by / parts[0][1]:.3g}' for name, by in parts)})"
+    by = (null_DP[0] * near.unit_P)[moved]
+    return f" ({', '.join(f'{names[i]} by {step:.3g}' for i, step in zip(moved, (by / by[0]).tolist(), strict=True))})"
 
 
 def _without(null_DP: Tensor, members: Sequence[int]) -> Tensor:

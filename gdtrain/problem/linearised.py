@@ -1,4 +1,4 @@
-"""Rows of a loss near a point: how its predictions, and with them its gradient and its curvature, follow the parameters.
+"""Rows of a loss near a point: how predictions, and with them gradient and curvature, follow the parameters.
 
 Shapes: P trained parameters, N rows, T targets, K classes.
 """
@@ -6,7 +6,7 @@ Shapes: P trained parameters, N rows, T targets, K classes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -45,16 +45,22 @@ def targets_of(problem: Problem) -> list[list[int]]:
     return [[p for p, t in enumerate(owner) if t == target] for target in range(len(problem.targets))]
 
 
-def linearised(problem: Problem, theta_P: Tensor, options: Mapping[str, float]) -> Iterator[list[Linearised]]:
+def linearised(
+    problem: Problem, theta_P: Tensor, options: Mapping[str, float], *, weighted: bool = True
+) -> Iterator[list[Linearised]]:
     """The rows of each target, a block at a time, which is all that is held of them.
 
-    options  of the loss, which has a curvature: see `losses.curved`
+    options   of the loss, which has a curvature: see `losses.curved`
+    weighted  whether rows count as often as their weights say, or once
     """
     owned, sets = targets_of(problem), max(1, len(problem.targets), len(problem.classes) - 1)
     most = max(_LEAST_ROWS, _BLOCK_NUMBERS // max(1, len(theta_P) * sets))
     for loss in problem.losses():
         for block in loss.parts(most):
-            yield _block(block, theta_P, problem.loss.name if problem.loss else "", options, owned)
+            weight_N = None if block.weight is None else block.weight[0].reshape(-1).double()
+            counted = replace(block, weight=block.weight if weighted else None)
+            parts = _block(counted, theta_P, loss.loss.name, options, owned)
+            yield parts if weighted else [replace(part, weight_N=weight_N) for part in parts]
 
 
 def _block(
@@ -82,13 +88,11 @@ def _of_numbers(slope_N: Tensor, curvature_N: Tensor, jacobian_NP: Tensor, weigh
     root_N = (count_N * curvature_N).sqrt()
     c_N = torch.where(flat_N, 0.0, slope_N * (count_N / curvature_N.masked_fill(flat_N, 1.0)).sqrt())
     score_NP = jacobian_NP * slope_N[:, None]
-    return Linearised(
-        jacobian_NP * root_N[:, None], c_N, (count_N * flat_N) @ score_NP, score_NP, weight_N
-    )
+    return Linearised(jacobian_NP * root_N[:, None], c_N, (count_N * flat_N) @ score_NP, score_NP, weight_N)
 
 
 def _of_classes(eta_NK: Tensor, number_N: Tensor, jacobian_KNP: Tensor, weight_N: Tensor | None) -> Linearised:
-    """B' J and B^-1 slope of each row, with B as `losses.curved.of_classes` has it; J is of all classes but the first."""
+    """B' J and B^-1 slope of each row, B as `losses.curved.of_classes` has it; J is of all classes but the first."""
     slope_NK, q_NK, first_N = of_classes(eta_NK, number_N)
     count_N = torch.ones_like(first_N) if weight_N is None else weight_N
     scaled_KNP = jacobian_KNP * q_NK.mT[..., None]

@@ -27,6 +27,9 @@ _WHOLE = 12  # largest denominator
 _FEW = 6  # parameters in a relation that is told
 
 
+Row = Sequence[float] | Sequence[Fraction]
+
+
 @dataclass(frozen=True, eq=False)
 class Near:
     """Where null directions were found.
@@ -89,7 +92,8 @@ def _connected(null_DP: Tensor) -> list[tuple[int, ...]]:
 def _independent(inside_DI: Tensor) -> Tensor:
     """The directions of these parameters, without those that are 0 or follow from others."""
     _, singular, directions = torch.linalg.svd(inside_DI, full_matrices=False)
-    return directions[singular > _INVOLVED * singular[:1].clamp(min=1e-300)]
+    found: Tensor = directions[singular > _INVOLVED * singular[:1].clamp(min=1e-300)]
+    return found
 
 
 def reduced(rows_DP: Tensor) -> Tensor:
@@ -131,7 +135,7 @@ def _shift(own_DI: Tensor, at: Sequence[int], near: Near, called: Sequence[str])
         return ""
     told = [f"{_number(by)} to {name}" for by, name in zip(moves[0], called, strict=True) if by]
     fixed_I = _standing(own_DI)
-    what = "" if fixed_I is None else _sum(_told((fixed_I / unit_I).tolist()), called)
+    what = "" if fixed_I is None else _sum(_least_is_1((fixed_I / unit_I).tolist()), called)
     return _sentence(what, f"adding {_listed(told)}")
 
 
@@ -160,13 +164,20 @@ def _standing(own_DI: Tensor) -> Tensor | None:
     return torch.where(directions[-1].abs() > _INVOLVED, directions[-1], 0.0)
 
 
-def _told(row: Sequence[float]) -> Sequence[float | Fraction]:
+def _told(row: Sequence[float]) -> Row:
     """A direction in small whole numbers where it has some, else so that its first number is 1."""
     first = next(number for number in row if number)
     return _ratios(row) or [number / first for number in row]
 
 
-def _tensor(row: Sequence[float | Fraction]) -> Tensor:
+def _least_is_1(row: Sequence[float]) -> Row:
+    """The same, else so that its smallest number is 1."""
+    least = min(abs(number) for number in row if number)
+    sign = 1 if next(number for number in row if number) > 0 else -1
+    return _ratios(row) or [sign * number / least for number in row]
+
+
+def _tensor(row: Row) -> Tensor:
     return torch.tensor([float(number) for number in row], dtype=torch.float64)
 
 
@@ -175,18 +186,18 @@ def _sentence(what: str, done: str) -> str:
     return f"{only}: {done} changes nothing"
 
 
-def _sum(row: Sequence[float | Fraction], called: Sequence[str]) -> str:
+def _sum(row: Row, called: Sequence[str]) -> str:
     text = ""
-    for by, name in zip(row, called, strict=True):
+    for by, name in zip(map(float, row), called, strict=True):
         if by:
             sign = (" - " if by < 0 else " + ") if text else ("-" if by < 0 else "")
             text += sign + (name if abs(by) == 1 else f"{_number(abs(by))}*{name}")
     return text
 
 
-def _product(row: Sequence[float | Fraction], called: Sequence[str]) -> str:
+def _product(row: Row, called: Sequence[str]) -> str:
     text = ""
-    for power, name in zip(row, called, strict=True):
+    for power, name in zip(map(float, row), called, strict=True):
         if power:
             sign = ("/" if power < 0 else "*") if text else ("1/" if power < 0 else "")
             text += sign + (name if abs(power) == 1 else f"{name}^{_number(abs(power))}")

@@ -34,7 +34,13 @@ def table(result: Result) -> Section | None:
     ]
     hidden = len(rows) - _ROWS
     notes = (f"{hidden:,} more are in --format json",) if hidden > 0 else ()
-    return Section(f"standard errors ({found.method}), {100 * found.level:g} % intervals", header, rows[:_ROWS], notes, ("parameter",))
+    return Section(
+        f"standard errors ({found.method}), {100 * found.level:g} % intervals",
+        header,
+        rows[:_ROWS],
+        notes,
+        ("parameter",),
+    )
 
 
 def lines(result: Result) -> list[str]:

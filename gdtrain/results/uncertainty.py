@@ -76,7 +76,8 @@ class Uncertainty:
         correlation_FF, names = self.correlation_FF, self.names
         rows, columns = np.nonzero(np.triu(np.abs(correlation_FF) > STRONG, 1))
         found = [
-            (names[i], names[j], float(correlation_FF[i, j])) for i, j in zip(rows.tolist(), columns.tolist(), strict=True)
+            (names[i], names[j], float(correlation_FF[i, j]))
+            for i, j in zip(rows.tolist(), columns.tolist(), strict=True)
         ]
         return sorted(found, key=lambda pair: -abs(pair[2]))
 

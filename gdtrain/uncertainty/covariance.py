@@ -51,4 +51,5 @@ def spreads(
 def sandwich(inverse_PP: Tensor, spread_MP: Tensor, count: float) -> Tensor:
     """The factor B (P, M) of one target's covariance; `count` is n."""
     size = len(inverse_PP)
-    return inverse_PP @ (inverse_PP.mT @ spread_MP.mT) * (count / (count - size)) ** 0.5
+    factor: Tensor = inverse_PP @ (inverse_PP.mT @ spread_MP.mT) * (count / (count - size)) ** 0.5
+    return factor

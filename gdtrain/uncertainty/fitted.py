@@ -18,7 +18,7 @@ from gdtrain.experiment.schema import Experiment
 from gdtrain.formula import degree
 from gdtrain.plan import Plan
 from gdtrain.problem.curvature import hessian_of
-from gdtrain.problem.nearby import Nearby, nearby
+from gdtrain.problem.nearby import Nearby, has_curvature, nearby
 from gdtrain.problem.objective import DataLoss
 from gdtrain.problem.problem import Problem
 from gdtrain.problem.tally import Tally
@@ -57,8 +57,18 @@ class Fitted:
 
     @property
     def robust(self) -> bool:
-        """Whether the scatter of rows is taken from each of them: where asked, and for losses that have no likelihood."""
+        """Whether the scatter is taken from each row: where asked, and for losses that have no likelihood."""
         return self.experiment.robust or self.loss_name in ("huber", "logcosh")
+
+    @property
+    def samples(self) -> int | None:
+        """How many samples of the rows are to be fitted; None where the curvature is to tell."""
+        return self.experiment.uncertainty.bootstrap
+
+    @property
+    def curved(self) -> bool:
+        """Whether the loss has a curvature that tells of its minimum: no kinks, and no penalty that moves it."""
+        return has_curvature(self.problem) and self.plan.penalty is None
 
     @property
     def known(self) -> bool:
@@ -86,21 +96,33 @@ class Fitted:
     @property
     def method(self) -> str:
         """What the covariance is made of."""
+        if self.samples:
+            return "bootstrap"
         if self.robust:
             return "sandwich"
         if self.squared:
             return "gauss-newton"
         return "fisher" if self._observed is None else "hessian"
 
-    @property
+    @cached_property
     def tally(self) -> Tally:
-        return self.parts[0].tally
+        """Of the rows."""
+        if has_curvature(self.problem):
+            return self.parts[0].tally
+        tally = Tally()
+        for loss in self.problem.losses():
+            for block in loss.blocks():
+                weight = None if block.weight is None else block.weight[0].reshape(-1)
+                tally.add(block.target.shape[1], weight)
+        return tally
 
     @property
     def counts(self) -> bool:
         """Whether weights say how many rows each stands for: as they are told to, else where all are whole numbers."""
-        kind = self.experiment.data.weight_type if self.experiment.data else "auto"
-        return not self.known and (kind == "frequency" or (kind == "auto" and self.tally.whole))
+        data = self.experiment.data
+        if self.known or data is None or data.sample_weight is None:
+            return not self.known
+        return data.weight_type == "frequency" or (data.weight_type == "auto" and self.tally.whole)
 
     @property
     def count(self) -> float:
@@ -112,7 +134,7 @@ class Fitted:
         return self.count - len(part.index)
 
     def rounding(self, part: Nearby) -> float:
-        """How long the residuals of a squared loss may be where the data are exact: so many roundings of their terms."""
+        """How long the residuals of a squared loss may be where the data are exact: some roundings of their terms."""
         R_MP, theta_P = part.squares.R_MP, self.theta_P.double().cpu()[part.index]
         terms = float((torch.linalg.vector_norm(R_MP, dim=0) * theta_P.abs()).sum())
         gathered = self.problem.squares is not None

@@ -6,13 +6,16 @@ Shapes: P trained parameters, F of them in the units of the data, T targets, D r
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from gdtrain.results.uncertainty import Estimate, Uncertainty
 from gdtrain.uncertainty import reasons
+from gdtrain.uncertainty.bootstrap import enough, estimates_of, samples_of
 from gdtrain.uncertainty.covariance import inverse, sandwich, spreads
 from gdtrain.uncertainty.fitted import Fitted
 from gdtrain.uncertainty.likelihood import criteria, dispersion, of_rows, of_squares
@@ -27,11 +30,15 @@ def uncertainty_of(fitted: Fitted) -> Uncertainty | None:
     level = fitted.experiment.level
     if reason := reasons.before(fitted):
         return Uncertainty("none", level, reason)
+    if fitted.samples and not fitted.curved:
+        return _bootstrapped(fitted, fitted.samples, {})
     if reason := reasons.nearby(fitted):
         return Uncertainty(fitted.method, level, reason)
     inverses = [inverse(part) for part in fitted.parts]
     if reason := reasons.short_of(fitted, _lengths(_in_values(fitted, _factors(fitted, inverses, least=True)))):
         return Uncertainty(fitted.method, level, reason)
+    if fitted.samples:
+        return _bootstrapped(fitted, fitted.samples, _numbers(fitted))
     spread_DF = _in_values(fitted, _factors(fitted, inverses))
     covariance_FF = spread_DF.mT @ spread_DF
     if not bool(covariance_FF.isfinite().all()):
@@ -50,6 +57,22 @@ def uncertainty_of(fitted: Fitted) -> Uncertainty | None:
         distribution="normal" if all(map(math.isinf, dof_F)) else "t",
         numbers=_numbers(fitted),
         covariance_FF=covariance_FF.numpy(),
+    )
+
+
+def _bootstrapped(fitted: Fitted, count: int, numbers: Mapping[str, Any]) -> Uncertainty:
+    """From fits of samples of the rows."""
+    level, values_SF = fitted.experiment.level, samples_of(fitted, count)
+    if not enough(values_SF, count):
+        reason = f"only {len(values_SF):,} of {count:,} samples of the rows determine the parameters"
+        return Uncertainty(fitted.method, level, reason)
+    return Uncertainty(
+        fitted.method,
+        level,
+        estimates=estimates_of(values_SF, fitted.problem.parameters.trained, level),
+        distribution="",
+        numbers={"samples": len(values_SF), **numbers},
+        covariance_FF=np.atleast_2d(np.cov(values_SF.numpy(), rowvar=False)),
     )
 
 

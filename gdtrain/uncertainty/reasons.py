@@ -23,8 +23,12 @@ _WORK = 1e9  # rows times squared parameters up to which second derivatives are 
 
 
 def before(fitted: Fitted) -> str:
-    """What can be told without looking at the rows; "" where nothing speaks against standard errors."""
-    return next((reason for check in _BEFORE if (reason := check(fitted))), "")
+    """What can be told without looking at the rows; "" where nothing speaks against standard errors.
+
+    Samples of the rows are fitted whatever the loss, and with its penalty.
+    """
+    checks = (_diverged,) if fitted.samples else _BEFORE
+    return next((reason for check in checks if (reason := check(fitted))), "")
 
 
 def nearby(fitted: Fitted) -> str:
@@ -46,7 +50,7 @@ def _kinks(fitted: Fitted) -> str:
 def _penalised(fitted: Fitted) -> str:
     if fitted.plan.penalty is None:
         return ""
-    return "the penalty holds the weights away from where the data alone would have them; leave it out for these"
+    return "the penalty holds the weights away from where the data alone would have them; leave it out, or take --bootstrap N"
 
 
 def _few(fitted: Fitted) -> str:
@@ -130,5 +134,7 @@ def short_of(fitted: Fitted, error_F: Tensor) -> str:
     side = "below" if float(step_F[worst]) > 0 else "above"
     about = "" if fitted.plan.quadratic is not None else "about "
     far = f", {float(share_F[worst]):.2g} standard errors" if math.isfinite(float(share_F[worst])) else ""
-    what = f"{fitted.problem.parameters.trained[worst]} is {about}{abs(float(step_F[worst])):.3g} {side} its optimum{far}"
+    what = (
+        f"{fitted.problem.parameters.trained[worst]} is {about}{abs(float(step_F[worst])):.3g} {side} its optimum{far}"
+    )
     return f"{what}; {'another start may help' if fitted.polished else '--polish goes there'}"

@@ -1,4 +1,4 @@
-"""Student's t and the normal distribution, of which scipy is asked when they are needed: it takes a moment to import."""
+"""Student's t and the normal distribution. scipy is imported when it is needed: that takes a moment."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 
 
 def two_sided(t: float, dof: float) -> float:
-    """The chance of a value of at least |t| in size, with `dof` degrees of freedom; infinitely many: of a normal one."""
+    """The chance of a value of at least |t| in size; of a normal distribution where `dof` is infinite."""
     if math.isinf(dof):
         return math.erfc(abs(t) / math.sqrt(2))
     from scipy.special import stdtr
