@@ -16,7 +16,7 @@ PACKAGE = Path(package_file).parent
 
 # From the bottom up. A module imports from rows below its own, and a package from itself.
 LAYERS = [
-    {"errors"},
+    {"errors", "threads"},
     {"draws", "formula", "results", "sources"},
     {"experiment", "report"},
     {"keep", "losses", "metrics", "optimizers", "schedules"},

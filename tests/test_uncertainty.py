@@ -21,6 +21,9 @@ SIGMA = 0.2 + RANDOM.random(N)
 ROWS = {"x": X, "z": Z, "y": Y, "n": COUNTS, "s": SIGMA, "w": 1 / SIGMA}
 DESIGN = np.stack([X, Z, np.ones(N)], 1)
 NAMES = ("x", "z", "intercept")
+COUNTED: dict[str, Any] = {"data.sample_weight": "n"}
+WEIGHED: dict[str, Any] = {"data.sample_weight": "w"}
+KNOWN: dict[str, Any] = {"data.sigma": "s"}
 
 
 def told(result: Result) -> Uncertainty:
@@ -45,6 +48,12 @@ def errors(result: Result) -> np.ndarray:
     return np.array([told(result).estimates[name].std_error for name in NAMES])
 
 
+def covariance(result: Result) -> np.ndarray:
+    found = told(result).covariance_FF
+    assert found is not None
+    return found
+
+
 def least_squares(weight: np.ndarray, count: float) -> tuple[np.ndarray, np.ndarray, float]:
     """Weights, (X'WX)^-1 and s^2 of weighted least squares."""
     inverse = np.linalg.inv(DESIGN.T @ (DESIGN * weight[:, None]))
@@ -61,7 +70,7 @@ def test_least_squares(keys: dict[str, Any]) -> None:
     result = regressed(**keys)
     _, inverse, square = least_squares(np.ones(N), N)
     np.testing.assert_allclose(errors(result), np.sqrt(np.diag(inverse) * square), rtol=1e-10)
-    np.testing.assert_allclose(told(result).covariance_FF, inverse * square, rtol=1e-8, atol=1e-14)
+    np.testing.assert_allclose(covariance(result), inverse * square, rtol=1e-8, atol=1e-14)
     numbers = told(result).numbers
     assert numbers["dof"] == N - 3
     assert numbers["sigma"] == pytest.approx(math.sqrt(square), rel=1e-10)
@@ -88,20 +97,19 @@ def test_intervals() -> None:
 @pytest.mark.parametrize("engine", ["auto", "loop"])
 def test_a_weight_of_k_is_a_row_repeated_k_times(engine: str) -> None:
     repeated = {name: np.repeat(column, COUNTS.astype(int)) for name, column in ROWS.items()}
-    one = regressed(engine=engine, **{"data.sample_weight": "n"})
+    one = regressed(engine=engine, **COUNTED)
     other = regressed(repeated, engine=engine)
     np.testing.assert_allclose(errors(one), errors(other), rtol=1e-10)
     assert told(one).numbers["loglik"] == pytest.approx(told(other).numbers["loglik"], rel=1e-12)
     assert told(one).numbers["weights"] == "frequency"
-    robust = [
-        regressed(rows, robust=True, **keys) for rows, keys in ((ROWS, {"data.sample_weight": "n"}), (repeated, {}))
-    ]
-    np.testing.assert_allclose(*map(errors, robust), rtol=1e-10)
+    np.testing.assert_allclose(
+        errors(regressed(robust=True, **COUNTED)), errors(regressed(repeated, robust=True)), rtol=1e-10
+    )
 
 
 @pytest.mark.parametrize("engine", ["auto", "loop"])
 def test_weights_that_are_no_counts_scale_the_scatter(engine: str) -> None:
-    result = regressed(engine=engine, **{"data.sample_weight": "w"})
+    result = regressed(engine=engine, **WEIGHED)
     _, inverse, square = least_squares(1 / SIGMA, N)
     np.testing.assert_allclose(errors(result), np.sqrt(np.diag(inverse) * square), rtol=1e-10)
     loglik = -N / 2 * (math.log(2 * math.pi * square * (N - 3) / N) + 1) - np.log(SIGMA).sum() / 2
@@ -110,15 +118,15 @@ def test_weights_that_are_no_counts_scale_the_scatter(engine: str) -> None:
 
 
 def test_weights_are_what_they_are_said_to_be() -> None:
-    counted = regressed(**{"data.sample_weight": "w", "data.weight_type": "frequency"})
+    counted = regressed(**(WEIGHED | {"data.weight_type": "frequency"}))
     assert told(counted).numbers["dof"] == pytest.approx(float((1 / SIGMA).sum()) - 3)
-    scaled = regressed(**{"data.sample_weight": "n", "data.weight_type": "analytic"})
+    scaled = regressed(**(COUNTED | {"data.weight_type": "analytic"}))
     assert told(scaled).numbers["dof"] == int((COUNTS > 0).sum()) - 3
 
 
 @pytest.mark.parametrize("engine", ["auto", "loop"])
 def test_known_errors_are_not_estimated(engine: str) -> None:
-    result = regressed(engine=engine, **{"data.sigma": "s"})
+    result = regressed(engine=engine, **KNOWN)
     weights, inverse, square = least_squares(SIGMA**-2, N)
     np.testing.assert_allclose(list(result.params.values()), weights, rtol=1e-10)
     np.testing.assert_allclose(errors(result), np.sqrt(np.diag(inverse)), rtol=1e-10)
@@ -128,13 +136,13 @@ def test_known_errors_are_not_estimated(engine: str) -> None:
     assert numbers["loglik"] == pytest.approx(float(each.sum()), rel=1e-12)
     assert numbers["aic"] == pytest.approx(2 * 3 - 2 * float(each.sum()), rel=1e-12)
     assert told(result).distribution == "normal"
-    formula = fit("y = a*x + b*z + c", ROWS, polish=True, engine=engine, **{"data.sigma": "s"})
+    formula = fit("y = a*x + b*z + c", ROWS, polish=True, engine=engine, **KNOWN)
     np.testing.assert_allclose([e.std_error for e in told(formula).estimates.values()], errors(result), rtol=1e-9)
 
 
 def test_a_known_error_of_0_is_refused() -> None:
     with pytest.raises(Exception, match="a standard error is 0 in row 1; give each row one above 0"):
-        regressed({**ROWS, "s": SIGMA * (np.arange(N) > 0)}, **{"data.sigma": "s"})
+        regressed({**ROWS, "s": SIGMA * (np.arange(N) > 0)}, **KNOWN)
 
 
 @pytest.mark.parametrize("engine", ["auto", "loop"])
@@ -329,7 +337,7 @@ def test_bootstrap(engine: str, seed: int) -> None:
     result = regressed(engine=engine, bootstrap=50, seed=seed)
     expected = samples(50, seed)
     np.testing.assert_allclose(errors(result), expected.std(0, ddof=1), rtol=1e-8)
-    np.testing.assert_allclose(told(result).covariance_FF, np.cov(expected.T), rtol=1e-7, atol=1e-12)
+    np.testing.assert_allclose(covariance(result), np.cov(expected.T), rtol=1e-7, atol=1e-12)
     interval = np.array([told(result).estimates[name].interval for name in NAMES]).T
     np.testing.assert_allclose(interval, np.quantile(expected, [0.025, 0.975], axis=0), rtol=1e-8)
     document = result.to_dict()
@@ -339,8 +347,7 @@ def test_bootstrap(engine: str, seed: int) -> None:
 
 def test_bootstrap_of_counts_is_that_of_the_rows_that_they_stand_for() -> None:
     """The scatter of many samples comes near the sandwich's, which is of the same rows."""
-    keys = {"data.sample_weight": "n"}
-    drawn, sandwich = regressed(bootstrap=2000, **keys), regressed(robust=True, **keys)
+    drawn, sandwich = regressed(bootstrap=2000, **COUNTED), regressed(robust=True, **COUNTED)
     np.testing.assert_allclose(errors(drawn), errors(sandwich), rtol=0.12)
 
 

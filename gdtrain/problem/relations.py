@@ -133,7 +133,7 @@ def _shift(own_DI: Tensor, at: Sequence[int], near: Near, called: Sequence[str])
     moves = [_told(row) for row in (reduced(own_DI) * unit_I).tolist()]
     if not all(near.holds(at, near.values_P[list(at)] + _tensor(move)) for move in moves):
         return ""
-    told = [f"{_number(by)} to {name}" for by, name in zip(moves[0], called, strict=True) if by]
+    told = [f"{_number(by)} to {name}" for by, name in zip(map(float, moves[0]), called, strict=True) if by]
     fixed_I = _standing(own_DI)
     what = "" if fixed_I is None else _sum(_least_is_1((fixed_I / unit_I).tolist()), called)
     return _sentence(what, f"adding {_listed(told)}")

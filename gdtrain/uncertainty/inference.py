@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from gdtrain.results.uncertainty import Estimate, Uncertainty
+from gdtrain.threads import threads
 from gdtrain.uncertainty import reasons
 from gdtrain.uncertainty.bootstrap import enough, estimates_of, samples_of
 from gdtrain.uncertainty.covariance import inverse, sandwich, spreads
@@ -27,7 +28,12 @@ def uncertainty_of(fitted: Fitted) -> Uncertainty | None:
     problem = fitted.problem
     if problem.loss is None or not problem.targets or not len(fitted.theta_P):
         return None
-    level = fitted.experiment.level
+    with threads(1):  # small factorisations wait for one another longer than they take
+        return _uncertainty(fitted)
+
+
+def _uncertainty(fitted: Fitted) -> Uncertainty:
+    problem, level = fitted.problem, fitted.experiment.level
     if reason := reasons.before(fitted):
         return Uncertainty("none", level, reason)
     if fitted.samples and not fitted.curved:
