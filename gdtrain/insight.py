@@ -207,16 +207,16 @@ def _here(plan: Plan, theta_P: Tensor) -> Here:
     parameters, free = problem.parameters, problem.parameters.free
     values_Q = parameters.values(theta_P)
 
-    def same(values_P: Tensor) -> bool:
-        moved_Q = values_Q.clone()
-        moved_Q[free] = values_P
-        return alike(problem, theta_P, parameters.theta(moved_Q))
+    def theta(values_P: Tensor) -> Tensor:
+        whole_Q = values_Q.clone()
+        whole_Q[free] = values_P
+        return parameters.theta(whole_Q)
 
     return Here(
         values_Q[free],
         lambda step: parameters.moved(step)[..., free],
         lambda slopes: parameters.gradient(slopes)[..., free],
-        same,
+        lambda one_P, other_P: alike(problem, theta(one_P), theta(other_P)),
     )
 
 

@@ -24,13 +24,13 @@ class Here:
     values_P    of the parameters, in the units of the data
     in_values   steps (D, P) in the units of the derivatives -> of the values
     by_values   derivatives (n, P) -> by the values
-    same        whether predictions are the same at other values (P,)
+    same        whether predictions are the same at two sets of values (P,)
     """
 
     values_P: Tensor
     in_values: Callable[[Tensor], Tensor]
     by_values: Callable[[Tensor], Tensor]
-    same: Callable[[Tensor], bool]
+    same: Callable[[Tensor, Tensor], bool]
 
 
 def undetermined(jacobians: Iterable[Tensor], names: Sequence[str], here: Here | None = None) -> list[str]:

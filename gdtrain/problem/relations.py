@@ -5,7 +5,7 @@ A direction in which theta may move without moving any residual is of one of two
     shift  adding u_i to each parameter changes nothing: of y = a + b + x, adding 1 to a and -1 to b
     scale  multiplying each by 2^v_i changes nothing: of y = a*b*x, a by 2 and b by 1/2
 
-Either is a guess from derivatives at one point, in small whole numbers or ratios, and is tried out at another. What
+Either is a guess from derivatives at one point, in small whole numbers or ratios, and is tried out at others. What
 stands fast under it is what is determined: a + b, a*b.
 
 Shapes: P parameters, D null directions, I of the parameters that one of them moves.
@@ -36,18 +36,26 @@ class Near:
 
     values_P  of the parameters, in the units of the data
     unit_P    of steps of each that move residuals about as far
-    same      whether predictions are the same at other values (P,)
+    same      whether predictions are the same at two sets of values (P,)
     """
 
     values_P: Tensor
     unit_P: Tensor
-    same: Callable[[Tensor], bool]
+    same: Callable[[Tensor, Tensor], bool]
 
-    def holds(self, at: Sequence[int], moved_I: Tensor) -> bool:
-        """Whether predictions are the same where some of the values are these."""
+    def holds(self, at: Sequence[int], move: Callable[[Tensor], Tensor]) -> bool:
+        """Whether a move of some of the values (I,) changes no prediction: here, and elsewhere too, since here they may
+        happen to cancel.
+        """
+        here_I = self.values_P[list(at)].double()
+        apart_I = 0.1 * torch.arange(1, len(at) + 1, dtype=torch.float64)
+        elsewhere_I = here_I + apart_I * torch.where(here_I != 0, here_I, self.unit_P[list(at)])
+        return all(self.same(self._with(at, some_I), self._with(at, move(some_I))) for some_I in (here_I, elsewhere_I))
+
+    def _with(self, at: Sequence[int], some_I: Tensor) -> Tensor:
         values_P = self.values_P.clone()
-        values_P[list(at)] = moved_I.to(values_P)
-        return self.same(values_P)
+        values_P[list(at)] = some_I.to(values_P)
+        return values_P
 
 
 @dataclass(frozen=True)
@@ -131,7 +139,7 @@ def _ratios(row: Sequence[float]) -> list[Fraction] | None:
 def _shift(own_DI: Tensor, at: Sequence[int], near: Near, called: Sequence[str]) -> str:
     unit_I = near.unit_P[list(at)]
     moves = [_told(row) for row in (reduced(own_DI) * unit_I).tolist()]
-    if not all(near.holds(at, near.values_P[list(at)] + _tensor(move)) for move in moves):
+    if not all(near.holds(at, _tensor(move).add) for move in moves):
         return ""
     told = [f"{_number(by)} to {name}" for by, name in zip(map(float, moves[0]), called, strict=True) if by]
     fixed_I = _standing(own_DI)
@@ -148,7 +156,7 @@ def _scale(own_DI: Tensor, at: Sequence[int], near: Near, called: Sequence[str])
         return ""
     powers = [_ratios(row) for row in powers_DI.tolist()]
     for power in powers:
-        if power is None or not near.holds(at, values_I * torch.exp2(_tensor(power))):
+        if power is None or not near.holds(at, torch.exp2(_tensor(power)).mul):
             return ""
     told = [f"{name} by {_power(p)}" for p, name in zip(powers[0] or [], called, strict=True) if p]
     fixed_I = _standing(powers_DI)

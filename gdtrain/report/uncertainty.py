@@ -44,16 +44,16 @@ def table(result: Result) -> Section | None:
 
 
 def lines(result: Result) -> list[str]:
-    """Scatter, likelihood, strong correlations; or why there is nothing."""
+    """Scatter, likelihood, strong correlations; or why there is nothing, where the verdict has not told already."""
     found = None if result.quiet else result.uncertainty
     if found is None:
         return []
     if found.refused:
-        return [f"no standard errors: {found.refused}"]
+        return [] if result.verdict.status == "diverged" else [f"no standard errors: {found.refused}"]
     numbers = found.numbers
     told = [f"{label} {short(numbers[key])}" for key, label in _NUMBERS.items() if isinstance(numbers.get(key), float)]
     if told and isinstance(numbers.get("dof"), float):
-        told[0] += f" on {numbers['dof']:,.6g} degrees of freedom"
+        told[0] += f" on {numbers['dof']:,.6g} degree{'s' * (numbers['dof'] != 1)} of freedom"
     told += [f"{label} {short(numbers[key])}" for key, label in _CRITERIA.items() if key in numbers]
     if "weights" in numbers:
         told.append(f"weights taken as {numbers['weights']}")
