@@ -220,7 +220,7 @@ def test_a_singular_design_is_named_and_ends_at_its_nearest_optimum() -> None:
 UNDETERMINED: list[tuple[str, str]] = [
     ("a parameter that does not", "nothing depends on b"),
     ("too few equations", "x, y and z are not determined one by one"),
-    ("a constant column", "only 3*c + intercept is determined: adding 1 to c and -3 to intercept changes nothing"),
+    ("a constant column", "only 5*c + 2*intercept is determined: adding 2 to c and -5 to intercept changes nothing"),
     ("a constant column, not scaled", "c and intercept are not determined one by one"),
     ("one row", "x, z and intercept are not determined one by one"),
     ("more parameters than rows", "a, b, d and g are not determined one by one"),

@@ -50,7 +50,7 @@ def _kinks(fitted: Fitted) -> str:
 def _penalised(fitted: Fitted) -> str:
     if fitted.plan.penalty is None:
         return ""
-    return "the penalty holds the weights away from the optimum of the loss; leave it out, or take --bootstrap N"
+    return "the penalty holds the weights away from the minimum of the loss; leave it out, or take --bootstrap N"
 
 
 def _few(fitted: Fitted) -> str:

@@ -14,7 +14,7 @@ SHORT = [*ROWS, "--lr", "0.01", "--epochs", "20"]
 # stdtrit(3, 0.975) = 3.182446: 2 -+ 0.670919
 TABLE = """standard errors (gauss-newton), 95 % intervals
 parameter  estimate  std error        t        p     from       to
-w           2.00000   0.210819  9.48683  0.00249  1.32908  2.67092
+w           2.00000   0.210819  9.48683  0.00248  1.32908  2.67092
 """
 LINE = "no standard errors: w is 0.0775 below its optimum, 0.37 standard errors; --polish goes there"
 
