@@ -21,7 +21,7 @@ from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.trials import Trials
 from gdtrain.insight import Curvature, curvature_of, hints, sentences, steepest
 from gdtrain.plan import Plan
-from gdtrain.polish import polished
+from gdtrain.polish import polish
 from gdtrain.problem.data import Data, PredictedRows
 from gdtrain.problem.measured import metrics_at
 from gdtrain.problem.problem import Problem, tensors
@@ -46,7 +46,7 @@ class Batch:
         self.trials, self.data, self.plan, self.rows = trials, data, plan, rows
         recorded, parameters = descent.recorded, plan.problem.parameters
         self.descended = descent.reads
-        self.polished = self._polish()
+        self.polished = polish(trials.experiment, plan, descent.reads)
         self.reads = {
             epochs: [self.polished.get((s, epochs), [end])[-1] for s, end in enumerate(ends)]
             for epochs, ends in descent.reads.items()
@@ -58,19 +58,6 @@ class Batch:
             epochs: _array(parameters.values(torch.stack([end.theta_P for end in ends])))
             for epochs, ends in self.reads.items()
         }
-
-    def _polish(self) -> dict[tuple[int, int], list[End]]:
-        """The steps that were taken after trials' last epochs, by number and epoch, where there are any."""
-        experiment = self.trials.experiment
-        if not experiment.train.polish:
-            return {}
-        options = experiment.loss.options if experiment.loss else {}
-        steps = {
-            (s, epochs): polished(self.plan.trial(s, epochs), end, options)
-            for epochs, ends in self.descended.items()
-            for s, end in enumerate(ends)
-        }
-        return {key: states for key, states in steps.items() if states}
 
     def outcome(self, s: int, epochs: int | None = None) -> Outcome:
         """What trial `s` came to where `epochs` is its last, by default the plan's."""

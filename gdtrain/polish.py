@@ -10,13 +10,14 @@ Shapes: P trained parameters.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from gdtrain.engines.states import End, gradient_norm
+from gdtrain.experiment.schema import Experiment
 from gdtrain.plan import Plan
 from gdtrain.problem.curvature import hessian_of
 from gdtrain.problem.nearby import has_curvature, nearby
@@ -29,6 +30,19 @@ _SMALL = 1e-6  # from here on a step that is not much smaller than the last is a
 _GAIN, _NEAR = 0.1, 0.1  # near the minimum a step that is longer than so much of the last gains too little
 _FLOOR = 1e-10  # shorter steps of Newton's own lose more digits to its squared condition than they gain
 _ROUNDING = 1e-13  # share of a loss, and of the squares that it is the difference of
+
+
+def polish(experiment: Experiment, plan: Plan, reads: Mapping[int, Sequence[End]]) -> dict[tuple[int, int], list[End]]:
+    """The steps after each trial's end, by its number and the epoch that was its last; {} unless they are asked for."""
+    if not experiment.train.polish:
+        return {}
+    options = experiment.loss.options if experiment.loss else {}
+    steps = {
+        (s, epochs): polished(plan.trial(s, epochs), end, options)
+        for epochs, ends in reads.items()
+        for s, end in enumerate(ends)
+    }
+    return {key: states for key, states in steps.items() if states}
 
 
 def polished(plan: Plan, end: End, options: Mapping[str, float]) -> list[End]:

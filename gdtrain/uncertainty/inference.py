@@ -41,7 +41,8 @@ def _uncertainty(fitted: Fitted) -> Uncertainty:
     if reason := reasons.nearby(fitted):
         return Uncertainty(fitted.method, level, reason)
     inverses = [inverse(part) for part in fitted.parts]
-    if reason := reasons.short_of(fitted, _lengths(_in_values(fitted, _factors(fitted, inverses, least=True)))):
+    error_F = _lengths(_in_values(fitted, _factors(fitted, inverses, least=True)))
+    if reason := reasons.short_of(fitted, error_F) or reasons.saddle(fitted):
         return Uncertainty(fitted.method, level, reason)
     if fitted.samples:
         return _bootstrapped(fitted, fitted.samples, _numbers(fitted))

@@ -104,17 +104,9 @@ def _exact(fitted: Fitted) -> str:
     return "the residuals are 0 to rounding: the data lie on the model exactly, and have no scatter to tell errors by"
 
 
-def _saddle(fitted: Fitted) -> str:
-    plan = fitted.plan
-    costly = fitted.problem.rows * len(fitted.theta_P) ** 2 > _WORK
-    if plan.quadratic is not None or costly or not falls_away(plan.smooth, fitted.theta_P[None].clone()):
-        return ""
-    return "the loss falls away from here: this is no minimum"
-
-
 _BEFORE: tuple[Callable[[Fitted], str], ...] = (_diverged, _kinks, _penalised)
 _NEARBY: tuple[Callable[[Fitted], str], ...] = (
-    _few, _overflown, _undetermined, _bounded, _separated, _exact, _saddle,
+    _few, _overflown, _undetermined, _bounded, _separated, _exact,
 )  # fmt: skip
 
 
@@ -138,3 +130,12 @@ def short_of(fitted: Fitted, error_F: Tensor) -> str:
         f"{fitted.problem.parameters.trained[worst]} is {about}{abs(float(step_F[worst])):.3g} {side} its optimum{far}"
     )
     return f"{what}; {'another start may help' if fitted.polished else '--polish goes there'}"
+
+
+def saddle(fitted: Fitted) -> str:
+    """Where the loss falls away from a point without gradient. Second derivatives cost more than all else."""
+    plan = fitted.plan
+    costly = fitted.problem.rows * len(fitted.theta_P) ** 2 > _WORK
+    if plan.quadratic is not None or costly or not falls_away(plan.smooth, fitted.theta_P[None].clone()):
+        return ""
+    return "the loss falls away from here: this is no minimum"

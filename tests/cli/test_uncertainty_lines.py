@@ -8,7 +8,7 @@ import pytest
 
 from tests.cli.conftest import Command
 
-# By hand: w = sum(x*y)/sum(x^2) = 60/30 = 2; residuals 1, -1, -1, 1; s^2 = 4/3, so that the error is sqrt(4/90) = 0.210819.
+# By hand: w = sum(x*y)/sum(x^2) = 60/30 = 2; residuals 1, -1, -1, 1; s^2 = 4/3; the error is sqrt(4/90) = 0.210819.
 ROWS = ["fit", "y = w*x", "--data", "x=1,2,3,4", "--data", "y=1,5,7,7", "--start", "w=0"]
 SHORT = [*ROWS, "--lr", "0.01", "--epochs", "20"]
 # stdtrit(3, 0.975) = 3.182446: 2 -+ 0.670919
