@@ -10,6 +10,10 @@ import pytest
 
 from gdtrain import fit, regress, run
 from gdtrain.draws import generator
+from gdtrain.experiment.load import load
+from gdtrain.problem.build import build_problem
+from gdtrain.problem.linearised import linearised
+from gdtrain.problem.opening import open_data
 from gdtrain.results import Result, Uncertainty
 
 N = 40
@@ -391,3 +395,18 @@ def test_bootstrap_of_the_lasso() -> None:
     result = regressed(penalty={"l1": 0.2}, bootstrap=20, polish=False, epochs=300)
     assert told(result).numbers == {"samples": 20}
     assert all(one.std_error > 0 for one in told(result).estimates.values())
+
+
+def test_derivatives_are_held_a_block_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 10 parameters and 5,000 rows no more numbers than a block may hold."""
+    monkeypatch.setattr("gdtrain.problem.linearised._BLOCK_NUMBERS", 2**14)
+    draw = np.random.default_rng(1)
+    rows = {f"x{i}": draw.normal(size=5000) for i in range(9)}
+    rows["y"] = (rows["x0"] + draw.normal(size=5000) > 0).astype(float)
+    experiment = load({"regress": {"target": "y"}, "loss": "logistic"}, framed=True)
+    data = open_data(experiment, frame=rows)
+    problem = build_problem(experiment.with_starts(data.names.parameters), data)
+    theta = problem.parameters.theta(problem.parameters.start_Q)
+    sizes = [parts[0].A_NP.shape for parts in linearised(problem, theta, {})]
+    assert sum(rows for rows, _ in sizes) == 5000
+    assert max(rows * columns for rows, columns in sizes) <= 2**14
