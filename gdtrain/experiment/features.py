@@ -6,9 +6,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from gdtrain.errors import UserError, did_you_mean
+from gdtrain.experiment.formulas import sides
 from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.terms import Factor, Made, Term, read_feature
 from gdtrain.experiment.tree import Mistake, Node, Place, short
+from gdtrain.formula import Name
 
 INTERCEPT = "intercept"
 ALL = "*"
@@ -35,6 +37,14 @@ def read_terms(experiment: Experiment, columns: Columns) -> tuple[list[Term], li
             node = experiment.tree.get("regress", "features", i) or Node(text, experiment.tree.find("regress"))
             mistakes.append(Mistake(node.within(*(error.span or (0, len(text)))), error.what, error.remedy))
     return list(terms.values()), mistakes
+
+
+def targets_of(experiment: Experiment) -> list[str]:
+    """The columns that are predicted: those of `regress`, or one that stands alone on the left of `fit`."""
+    if experiment.regress:
+        return experiment.regress.target
+    left = sides("fit", experiment.fit)[0] if experiment.fit else None
+    return [left.name] if isinstance(left, Name) else []
 
 
 def offset_column(experiment: Experiment) -> list[str]:

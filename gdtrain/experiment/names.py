@@ -73,7 +73,7 @@ def settle(
 
     columns  names of the data's columns, empty without data; None where the data has not been read: then parameters
              and columns are told as far as they can be, and what needs the columns is left unchecked
-    levels   texts of the columns of text that `regress` predicts from, and of targets that are labels
+    levels   texts of the columns of text that `regress` predicts from, and of targets that are labels, `fit`'s too
     classes  of the target of `softmax`; None where it has not been read: its parameters are then not known
 
     Raises UserErrors (exit 2) that point into the experiment.
@@ -92,6 +92,7 @@ def find(
         found = _regress(experiment, columns, levels)
     else:
         found = _FINDERS[experiment.kind](experiment, columns)
+        found = replace(found, names=replace(found.names, levels=levels))
     if has_classes(experiment):
         found = _of_classes(found, classes)
     mistakes = [

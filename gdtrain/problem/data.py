@@ -12,18 +12,23 @@ import numpy as np
 from gdtrain.design.columns import Design, RowNumbers
 from gdtrain.design.gaps import Gaps, means
 from gdtrain.errors import DATA, UserError
-from gdtrain.experiment.features import offset_column, weight_column
+from gdtrain.experiment.features import offset_column, targets_of, weight_column
 from gdtrain.experiment.names import Names
 from gdtrain.experiment.schema import Experiment
 from gdtrain.problem.classes import Classes
-from gdtrain.sources import BLOCK_ROWS, Reading, Source
+from gdtrain.problem.texts import dropping
+from gdtrain.sources import BLOCK_ROWS, PLAIN, Reading, Source
 
 Columns = dict[str, np.ndarray]  # float64 (N,) each
 
 _BLOCK_NUMBERS = 1 << 21  # of a block of the design: 16 MB
 _LEAST_ROWS = 1 << 10
 FILLED = "mean fills only numbers that predict: set data.missing: drop, or fill it in"
-_PREDICTED = "a row to predict is not dropped: fill it in"
+_ADVICE = {  # on the gaps of rows to predict
+    "error": "fill it in, or delete the row",
+    "drop": "a row to predict is not dropped: fill it in",
+    "mean": FILLED,
+}
 
 
 class Data:
@@ -50,8 +55,9 @@ class Data:
         self.weight = next(iter(weight_column(experiment)), None) if experiment else None
         self.offset = next(iter(offset_column(experiment)), None) if experiment else None
         self._missing = experiment.data.missing if experiment and experiment.data else "error"
-        self._targets = experiment.regress.target if experiment and experiment.regress else []
+        self._targets = targets_of(experiment) if experiment else []
         self._unseen = experiment is not None and experiment.regress is not None and experiment.regress.unseen
+        self._dropping = dropping(experiment, names) if experiment else PLAIN
         self._design = Design(names.design, self.where) if experiment and experiment.regress else None
         self._numbers: np.ndarray | None = None
         self._notes: list[str] = []
@@ -86,7 +92,9 @@ class Data:
     def document(self) -> dict[str, Any]:
         """The `data` section of a result document."""
         missing = {"missing": self.gaps.document()} if self.gaps else {}
-        return {"rows": self.rows, "columns": self.names.columns} | missing
+        told = {name: self.classes.names for name in self._targets if self.classes} or self.labels
+        labels = {"labels": {name: list(texts) for name, texts in told.items()}} if told else {}
+        return {"rows": self.rows, "columns": self.names.columns} | labels | missing
 
     def warn(self, sentence: str) -> None:
         """Add to the warnings, once."""
@@ -157,12 +165,11 @@ class Data:
             return PredictedRows(columns, len(columns[first[0]]), {})
         levels = self._levels(inputs)
         filled = self._filled if self._missing == "mean" else ()
-        refused = dict.fromkeys(inputs, _PREDICTED) if self._missing == "drop" else dict.fromkeys(inputs, FILLED)
         reading = Reading(
             levels,
             gaps=filled,
             unseen=levels if self._unseen == "reference" else (),
-            advice={} if self._missing == "error" else refused,
+            advice=dict.fromkeys(inputs, _ADVICE[self._missing]),
         )
         read = source.read(inputs, reading=reading)
         if filled:
@@ -228,7 +235,7 @@ class Data:
         if self._missing == "error":
             return Reading(levels)
         if self._missing == "drop":
-            return Reading(levels, gaps=self.names.columns)
+            return self._dropping
         return Reading(levels, gaps=self._filled, advice=dict.fromkeys(self.names.columns, FILLED))
 
     @cached_property

@@ -83,6 +83,7 @@ def build_fit(experiment: Experiment, data: Data) -> Problem:
         inputs=data.names.inputs,
         predict=predict,
         loss=loss,
+        labels={to_text(left): texts for texts in data.labels.values()},
         squares=spread.squares([quadratic]) if quadratic and gathered else None,
         loss_scale=quadratic.size if quadratic else loss_scale(target(columns), loss, weight_of(columns, data)),
     )

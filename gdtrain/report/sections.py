@@ -12,7 +12,7 @@ from gdtrain.results import Prediction, Result, SweepResult
 
 MANY = 8  # weights that are all shown; of more, the first few and the norm
 FEW = 5
-TITLE = 70  # characters of the problem that a title shows
+TITLE = 70  # characters of the problem that a title on a terminal shows
 PREDICTIONS = 20  # predicted rows that a table shows
 
 
@@ -66,6 +66,7 @@ def summary(result: Result) -> list[str]:
         printable(f"{verdict.status} after {verdict.epoch:,} epoch{plural}: {verdict.detail}"),
         "; ".join([loss, ", ".join([*values, *more])]),
         *_objective(result),
+        *(printable(line) for line in _labels(result)),
         *([line] if (line := metrics_line(result.metrics)) else []),
         printable(_how(result)),
         *(printable(line) for line in result.insights),
@@ -81,6 +82,14 @@ def _objective(result: Result) -> list[str]:
     trained = [p for p in result.parameters if not p.fixed]
     zero = f"; {count} of {len(trained)} parameters are 0" if (count := sum(p.value == 0 for p in trained)) else ""
     return [f"objective {short(found['initial'])} -> {short(found['final'])} ({parts}){zero}"]
+
+
+def _labels(result: Result) -> list[str]:
+    """What the classes of a target stand for."""
+    found: dict[str, list[str]] = result.data.get("labels", {})
+    if result.loss["name"] == "softmax":
+        return [f"{target}: weights are against {names[0]}" for target, names in found.items()]
+    return [f"{target}: 0 is {names[0]}, 1 is {names[1]}" for target, names in found.items()]
 
 
 def _how(result: Result) -> str:
@@ -119,13 +128,15 @@ def _history(result: Result, width: int | None) -> Section:
     hidden = len(names) - fit
     notes = [f"{hidden} more weights are not shown; norm is over all {len(names)}"] if hidden else []
     rows = [list(row) for row in zip(*columns, strict=True)]
-    return Section(title(result), header, rows, tuple(notes))
+    return Section(title(result, width), header, rows, tuple(notes))
 
 
-def title(result: Result | SweepResult) -> str:
-    """The problem in a line."""
+def title(result: Result | SweepResult, width: int | None) -> str:
+    """The problem in a line; a long one is cut where there is a width to keep to."""
     name = "" if result.name == result.kind else f"{result.name}: "
-    statement = result.statement if len(result.statement) <= TITLE else result.statement[: TITLE - 3] + "..."
+    statement = result.statement
+    if width is not None and len(statement) > TITLE:
+        statement = statement[: TITLE - 3] + "..."
     return printable(f"{name}{result.kind} {statement}")
 
 

@@ -28,7 +28,7 @@ def ends(sweep: SweepResult, width: int | None) -> Section:
         notes.append(f"{len(found)} of {len(sweep.found):,} distinct {many}; --format json has all")
     if sweep.top is None:
         notes.append("--top N shows the N best starts")
-    return with_weights(heading(sweep), before, after, trials, sweep.parameters, width, notes)
+    return with_weights(heading(sweep, width), before, after, trials, sweep.parameters, width, notes)
 
 
 def _residuals(trials: list[Trial]) -> list[Column]:

@@ -44,7 +44,7 @@ def ranked_trials(sweep: SweepResult, width: int | None) -> Section:
         more = "" if sweep.top is not None else "; --top N shows more, --format csv all of them"
         best = "best" if len(indices) == 1 else f"best {len(indices):,}"
         notes.append(f"the {best} of {counted(len(sweep.trials), unit(sweep))}{more}")
-    return with_weights(heading(sweep), columns, [], trials, sweep.parameters, width, notes)
+    return with_weights(heading(sweep, width), columns, [], trials, sweep.parameters, width, notes)
 
 
 def along_lr(sweep: SweepResult, width: int | None) -> Section:
@@ -57,14 +57,16 @@ def along_lr(sweep: SweepResult, width: int | None) -> Section:
     columns = [("", marked), *set_columns(sweep, trials), *_measured(trials), ("reaches", reaches)]
     columns.append((_SPEED, _bars([trial.reach for trial in trials])))
     notes = ["reaches: epochs until the loss is near the best that was seen; a bar twice as long: half of them"]
-    return replace(with_weights(heading(sweep), columns, [], trials, sweep.parameters, width, notes), left=(_SPEED,))
+    return replace(
+        with_weights(heading(sweep, width), columns, [], trials, sweep.parameters, width, notes), left=(_SPEED,)
+    )
 
 
-def heading(sweep: SweepResult) -> str:
+def heading(sweep: SweepResult, width: int | None) -> str:
     """The problem, how many trials, along what, and which experiment it was."""
     over = "" if sweep.starts is not None or not sweep.axes else f" over {_and(sweep.axes)}"
     source = f" ({sweep.source})" if sweep.source else ""
-    return f"{title(sweep)}, {counted(len(sweep.trials), unit(sweep))}{printable(over + source)}"
+    return f"{title(sweep, width)}, {counted(len(sweep.trials), unit(sweep))}{printable(over + source)}"
 
 
 def unit(sweep: SweepResult) -> str:
