@@ -108,10 +108,23 @@ class Outcome:
         values: np.ndarray = self.batch.values_SQ[self.epochs][self.s]
         return values
 
-    def losses(self) -> list[tuple[int, float]]:
-        """Epoch and loss of the epochs that were recorded."""
-        history = self._history()
-        return list(zip(history.epochs_K.tolist(), history.loss_K.tolist(), strict=True))
+    def descended(self) -> list[tuple[int, float]]:
+        """Epoch and what was descended, the loss with its penalty, of the epochs that were recorded."""
+        history, penalty = self._history(), self.batch.plan.penalty
+        if penalty is None:
+            return list(zip(history.epochs_K.tolist(), history.loss_K.tolist(), strict=True))
+        own = penalty.take(torch.as_tensor([self.s], device=penalty.l1_S1.device))
+        objective_K = history.loss_K + _array(own.value(self._thetas()[:, None])[:, 0])
+        return list(zip(history.epochs_K.tolist(), objective_K.tolist(), strict=True))
+
+    @property
+    def _recorded(self) -> slice:
+        """Recorded epochs before the last."""
+        return slice(int(np.searchsorted(self.batch.epochs_K, self.end.epoch)))
+
+    def _thetas(self) -> Tensor:
+        """The recorded parameters as they are trained (K, P), those of the end last."""
+        return torch.cat([self.batch.theta_KSP[self._recorded, self.s], self.end.theta_P[None]])
 
     def result(self) -> Result:
         """The trial's result."""
@@ -153,16 +166,14 @@ class Outcome:
     def _history(self) -> History:
         """The recorded epochs before the trial's end, then its end, in the units of the data."""
         batch, end, parameters = self.batch, self.end, self.batch.plan.problem.parameters
-        before = slice(int(np.searchsorted(batch.epochs_K, end.epoch)))
-        theta_KP = torch.cat([batch.theta_KSP[before, self.s], end.theta_P[None]])
-        gradient_KQ = None
+        before, gradient_KQ = self._recorded, None
         if batch.gradient_KSP is not None:
             gradient_KP = torch.cat([batch.gradient_KSP[before, self.s], end.gradient_P[None]])
             gradient_KQ = _array(parameters.gradient(gradient_KP))
         return History(
             epochs_K=np.append(batch.epochs_K[before], end.epoch),
             loss_K=np.append(_array(batch.loss_KS[before, self.s]), end.loss),
-            values_KQ=_array(parameters.values(theta_KP)),
+            values_KQ=_array(parameters.values(self._thetas())),
             gradient_KQ=gradient_KQ,
         )
 

@@ -117,7 +117,14 @@ class Plan:
             return ""
         if not bool(self.quadratic.eigenvalues_P.isfinite().all()):
             return "the curvature overflows; bring the columns to smaller units"
-        return "momentum or dampening is too large" if self.lr_limit == 0 else ""
+        return self.restless if self.lr_limit == 0 else ""
+
+    @property
+    def restless(self) -> str:
+        """Why sgd comes to rest at no lr, where it does not."""
+        momentum = float(self.sgd.momentum)
+        swings = f"a momentum of {momentum:g} swings without end, take one below 1"
+        return swings if momentum >= 1 else "the dampening is too large"
 
     @property
     def stride(self) -> int:

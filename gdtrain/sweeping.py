@@ -5,7 +5,6 @@ Shapes: S trials, P trained parameters, Q reported ones.
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +23,6 @@ from gdtrain.kept import Kept
 from gdtrain.outcome import Batch, Outcome, statement, versions
 from gdtrain.plan import make_plan
 from gdtrain.problem.affine import obstacle
-from gdtrain.problem.build import build_problem
 from gdtrain.problem.data import Data, PredictedRows
 from gdtrain.problem.problem import Problem, zero_like
 from gdtrain.report.render import pieces
@@ -90,7 +88,7 @@ def sweep(
     with Kept.of(spec, shown, request.out, tables.frame) as kept:
         for note in kept.notes:
             tell(note)
-        run = _Run(spec, request, groups, kept, memory, watch)
+        run = _Run(spec, request, groups, tables, kept, memory, watch)
         run.carry_out()
         result = run.result()
         result.timing = {"load_s": run.load_s, "train_s": time.perf_counter() - began - run.load_s}
@@ -127,17 +125,6 @@ class _Ready:
         also = {"every": request.every, "gradients": request.gradients, "recorded": few}
         return cls(group, experiment, data, tables.rows(experiment, data), few, also)
 
-    @property
-    def problem_key(self) -> str:
-        """The same for groups that pose the same problem."""
-        plain = self.experiment.model_dump(exclude={"name", "stop", "predict", "sweep", "train", "penalty"})
-        for param in plain["params"].values():
-            if not param["fixed"]:
-                param["start"] = None
-        train, names = self.experiment.train, self.data.names
-        batched = train.batch_size is not None
-        return json.dumps([plain, train.dtype, train.device, train.engine, train.epochs, batched, names.columns])
-
 
 class _Run:
     """A sweep on its way: trials by point as they end."""
@@ -147,14 +134,15 @@ class _Run:
         spec: Sweep,
         request: Request,
         groups: Sequence[_Ready],
+        tables: Tables,
         kept: Kept,
         memory: int,
         watch: Watch | None,
     ) -> None:
         self._spec, self._request, self._groups, self._kept = spec, request, groups, kept
+        self._tables = tables
         self._memory, self._watch = memory, watch
         self._trials: dict[int, Trial] = {}
-        self._problem: tuple[str, Problem] | None = None
         self._statement, self._scale = "", 0.0
         self._done, self._trained, self._stopped = 0, 0, False
         self.load_s = 0.0
@@ -165,7 +153,7 @@ class _Run:
             if self._stopped:
                 break
             began = time.perf_counter()
-            problem = self._posed(ready)
+            problem = self._tables.problem(ready.experiment, ready.data)
             self.load_s += time.perf_counter() - began
             self._statement = self._statement or statement(ready.experiment, problem)
             self._scale = max(self._scale, problem.loss_scale)
@@ -185,14 +173,6 @@ class _Run:
             plan = make_plan(trials, problem, request.every, reads=reads, brief=ready.few)
             descent = plan.run(self._asked(trials.count, plan.epochs))
             return Batch(trials, ready.data, plan, descent, ready.rows, gradients=request.gradients)
-
-    def _posed(self, ready: _Ready) -> Problem:
-        """The group's problem: the last group's where it is the same."""
-        key = ready.problem_key
-        if self._problem is None or self._problem[0] != key:
-            with threads(1):
-                self._problem = key, build_problem(ready.experiment, ready.data)
-        return self._problem[1]
 
     def _asked(self, trials: int, epochs: int) -> Watch | None:
         """A watch over a batch that tells how many trials are done, as if they ended one by one."""
@@ -273,7 +253,7 @@ def _trial(settings: Mapping[str, Any], outcome: Outcome) -> Trial:
     end, names = outcome.end, outcome.batch.plan.problem.parameters.names
     params = dict(zip(names, outcome.values_Q.tolist(), strict=True))
     document = partial(_document, outcome)
-    return Trial(settings, outcome.status, end.epoch, end.loss, end.first_loss, params, document, outcome.losses)
+    return Trial(settings, outcome.status, end.epoch, end.loss, end.first_loss, params, document, outcome.descended)
 
 
 def _document(outcome: Outcome) -> dict[str, Any]:
@@ -294,7 +274,6 @@ def _kept_trial(settings: Mapping[str, Any], document: Mapping[str, Any], read: 
         float(loss["initial"]),
         {name: float(fields["value"]) for name, fields in document["params"].items()},
         read,
-        lambda: [(row["epoch"], float(row["loss"])) for row in read()["history"]],
     )
 
 

@@ -1,14 +1,18 @@
-"""The tables that several experiments read, each opened once."""
+"""The tables that several experiments read, each opened once, and the problem that they posed last."""
 
 from __future__ import annotations
 
 import io
+import json
 from typing import BinaryIO
 
 from gdtrain.experiment.schema import STDIN, Experiment
+from gdtrain.problem.build import build_problem
 from gdtrain.problem.data import Data, PredictedRows
 from gdtrain.problem.opening import experiment_source, opened, rows_to_predict
+from gdtrain.problem.problem import Problem
 from gdtrain.sources import Source
+from gdtrain.train import threads
 
 
 class Tables:
@@ -24,6 +28,7 @@ class Tables:
         self._sources: dict[str, Source | None] = {}
         self._data: dict[str, list[Data]] = {}
         self._rows: dict[tuple[str, int], PredictedRows] = {}
+        self._posed: tuple[tuple[str, int], Problem] | None = None
 
     def of(self, experiment: Experiment) -> Data:
         """An experiment's data; that of another where they name the same. Raises UserError as `open_data`."""
@@ -48,6 +53,14 @@ class Tables:
             self._rows[key] = rows_to_predict(experiment, data, self._input(experiment.predict.path == STDIN))
         return self._rows[key]
 
+    def problem(self, experiment: Experiment, data: Data) -> Problem:
+        """The problem that an experiment, starts and all, poses: the last one's where it is the same."""
+        key = _what_is_posed(experiment, data), id(data)
+        if self._posed is None or self._posed[0] != key:
+            with threads(1):
+                self._posed = key, build_problem(experiment, data)
+        return self._posed[1]
+
     def _input(self, wanted: bool) -> BinaryIO | None:
         """Standard input from its beginning, where it is wanted."""
         if not wanted or self._stdin is None:
@@ -55,3 +68,14 @@ class Tables:
         if self._read is None:
             self._read = self._stdin.read()
         return io.BytesIO(self._read)
+
+
+def _what_is_posed(experiment: Experiment, data: Data) -> str:
+    """The same for experiments that pose the same problem."""
+    plain = experiment.model_dump(exclude={"name", "stop", "predict", "sweep", "train", "penalty"})
+    for param in plain["params"].values():
+        if not param["fixed"]:
+            param["start"] = None
+    train = experiment.train
+    batched = train.batch_size is not None
+    return json.dumps([plain, train.dtype, train.device, train.engine, train.epochs, batched, data.names.columns])

@@ -18,8 +18,8 @@ class Trial:
     loss      at the end, and `first` at the start; not finite where the trial diverged
     params    name -> value at the end, in the units of the data (fixed ones included)
     document  () -> the trial's result document, without `timing`: made when it is asked for
-    losses    () -> (epoch, loss) of the epochs that were recorded
-    reach     epochs until the loss came near the best that was seen; None where it never did
+    descended () -> (epoch, loss and penalty) of the epochs that were recorded; none of a trial that was kept
+    reach     epochs until that came near the best that was seen; None where it never did
     """
 
     set: Mapping[str, Any]
@@ -29,7 +29,7 @@ class Trial:
     first: float
     params: Mapping[str, float]
     document: Callable[[], dict[str, Any]]
-    losses: Callable[[], list[tuple[int, float]]] = list
+    descended: Callable[[], list[tuple[int, float]]] = list
     reach: int | None = None
 
     @property
