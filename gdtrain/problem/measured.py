@@ -52,7 +52,8 @@ def predicted(objective: DataLoss, theta_P: Tensor) -> tuple[Tensor, Tensor, Ten
     Of weights that differ between trials those of the first.
     """
     blocks = objective.blocks()
-    eta = torch.cat([block.predict(theta_P[None])[0][0] for block in blocks])
+    with torch.inference_mode():
+        eta = torch.cat([block.predict(theta_P[None])[0][0] for block in blocks])
     weights = [block.weight[0].reshape(-1) for block in blocks if block.weight is not None]
     return eta, torch.cat([block.target[0] for block in blocks]), torch.cat(weights) if weights else None
 

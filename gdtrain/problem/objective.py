@@ -13,6 +13,7 @@ from gdtrain.formula import Node
 from gdtrain.formula.tape import Tape
 from gdtrain.losses import Loss
 from gdtrain.problem.predictors import Predictor, Rows
+from gdtrain.threads import each
 
 
 class Objective(Protocol):
@@ -95,10 +96,8 @@ class DataLoss:
         self._elements = tuple(range(1, blocks[0].target.dim()))
 
     def loss_and_gradient(self, theta_SP: Tensor) -> tuple[Tensor, Tensor]:
-        first, *others = self._cut(len(theta_SP))
-        loss, gradient = self._block(first, theta_SP)
-        for block in others:
-            more_loss, more_gradient = self._block(block, theta_SP)
+        (loss, gradient), *others = each(lambda block: self._block(block, theta_SP), self._cut(len(theta_SP)))
+        for more_loss, more_gradient in others:
             loss, gradient = loss + more_loss, gradient + more_gradient
         return loss / self._value_divisor, gradient if self._undivided else gradient / self._slope_divisor
 
