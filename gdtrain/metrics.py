@@ -189,14 +189,17 @@ def auc(score_N: Tensor, label_N: Tensor, weight_N: Tensor) -> float | None:
     """
     one_N = label_N > 0
     if not bool((weight_N != 1).any()):
-        return _auc_of_rows(*(np.sort(score_N[rows].cpu().numpy()) for rows in (one_N, ~one_N)))
-    ones, zeros = (_ascending(score_N[rows], weight_N[rows]) for rows in (one_N, ~one_N))
-    pairs = float(ones[1].sum()) * float(zeros[1].sum())
+        ones, zeros = (score_N[rows].cpu().numpy() for rows in (one_N, ~one_N))
+        ones.sort()
+        zeros.sort()
+        return _auc_of_rows(ones, zeros)
+    (ones, one_weights), (zeros, zero_weights) = (_ascending(score_N[rows], weight_N[rows]) for rows in (one_N, ~one_N))
+    pairs = float(one_weights.sum()) * float(zero_weights.sum())
     if not pairs > 0:
         return None
-    below = np.concatenate([[0.0], zeros[1].cumsum()])  # weight of the first so many of the rows labelled 0
-    less, or_equal = (below[np.searchsorted(zeros[0], ones[0], side)] for side in ("left", "right"))
-    return float((ones[1] * (less + or_equal)).sum()) / (2 * pairs)
+    below = np.concatenate([[0.0], zero_weights.cumsum()])  # weight of the first so many of the rows labelled 0
+    less, or_equal = (below[np.searchsorted(zeros, ones, side)] for side in ("left", "right"))
+    return float((one_weights * (less + or_equal)).sum()) / (2 * pairs)
 
 
 def _auc_of_rows(ones: np.ndarray, zeros: np.ndarray) -> float | None:

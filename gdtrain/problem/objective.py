@@ -76,16 +76,21 @@ class Block:
 class DataLoss:
     """A loss of predictions against targets: sums over blocks of rows, divided once.
 
-    cut    how many trials there are -> the blocks that suit so many: all of the rows, in one order
-    pick   rows -> the block of these alone; None where `gradient_on` is not asked for
+    cut     how many trials there are -> the blocks that suit so many: all of the rows, in one order
+    pick    rows -> the block of these alone; None where `gradient_on` is not asked for
+    target  of all rows, (N,) or (N, T), where it lies in one; None where only blocks have theirs
 
     A mean is over rows, each as often as its weight says, and over targets too where there are several, as in torch.
     """
 
     def __init__(
-        self, cut: Callable[[int], Sequence[Block]], loss: Loss, pick: Callable[[Rows], Block] | None = None
+        self,
+        cut: Callable[[int], Sequence[Block]],
+        loss: Loss,
+        pick: Callable[[Rows], Block] | None = None,
+        target: Tensor | None = None,
     ) -> None:
-        self._cut, self.loss, self._pick = cut, loss, pick
+        self._cut, self.loss, self._pick, self.target = cut, loss, pick, target
         blocks = cut(1)
         self.elements = sum(block.elements for block in blocks)
         divisor = self.elements if loss.reduction == "mean" else 1

@@ -18,8 +18,8 @@ from gdtrain.problem.affine import obstacle
 from gdtrain.problem.classes import require_targets, warn_of_empty
 from gdtrain.problem.data import Data
 from gdtrain.problem.gathered import Layout, gather, quadratics_of, range_of, scaled_triangle
-from gdtrain.problem.objective import Block, DataLoss
 from gdtrain.problem.matrix import matrix
+from gdtrain.problem.objective import Block, DataLoss
 from gdtrain.problem.parameters import Parameters, build_parameters
 from gdtrain.problem.predictors import Linear, OverReference, Predictor, Rows, over_reference
 from gdtrain.problem.problem import Columns, Problem, loss_of, loss_scale, tensors, zero_like
@@ -76,7 +76,15 @@ def build_regress(experiment: Experiment, data: Data) -> Problem:
         parameters=parameters,
         objective=quadratic.to(like)
         if quadratic and gathered
-        else _on_rows(columns, fitted, parameters, layout, loss, data, scattered=(experiment.train.batch_size or data.rows) < data.rows),
+        else _on_rows(
+            columns,
+            fitted,
+            parameters,
+            layout,
+            loss,
+            data,
+            scattered=(experiment.train.batch_size or data.rows) < data.rows,
+        ),
         quadratic=quadratic,
         obstacle=reason,
         gathered=gathered,
@@ -125,7 +133,7 @@ def _on_rows(
     def cut(trials: int) -> list[Block]:
         return blocks_of(max(_LEAST_ROWS, BLOCK_ROWS >> (trials - 1).bit_length()))
 
-    return DataLoss(cut, loss, block)
+    return DataLoss(cut, loss, block, target)
 
 
 def _design(columns: Sequence[Tensor], intercept: bool, rows: int, like: Tensor) -> Tensor:
