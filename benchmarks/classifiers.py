@@ -1,5 +1,5 @@
-"""Losses of a likelihood on a million rows: all rows at once beside the loop that a user would write in torch, its
-memory, and the way to a good fit beside scikit-learn's.
+"""Losses of a likelihood on a million rows: all rows at once beside the loop that a user would write in torch, and its
+memory; and how long a good fit takes, beside scikit-learn.
 
 Shapes: N rows, F features.
 """
@@ -20,12 +20,19 @@ from benchmarks.bigdata import FEATURES
 from benchmarks.cases import Case, descent, whole_run
 from benchmarks.labelled import CLASSES, frame_of, labelled
 from benchmarks.measure import Row, Run, Side, interleaved
+from benchmarks.peers import absent, peer
 from benchmarks.process import run
+from gdtrain.experiment.load import load
+from gdtrain.experiment.overrides import Override
+from gdtrain.results import Result
+from gdtrain.train import train
 
 ROWS, EPOCHS = 1_000_000, 20
 ROUNDS = 7  # at most
 MEMORY_ROUNDS = 3
 THREADS = (1, 2)
+NEAR = 1e-4  # of the least log loss
+ENOUGH = 60  # epochs to find that
 LR = 0.1
 AGAINST = "torch.optim.SGD by hand"
 
@@ -58,6 +65,7 @@ def classifiers(repeats: int) -> Iterator[Row]:
         yield from _beside_hand(loss, min(repeats, ROUNDS))
     torch.set_num_threads(before)
     yield _memory(min(repeats, MEMORY_ROUNDS))
+    yield _near_the_optimum(min(repeats, MEMORY_ROUNDS))
 
 
 def experiment(loss: str, **train: Any) -> dict[str, Any]:
@@ -118,6 +126,37 @@ def _timed(train: Callable[[], tuple[float, ...]]) -> Run:
     began = time.perf_counter()
     weights = train()
     return Run(time.perf_counter() - began, weights)
+
+
+def _near_the_optimum(repeats: int) -> Row:
+    """How long it takes to come near the least log loss: ours with what it chooses itself, in as few epochs as do."""
+    x_FN, y_N = labelled("logistic", ROWS)
+    frame = frame_of(x_FN, y_N)
+    del x_FN
+    torch.set_num_threads(1)
+
+    source = {"regress": {"target": "y"}, "loss": "logistic"}
+
+    def fit(epochs: int) -> Result:
+        return train(load(source, [Override("train.epochs", epochs, "--epochs")], framed=True), frame=frame)
+
+    def ours() -> tuple[float, ...]:
+        fit(epochs)
+        return ()
+
+    losses = fit(ENOUGH).recorded.loss_K.tolist()
+    least = min(losses)
+    epochs = next(epoch for epoch, loss in enumerate(losses) if loss <= least + NEAR)
+    case = f"logistic, {ROWS:,} x {FEATURES}, to {NEAR:g} of the least log loss, lr auto, {epochs} epochs, whole run"
+
+    def theirs() -> Run:
+        child = peer("lbfgs", str(ROWS), repr(least), repr(NEAR))
+        return Run(child.says().get("seconds", 1.0), (), child.trouble)
+
+    if lack := absent("sklearn"):
+        return Row(case, "loop", "lbfgs of scikit-learn", absent=lack)
+    rounds = interleaved({"ours": lambda: _timed(ours), "theirs": theirs}, repeats, warm_up=False)
+    return Row.compare(case, "loop", "lbfgs of scikit-learn, in as few iterations", rounds["ours"], rounds["theirs"])
 
 
 def _memory(repeats: int) -> Row:

@@ -79,7 +79,8 @@ def steepest(plan: Plan) -> list[float] | None:
         return None
     if plan.problem.rows > _LOCAL_ROWS and not bool(plan.halving_S.any()):
         return None
-    largest: list[float] = largest_curvature(plan.smooth, plan.theta_SP).tolist()
+    known = plan.steepest_S
+    largest: list[float] = (largest_curvature(plan.smooth, plan.theta_SP) if known is None else known).tolist()
     return largest
 
 

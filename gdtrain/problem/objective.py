@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor
@@ -12,7 +12,7 @@ from torch import Tensor
 from gdtrain.formula import Node
 from gdtrain.formula.tape import Tape
 from gdtrain.losses import Loss
-from gdtrain.problem.predictors import Predictor, Rows
+from gdtrain.problem.predictors import Linear, Predictor, Rows
 from gdtrain.threads import each
 
 
@@ -127,6 +127,20 @@ class DataLoss:
             return value, slope
         of_classes = slope.dim() > value.dim()
         return value * block.weight, slope * (block.weight[..., None] if of_classes else block.weight)
+
+    def hessian(self, theta_SP: Tensor) -> Tensor | None:
+        """Its Hessian (S, P, P) where predictions are linear, of one target; else None."""
+        blocks = self._cut(len(theta_SP))
+        if blocks[0].target.dim() > 2 or not all(isinstance(block.predictor, Linear) for block in blocks):
+            return None
+        return cast(Tensor, sum(each(lambda block: self._curved(block, theta_SP), blocks))) / self._slope_divisor
+
+    def _curved(self, block: Block, theta_SP: Tensor) -> Tensor:
+        prediction, saved = block.predict(theta_SP)
+        prediction = prediction.detach().requires_grad_()
+        _, slope = self._weighted(block, *self.loss.rule(prediction, block.target))
+        (derivative,) = torch.autograd.grad(slope.sum(), prediction, materialize_grads=True)
+        return cast(Linear, block.predictor).hessian(saved, derivative)
 
     def terms(self, theta_SP: Tensor) -> Iterator[Tensor]:
         for block in self._cut(len(theta_SP)):

@@ -153,6 +153,13 @@ class Linear:
         gradient = (slope @ saved).flatten(1)
         return gradient if self._free is None else gradient[:, self._free]
 
+    def hessian(self, saved: Tensor, slope_derivative_SN: Tensor) -> Tensor:
+        """x' diag(h) x of each trial, (S, P, P): the Hessian of a loss, h being its second derivatives in predictions
+        of one target.
+        """
+        hessian_SFF = torch.stack([(saved.T * h_N) @ saved for h_N in slope_derivative_SN])
+        return hessian_SFF if self._free is None else hessian_SFF[:, self._free][:, :, self._free]
+
     def of(self, rows: Rows) -> Linear:
         some = copy(self)
         some._x_NF = taken(self._x_NF, rows) if isinstance(self._x_NF, Tensor) else self._x_NF.of(rows)
