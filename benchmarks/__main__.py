@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 from benchmarks.anchors import anchors
 from benchmarks.bigcsv import csv
+from benchmarks.classifiers import classifiers
 from benchmarks.engines import engines, rows
 from benchmarks.loop import loop
 from benchmarks.measure import Row
@@ -28,6 +29,7 @@ BENCHMARKS: dict[str, Callable[[int], Iterator[Row]]] = {
     "anchors": anchors,
     "sweep": sweeps,
     "batches": minibatches,
+    "classifiers": classifiers,
 }
 REPEATS = 15  # a loaded machine wants more
 

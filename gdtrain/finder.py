@@ -24,7 +24,7 @@ from gdtrain.results import SweepResult, Trial
 from gdtrain.results.ranking import REACH
 from gdtrain.sweeping import Request, sweep
 from gdtrain.tables import Tables
-from gdtrain.train import threads
+from gdtrain.threads import threads
 
 _FLAG = "--lr-find"
 _BELOW, _ABOVE, _STEPS = 1e-3, 10.0, 41  # the grid around a limit; a step is a quarter

@@ -15,7 +15,7 @@ from gdtrain.engines.stability import best_lr, epochs_to_near, lr_limit
 from gdtrain.experiment.schema import Experiment
 from gdtrain.plan import Plan
 from gdtrain.problem.curvature import falls_away, largest_curvature
-from gdtrain.problem.determined import undetermined
+from gdtrain.problem.determined import plainly_determined, undetermined
 from gdtrain.problem.measured import separated
 from gdtrain.problem.quadratic import Quadratic
 from gdtrain.rates import curvatures
@@ -79,7 +79,8 @@ def steepest(plan: Plan) -> list[float] | None:
         return None
     if plan.problem.rows > _LOCAL_ROWS and not bool(plan.halving_S.any()):
         return None
-    largest: list[float] = largest_curvature(plan.smooth, plan.theta_SP).tolist()
+    known = plan.steepest_S
+    largest: list[float] = (largest_curvature(plan.smooth, plan.theta_SP) if known is None else known).tolist()
     return largest
 
 
@@ -196,6 +197,8 @@ def loose(plan: Plan, theta_P: Tensor) -> list[str]:
     minimum no direction that moves no residual changes the sum of their sizes.
     """
     names, quadratic = plan.problem.parameters.trained, plan.quadratic
+    if quadratic is None and plainly_determined(plan.smooth.jacobians(theta_P[None])):
+        return []
     jacobians = [quadratic.R_MP] if quadratic is not None else plan.smooth.jacobians(theta_P[None])
     if plan.penalty is None or not plan.sparse:
         return undetermined(jacobians, names)

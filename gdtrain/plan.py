@@ -24,6 +24,7 @@ from gdtrain.engines.states import Bounds, Number, Stops
 from gdtrain.errors import UserError
 from gdtrain.experiment.trials import Trials
 from gdtrain.optimizers import Optimizer
+from gdtrain.problem.curvature import largest_curvature
 from gdtrain.problem.objective import Objective
 from gdtrain.problem.parameters import start_values
 from gdtrain.problem.penalty import Penalty, Ridges, Smooth, penalty_of
@@ -53,6 +54,7 @@ class Plan:
     steady    whether every epoch is the same step, so that what the curvature says of one lr holds for all
     every     show each so many epochs, in place of all or about twenty
     brief     record about so many epochs, since there are many trials; None for those of a run
+    steepest_S  the largest curvature at each start, where lr was worked out from it
     """
 
     problem: Problem
@@ -74,6 +76,7 @@ class Plan:
     brief: int | None = None
     penalty: Penalty | None = None
     ridges: Ridges | None = None
+    steepest_S: Tensor | None = None
 
     @property
     def quadratic(self) -> Quadratic | None:
@@ -157,6 +160,7 @@ class Plan:
             halving_S=self.halving_S[index],
             penalty=None if self.penalty is None else self.penalty.take(index),
             batches=None if self.batches is None else self.batches.take(rows),
+            steepest_S=None if self.steepest_S is None else self.steepest_S[index],
         )
 
     def trial(self, s: int, epochs: int | None = None) -> Plan:
@@ -224,13 +228,17 @@ def make_plan(
     ridges = Ridges(problem.quadratic, penalty.weights_P) if penalty and problem.quadratic else None
     peak = settings.schedule.max_lr if settings.schedule else None
     automatic = settings.lr == "auto" and peak is None
+    steepest_S: Tensor | None = None
     rates: Sequence[float | None] = [None if settings.lr == "auto" else settings.lr] * trials.count
     if peak is not None:
         rates = [peak] * trials.count
     elif (own := trials.of("train.lr")) is not None:
         rates = own
     elif automatic:
-        rates = safe_lr(problem, theta_SP, sgd, penalty, ridges)
+        if problem.quadratic is None:
+            smooth = problem.objective if penalty is None else Smooth(problem.objective, penalty)
+            steepest_S = largest_curvature(smooth, theta_SP)
+        rates = safe_lr(problem, theta_SP, sgd, penalty, ridges, steepest_S)
     # A quadratic needs no halving, a schedule says what becomes of lr, and weight decay may raise the loss, rightly.
     pulled_S1 = torch.as_tensor(decay, device=theta_SP.device).expand(trials.count, 1) != 0
     halving_S = ~pulled_S1[:, 0] & (automatic and problem.quadratic is None and settings.schedule is None)
@@ -254,6 +262,7 @@ def make_plan(
         brief=brief,
         penalty=penalty,
         ridges=ridges,
+        steepest_S=steepest_S,
     )
 
 

@@ -28,7 +28,8 @@ from gdtrain.problem.problem import Problem, zero_like
 from gdtrain.report.render import pieces
 from gdtrain.results import SweepResult, Trial
 from gdtrain.tables import Tables
-from gdtrain.train import threads, useful_threads
+from gdtrain.threads import threads
+from gdtrain.train import useful_threads
 
 _ROUNDING = 1e-28  # of the loss of predicting nothing: the squares of rounding errors
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import BinaryIO
 
 import torch
@@ -18,6 +17,7 @@ from gdtrain.problem.build import build_problem
 from gdtrain.problem.opening import open_data, rows_to_predict
 from gdtrain.problem.problem import Problem
 from gdtrain.results import Result
+from gdtrain.threads import threads
 
 _TINY = 100_000  # numbers in the data up to which waking a second thread costs more than it saves
 
@@ -64,14 +64,3 @@ def useful_threads(problem: Problem) -> int:
     """How many threads a walk over a problem is worth."""
     tiny = problem.gathered or problem.rows * len(problem.parameters.names) <= _TINY
     return 1 if tiny else torch.get_num_threads()
-
-
-@contextmanager
-def threads(count: int) -> Iterator[None]:
-    """So many torch threads inside."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -17,7 +17,7 @@ PACKAGE = Path(package_file).parent
 # From the bottom up. A module imports from rows below its own, and a package from itself.
 LAYERS = [
     {"errors"},
-    {"draws", "formula", "results", "sources"},
+    {"draws", "formula", "results", "sources", "threads"},
     {"experiment", "report"},
     {"keep", "losses", "metrics", "optimizers", "schedules"},
     {"design"},

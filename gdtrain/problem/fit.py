@@ -124,4 +124,4 @@ def _on_rows(
     def pick(rows: Rows) -> Block:
         return Block(whole().of(rows), chosen(target_N, rows), *beside(columns, data, rows))
 
-    return DataLoss(lambda trials: blocks, loss, pick)
+    return DataLoss(lambda trials: blocks, loss, pick, target_N)

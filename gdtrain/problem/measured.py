@@ -5,7 +5,8 @@ Shapes: P trained parameters, N rows, T targets.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import torch
 from torch import Tensor
@@ -52,9 +53,22 @@ def predicted(objective: DataLoss, theta_P: Tensor) -> tuple[Tensor, Tensor, Ten
     Of weights that differ between trials those of the first.
     """
     blocks = objective.blocks()
-    eta = torch.cat([block.predict(theta_P[None])[0][0] for block in blocks])
+    with torch.inference_mode():
+        each = (block.predict(theta_P[None])[0][0] for block in blocks)
+        eta = _end_to_end(each, sum(block.target.shape[1] for block in blocks))
+    target = torch.cat([block.target[0] for block in blocks]) if objective.target is None else objective.target
     weights = [block.weight[0].reshape(-1) for block in blocks if block.weight is not None]
-    return eta, torch.cat([block.target[0] for block in blocks]), torch.cat(weights) if weights else None
+    return eta, target, torch.cat(weights) if weights else None
+
+
+def _end_to_end(parts: Iterator[Tensor], rows: int) -> Tensor:
+    """The parts of (N, ...) as one, of which none is held besides."""
+    first = next(parts)
+    whole, start = first.new_empty(rows, *first.shape[1:]), 0
+    for part in chain((first,), parts):
+        whole[start : start + len(part)] = part
+        start += len(part)
+    return whole
 
 
 def separated(problem: Problem, theta_P: Tensor) -> bool:

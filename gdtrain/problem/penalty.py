@@ -19,7 +19,7 @@ from torch import Tensor
 from gdtrain.experiment.features import INTERCEPT
 from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.trials import Trials
-from gdtrain.problem.objective import Objective
+from gdtrain.problem.objective import DataLoss, Objective
 from gdtrain.problem.problem import Problem
 from gdtrain.problem.quadratic import Quadratic
 
@@ -88,6 +88,11 @@ class Smooth:
         """The loss's terms, and the penalty as one more."""
         yield from self._objective.terms(theta_SP)
         yield self._penalty.value(theta_SP)
+
+    def hessian(self, theta_SP: Tensor) -> Tensor | None:
+        """The loss's with l2 beside it, where there is one."""
+        found = self._objective.hessian(theta_SP) if isinstance(self._objective, DataLoss) else None
+        return None if found is None else found + torch.diag_embed(self._penalty.l2(theta_SP))
 
     def jacobians(self, theta_1P: Tensor) -> Iterator[Tensor]:
         """The residuals' derivatives, and a row sqrt(l2) e_j for each weight: what it pulls to 0 is determined."""

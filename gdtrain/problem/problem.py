@@ -25,6 +25,8 @@ from gdtrain.problem.squares import Squares
 
 Columns = dict[str, Tensor]  # (N,) each
 
+_PART = 1 << 15  # rows of which numbers are made at once
+
 DTYPES = {"float64": torch.float64, "float32": torch.float32}
 
 
@@ -138,8 +140,13 @@ def loss_scale(target: Tensor, loss: Loss, weight_N: Tensor | None = None, class
     """
     if not loss.linked:
         loss = build_loss("mse" if loss.reduction == "mean" else "sse", {})
-    zero = target.new_zeros(1, *target.shape, *([classes] if classes else []))
-    return float(loss.reduce(*total(loss, zero, target[None], weight_N)))
+    whole, count = target.new_zeros(1), target.new_zeros(1)
+    for start in range(0, len(target), _PART):
+        part = target[start : start + _PART]
+        zero = part.new_zeros(1, *part.shape, *([classes] if classes else []))
+        sums = total(loss, zero, part[None], None if weight_N is None else weight_N[start : start + _PART])
+        whole, count = whole + sums[0], count + sums[1]
+    return float(loss.reduce(whole, count))
 
 
 def loss_factor(loss: Loss, elements: float) -> float:

@@ -18,6 +18,7 @@ from gdtrain.problem.affine import obstacle
 from gdtrain.problem.classes import require_targets, warn_of_empty
 from gdtrain.problem.data import Data
 from gdtrain.problem.gathered import Layout, gather, quadratics_of, range_of, scaled_triangle
+from gdtrain.problem.matrix import matrix
 from gdtrain.problem.objective import Block, DataLoss
 from gdtrain.problem.parameters import Parameters, build_parameters
 from gdtrain.problem.predictors import Linear, OverReference, Predictor, Rows, over_reference
@@ -75,7 +76,15 @@ def build_regress(experiment: Experiment, data: Data) -> Problem:
         parameters=parameters,
         objective=quadratic.to(like)
         if quadratic and gathered
-        else _on_rows(columns, fitted, parameters, layout, loss, data),
+        else _on_rows(
+            columns,
+            fitted,
+            parameters,
+            layout,
+            loss,
+            data,
+            scattered=(experiment.train.batch_size or data.rows) < data.rows,
+        ),
         quadratic=quadratic,
         obstacle=reason,
         gathered=gathered,
@@ -96,17 +105,20 @@ def build_regress(experiment: Experiment, data: Data) -> Problem:
 
 
 def _on_rows(
-    columns: Columns, target: Tensor, parameters: Parameters, layout: Layout, loss: Loss, data: Data
+    columns: Columns,
+    target: Tensor,
+    parameters: Parameters,
+    layout: Layout,
+    loss: Loss,
+    data: Data,
+    *,
+    scattered: bool,
 ) -> DataLoss:
     """The loss on every row, in blocks: the more trials, the fewer rows, so that predictions stay in the cache."""
-    raw = [columns[name] for name in layout.features]
-    if parameters.scalings:
-        mean_F, sd_F = parameters.scalings[0].mean_F, parameters.scalings[0].sd_F
-        raw = [(x - mean) / sd for x, mean, sd in zip(raw, mean_F, sd_F, strict=True)]
-    x_ND = _design(raw, layout.intercept, len(target), target)
-    weights_Q = parameters.scaled(parameters.start_Q)
-
-    whole = Linear(x_ND, layout.predictors, parameters.free, weights_Q)
+    scaling = parameters.scalings[0] if parameters.scalings else None
+    features = [columns[name] for name in layout.features]
+    x_ND = matrix(features, layout.intercept, scaling, target, scattered=scattered)
+    whole = Linear(x_ND, layout.predictors, parameters.free, parameters.scaled(parameters.start_Q))
 
     def block(rows: Rows) -> Block:
         linear = whole.of(rows)
@@ -121,7 +133,7 @@ def _on_rows(
     def cut(trials: int) -> list[Block]:
         return blocks_of(max(_LEAST_ROWS, BLOCK_ROWS >> (trials - 1).bit_length()))
 
-    return DataLoss(cut, loss, block)
+    return DataLoss(cut, loss, block, target)
 
 
 def _design(columns: Sequence[Tensor], intercept: bool, rows: int, like: Tensor) -> Tensor:
