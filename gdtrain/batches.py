@@ -78,7 +78,8 @@ def _fitting(problem: Problem, trials: Trials, memory: int) -> int:
         return _STATES // (parameters * FEW_EPOCHS)
     if problem.kind == "regress":
         return min(
-            memory // (_NUMBER * _COPIES * max(parameters, _BLOCK)), memory // (_NUMBER * _orders(problem, trials))
+            memory // (_NUMBER * _COPIES * max(parameters, problem.row_numbers * _BLOCK)),
+            memory // (_NUMBER * _orders(problem, trials)),
         )
     return _AT_ONCE // max(1, problem.rows)
 

@@ -175,7 +175,8 @@ def versions() -> dict[str, str]:
 def statement(experiment: Experiment, problem: Problem) -> str:
     """The problem in a line."""
     if experiment.regress:
-        return f"{', '.join(problem.targets)} on {', '.join(problem.terms) or 'a constant'}"
+        through = "" if experiment.model is None else f" through {experiment.model.told}"
+        return f"{', '.join(problem.targets)} on {', '.join(problem.terms) or 'a constant'}{through}"
     return experiment.fit or experiment.minimize or "; ".join(experiment.solve or ())
 
 
@@ -216,6 +217,7 @@ def _training(experiment: Experiment, plan: Plan, end: End) -> dict[str, Any]:
         "lr": plan.lr,
         "epochs": plan.epochs,
         **_steps(experiment),
+        **({} if experiment.model is None else {"model": experiment.model.model_dump()}),
         "scale": experiment.data.scale if experiment.data else "none",
         "chosen": list(experiment.chosen),
     }

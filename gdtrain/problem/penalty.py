@@ -2,8 +2,8 @@
 
     objective(theta) = loss(theta) + l1 * sum |w| + l2/2 * sum w^2        over the weights w as they are trained
 
-Weights are every trained parameter of a `fit`, and of a `regress` all but intercepts. Fixed ones are constants, and do
-not count. (Hoerl and Kennard 1970 for l2, ridge; Tibshirani 1996 for l1, the lasso; Zou and Hastie 2005 for both.)
+Weights are every trained parameter of a `fit`, and of a `regress` all but intercepts, those of hidden units too. Fixed
+ones are constants, and do not count. (Hoerl and Kennard 1970 for l2, ridge; Tibshirani 1996 for l1, the lasso; Zou and Hastie 2005 for both.)
 
 Shapes: S trials, P trained parameters.
 """
@@ -130,6 +130,8 @@ def penalty_of(trials: Trials, problem: Problem) -> Penalty | None:
 
 def _is_weight(experiment: Experiment, problem: Problem, name: str) -> bool:
     """Whether a parameter is penalised: an intercept of `regress` is not, be it that of one of several targets."""
+    if name in problem.constants:
+        return False
     if experiment.regress is None or not experiment.regress.intercept or name in problem.inputs:
         return True
     return name != INTERCEPT and not name.endswith(f".{INTERCEPT}")

@@ -5,7 +5,7 @@ Shapes: P trained parameters, Q reported ones, N rows, T targets.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -47,6 +47,9 @@ class Problem:
     classes     names of the K classes of the target, where a loss tells classes apart
     labels      texts that the numbers of a target stand for, of targets that are text
     squares     of residuals and targets, where the rows were gathered
+    shared      how many parameters, the first of all, hidden layers have, which serve every target
+    row_numbers how many numbers a row takes in work, for each trial
+    constants   names of parameters that no penalty acts on, besides intercepts
     centred     whether R2 is held against the targets' mean; else, where no constant is trained, against 0
     loss_scale  the loss of predicting 0 everywhere, of a residual its square: what a rounding error is held against;
                 0 without data
@@ -72,6 +75,9 @@ class Problem:
     labels: Mapping[str, Sequence[str]] = field(default_factory=dict)
     squares: Squares | None = None
     centred: bool = True
+    shared: int = 0
+    row_numbers: int = 1
+    constants: Collection[str] = ()
     loss_scale: float = 0.0
 
     def named(self, values_Q: Tensor) -> Columns:

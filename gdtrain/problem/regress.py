@@ -1,4 +1,4 @@
-"""`regress`: a linear predictor over columns.
+"""`regress`: a linear predictor over columns, or one through hidden layers.
 
 Shapes: Q reported parameters, N rows, F features, T targets, D = F + 1 columns of the design (F without an intercept),
 M <= N gathered rows.
@@ -18,6 +18,7 @@ from gdtrain.problem.affine import obstacle
 from gdtrain.problem.classes import require_targets, warn_of_empty
 from gdtrain.problem.data import Data
 from gdtrain.problem.gathered import Layout, gather, quadratics_of, range_of, scaled_triangle
+from gdtrain.problem.layered import Layered
 from gdtrain.problem.objective import Block, DataLoss
 from gdtrain.problem.parameters import Parameters, build_parameters
 from gdtrain.problem.predictors import Linear, OverReference, Predictor, Rows, over_reference
@@ -59,8 +60,11 @@ def build_regress(experiment: Experiment, data: Data) -> Problem:
         return y[0] if len(y) == 1 else torch.stack(y, 1)
 
     def predict(values_Q: Tensor, columns: Columns, rows: int) -> Tensor:
-        x_ND = _design([columns[name] for name in layout.features], layout.intercept, rows, like)
-        eta = x_ND @ values_Q.view(-1, layout.width).T
+        x_ND = _design([columns[name] for name in layout.features], layout.constant, rows, like)
+        if layout.network is None:
+            eta = x_ND @ values_Q.view(-1, layout.width).T
+        else:
+            eta = _predictor(x_ND, layout, range(len(values_Q)), values_Q).forward(values_Q[None])[0].view(rows, -1)
         eta = (eta if data.offset is None else eta + columns[data.offset][:, None]).squeeze(1)
         return loss.inverse(eta if data.classes is None else over_reference(eta))
 
@@ -90,7 +94,10 @@ def build_regress(experiment: Experiment, data: Data) -> Problem:
         classes=data.classes.names if data.classes else [],
         labels=data.labels,
         squares=squares if gathered else None,
-        centred=layout.intercept,
+        centred=layout.constant,
+        shared=layout.network.shared if layout.network else 0,
+        row_numbers=sum(layout.network.hidden) if layout.network else 1,
+        constants={data.names.parameters[i] for i in layout.network.constants} if layout.network else (),
         loss_scale=quadratic.size if quadratic else loss_scale(fitted, loss, weight_of(columns, data), layout.classes),
     )
 
@@ -103,14 +110,12 @@ def _on_rows(
     if parameters.scalings:
         mean_F, sd_F = parameters.scalings[0].mean_F, parameters.scalings[0].sd_F
         raw = [(x - mean) / sd for x, mean, sd in zip(raw, mean_F, sd_F, strict=True)]
-    x_ND = _design(raw, layout.intercept, len(target), target)
-    weights_Q = parameters.scaled(parameters.start_Q)
-
-    whole = Linear(x_ND, layout.predictors, parameters.free, weights_Q)
+    x_ND = _design(raw, layout.constant, len(target), target)
+    whole = _predictor(x_ND, layout, parameters.free, parameters.scaled(parameters.start_Q))
 
     def block(rows: Rows) -> Block:
-        linear = whole.of(rows)
-        predictor: Predictor = OverReference(linear) if layout.classes else linear
+        others = whole.of(rows)
+        predictor: Predictor = OverReference(others) if layout.classes else others
         return Block(predictor, chosen(target, rows), *beside(columns, data, rows))
 
     @cache
@@ -119,9 +124,18 @@ def _on_rows(
             return [block(slice(start, start + rows)) for start in range(0, len(target), rows)]
 
     def cut(trials: int) -> list[Block]:
+        if layout.network is not None:
+            return blocks_of(layout.network.block_rows(trials))
         return blocks_of(max(_LEAST_ROWS, BLOCK_ROWS >> (trials - 1).bit_length()))
 
     return DataLoss(cut, loss, block)
+
+
+def _predictor(x_ND: Tensor, layout: Layout, free: Sequence[int], weights_Q: Tensor) -> Linear | Layered:
+    """What predicts from the design: in one step, or through hidden layers."""
+    if layout.network is None:
+        return Linear(x_ND, layout.predictors, free, weights_Q)
+    return Layered(x_ND, layout.network, free, weights_Q)
 
 
 def _design(columns: Sequence[Tensor], intercept: bool, rows: int, like: Tensor) -> Tensor:
