@@ -3,7 +3,8 @@
     objective(theta) = loss(theta) + l1 * sum |w| + l2/2 * sum w^2        over the weights w as they are trained
 
 Weights are every trained parameter of a `fit`, and of a `regress` all but intercepts, those of hidden units too. Fixed
-ones are constants, and do not count. (Hoerl and Kennard 1970 for l2, ridge; Tibshirani 1996 for l1, the lasso; Zou and Hastie 2005 for both.)
+ones are constants, and do not count. (Hoerl and Kennard 1970 for l2, ridge; Tibshirani 1996 for l1, the lasso; Zou and
+Hastie 2005 for both.)
 
 Shapes: S trials, P trained parameters.
 """
