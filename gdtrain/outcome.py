@@ -175,13 +175,13 @@ def versions() -> dict[str, str]:
 def statement(experiment: Experiment, problem: Problem) -> str:
     """The problem in a line."""
     if experiment.regress:
-        through = "" if experiment.model is None else f" through {experiment.model.told}"
+        through = "" if problem.network is None else f" through {problem.network.told}"
         return f"{', '.join(problem.targets)} on {', '.join(problem.terms) or 'a constant'}{through}"
     return experiment.fit or experiment.minimize or "; ".join(experiment.solve or ())
 
 
 def _parameters(problem: Problem, history: History, end: End, curvature: Curvature | None) -> list[Parameter]:
-    parameters = problem.parameters
+    parameters, free = problem.parameters, set(problem.parameters.free)
     gradient_Q = parameters.gradient(end.gradient_P)
     optimum_Q = None if curvature is None else curvature.optimum_Q
     scaled_Q = parameters.scaled(parameters.values(end.theta_P)) if parameters.scalings else None
@@ -190,8 +190,8 @@ def _parameters(problem: Problem, history: History, end: End, curvature: Curvatu
             name=name,
             start=float(history.values_KQ[0, i]),
             value=float(history.values_KQ[-1, i]),
-            gradient=float(gradient_Q[i]) if i in parameters.free else None,
-            fixed=i not in parameters.free,
+            gradient=float(gradient_Q[i]) if i in free else None,
+            fixed=i not in free,
             scaled=None if scaled_Q is None else float(scaled_Q[i]),
             optimum=None if optimum_Q is None else float(optimum_Q[i]),
         )

@@ -147,7 +147,7 @@ def test_jacobian_is_that_of_autograd(shape: Shape) -> None:
     def outputs(theta_P: Tensor) -> Tensor:
         return layered.forward(theta_P[None])[0].view(N, -1).T.flatten()
 
-    expected = torch.autograd.functional.jacobian(outputs, theta_1P[0, free])
+    expected = torch.func.jacrev(outputs)(theta_1P[0, free])
     torch.testing.assert_close(layered.jacobian(theta_1P[:, free]), expected, rtol=1e-11, atol=1e-12)
 
 
@@ -226,7 +226,7 @@ def test_starts_are_those_of_a_linear_layer() -> None:
         train = {"optimizer": "adam", "epochs": 0, "seed": seed}
         _, plan = posed(experiment(model={"hidden": [200, 50]}, data={"scale": "standard"}, train=train))
         theta_P = plan.theta_SP[0]
-        first, second, last = theta_P.split([200 * 4, 50 * 201, 51])
+        first, second, last = torch.split_with_sizes(theta_P, [200 * 4, 50 * 201, 51])
         for part, inputs in ((first, 3), (second, 200), (last, 50)):
             bound = inputs**-0.5
             assert 0.9 * bound < float(part.abs().max()) <= bound * (1 + 1e-9)
@@ -289,7 +289,7 @@ def test_a_net_learns_what_a_line_cannot(optimizer: str) -> None:
     frame = {"x": 1000 * x + 5000, "y": np.sin(2 * x)}
     settings: dict[str, Any] = {"optimizer": optimizer, "epochs": 2000} | ({"lr": 0.01} if optimizer == "adam" else {})
     line = gdtrain.regress(frame, "y", ["x"])
-    net = gdtrain.regress(frame, "y", ["x"], **{"model.hidden": [16, 16], "data.scale": "standard"}, **settings)
+    net = gdtrain.regress(frame, "y", ["x"], model={"hidden": [16, 16]}, scale="standard", **settings)
     assert line.loss["final"] > 0.4
     assert net.loss["final"] < (0.1 if optimizer == "sgd" else 1e-4)
     assert net.engine["name"] == "loop"

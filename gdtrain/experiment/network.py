@@ -32,11 +32,6 @@ class Network(Model):
     )
 
     @property
-    def told(self) -> str:
-        """It in a few words."""
-        return f"{', '.join(map(str, self.hidden))} {self.activation} unit{'s'[: self.hidden != [1]]}"
-
-    @property
     def layers(self) -> list[list[str]]:
         """The names of the units, layer by layer."""
         return [[f"hidden{i}[{j}]" for j in range(1, units + 1)] for i, units in enumerate(self.hidden, 1)]

@@ -36,6 +36,23 @@ class Shape:
     outputs: int
     constant: bool
     activation: str
+    ones = True
+    reference = True
+
+    @property
+    def told(self) -> str:
+        """It in a few words."""
+        return f"{', '.join(map(str, self.hidden))} {self.activation} unit{'s'[: list(self.hidden) != [1]]}"
+
+    @property
+    def sets(self) -> int:
+        """How many sets of weights there are over the columns."""
+        return self.hidden[0]
+
+    @property
+    def row_numbers(self) -> int:
+        """Numbers that a row takes in work, for each trial."""
+        return sum(self.hidden)
 
     @property
     def layers(self) -> list[tuple[int, int]]:
@@ -60,6 +77,9 @@ class Shape:
     def block_rows(self, trials: int) -> int:
         """Rows that are worked on at once: the more trials, the fewer."""
         return max(_LEAST_ROWS, _NUMBERS // (max(self.hidden) << (trials - 1).bit_length()))
+
+    def predictor(self, x_ND: Tensor, free: Sequence[int], weights_Q: Tensor) -> Layered:
+        return Layered(x_ND, self, free, weights_Q)
 
 
 class Layered:

@@ -99,7 +99,7 @@ def _of_squares(problem: Problem, theta_P: Tensor) -> Metrics:
 
 def _counts(problem: Problem) -> Sequence[int]:
     """Trained parameters of each target: those that all share, then its own, one target after another."""
-    parameters, shared = problem.parameters, problem.shared
+    parameters, shared = problem.parameters, problem.network.shared if problem.network else 0
     width = max(1, (len(parameters.names) - shared) // len(problem.targets))
     own = [(i - shared) // width for i in parameters.free if i >= shared]
     return [len(parameters.free) - len(own) + own.count(t) for t in range(len(problem.targets))]

@@ -109,7 +109,8 @@ class Parameters:
             in_values[..., s.weights] = trained[..., s.weights] * s.sd_F
             if s.intercept is not None:
                 in_values[..., s.weights] += s.mean_F * trained[..., s.intercept, None]
-        in_values[..., [i for i in range(len(self.names)) if i not in set(self.free)]] = 0.0
+        free = set(self.free)
+        in_values[..., [i for i in range(len(self.names)) if i not in free]] = 0.0
         return in_values
 
 

@@ -121,7 +121,9 @@ def penalty_of(trials: Trials, problem: Problem) -> Penalty | None:
         own: Sequence[float] = trials.of(key) or [shared] * trials.count
         return torch.tensor(own, dtype=torch.float64, device=device)[:, None]
 
-    weights = [_is_weight(trials.experiment, problem, name) for name in problem.parameters.trained]
+    names, network = problem.parameters.names, problem.network
+    constants = {names[i] for i in network.constants} if network else set[str]()
+    weights = [n not in constants and _is_weight(trials.experiment, problem, n) for n in problem.parameters.trained]
     return Penalty(
         column("penalty.l1", written.l1),
         column("penalty.l2", written.l2),
@@ -131,8 +133,6 @@ def penalty_of(trials: Trials, problem: Problem) -> Penalty | None:
 
 def _is_weight(experiment: Experiment, problem: Problem, name: str) -> bool:
     """Whether a parameter is penalised: an intercept of `regress` is not, be it that of one of several targets."""
-    if name in problem.constants:
-        return False
     if experiment.regress is None or not experiment.regress.intercept or name in problem.inputs:
         return True
     return name != INTERCEPT and not name.endswith(f".{INTERCEPT}")

@@ -5,7 +5,7 @@ Shapes: P trained parameters, Q reported ones, N rows, T targets.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,6 +18,7 @@ from gdtrain.formula import names as formula_names
 from gdtrain.formula.evaluate import blame, evaluate
 from gdtrain.losses import Loss, total
 from gdtrain.losses import build as build_loss
+from gdtrain.problem.between import Between
 from gdtrain.problem.objective import Objective
 from gdtrain.problem.parameters import Parameters
 from gdtrain.problem.quadratic import Quadratic
@@ -47,9 +48,7 @@ class Problem:
     classes     names of the K classes of the target, where a loss tells classes apart
     labels      texts that the numbers of a target stand for, of targets that are text
     squares     of residuals and targets, where the rows were gathered
-    shared      how many parameters, the first of all, hidden layers have, which serve every target
-    row_numbers how many numbers a row takes in work, for each trial
-    constants   names of parameters that no penalty acts on, besides intercepts
+    network     what stands between the columns and the prediction, where that is not linear
     centred     whether R2 is held against the targets' mean; else, where no constant is trained, against 0
     loss_scale  the loss of predicting 0 everywhere, of a residual its square: what a rounding error is held against;
                 0 without data
@@ -75,9 +74,7 @@ class Problem:
     labels: Mapping[str, Sequence[str]] = field(default_factory=dict)
     squares: Squares | None = None
     centred: bool = True
-    shared: int = 0
-    row_numbers: int = 1
-    constants: Collection[str] = ()
+    network: Between | None = None
     loss_scale: float = 0.0
 
     def named(self, values_Q: Tensor) -> Columns:

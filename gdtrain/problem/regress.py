@@ -15,10 +15,10 @@ from torch import Tensor
 from gdtrain.experiment.schema import Experiment
 from gdtrain.losses import Loss
 from gdtrain.problem.affine import obstacle
+from gdtrain.problem.between import OfRows
 from gdtrain.problem.classes import require_targets, warn_of_empty
 from gdtrain.problem.data import Data
 from gdtrain.problem.gathered import Layout, gather, quadratics_of, range_of, scaled_triangle
-from gdtrain.problem.layered import Layered
 from gdtrain.problem.objective import Block, DataLoss
 from gdtrain.problem.parameters import Parameters, build_parameters
 from gdtrain.problem.predictors import Linear, OverReference, Predictor, Rows, over_reference
@@ -29,13 +29,14 @@ from gdtrain.problem.squares import Squares
 
 BLOCK_ROWS = 1 << 15  # rows that one trial works on at once
 _LEAST_ROWS = 1 << 10  # that many do
+NO_CLOSED_FORM = "a torch module has no closed form"
 
 
 def build_regress(experiment: Experiment, data: Data) -> Problem:
     """The problem of a linear predictor: on gathered rows under a squared loss."""
     like, loss, layout = zero_like(experiment), loss_of(experiment), Layout.of(experiment, data)
     scale = experiment.data.scale if experiment.data is not None and layout.features else "none"
-    reason, quadratic = obstacle(experiment, data.names), None
+    reason, quadratic = NO_CLOSED_FORM if data.module is not None else obstacle(experiment, data.names), None
     parameters: Parameters | None = None
     squares: Squares | None = None
     if not reason:
@@ -64,9 +65,10 @@ def build_regress(experiment: Experiment, data: Data) -> Problem:
         if layout.network is None:
             eta = x_ND @ values_Q.view(-1, layout.width).T
         else:
-            eta = _predictor(x_ND, layout, range(len(values_Q)), values_Q).forward(values_Q[None])[0].view(rows, -1)
+            free = range(len(values_Q))
+            eta = layout.network.predictor(x_ND, free, values_Q).forward(values_Q[None])[0].view(rows, -1)
         eta = (eta if data.offset is None else eta + columns[data.offset][:, None]).squeeze(1)
-        return loss.inverse(eta if data.classes is None else over_reference(eta))
+        return loss.inverse(over_reference(eta) if layout.reference else eta)
 
     if columns:
         fitted = target(columns) if data.classes is None else data.classes.numbers(target(columns))
@@ -95,9 +97,7 @@ def build_regress(experiment: Experiment, data: Data) -> Problem:
         labels=data.labels,
         squares=squares if gathered else None,
         centred=layout.constant,
-        shared=layout.network.shared if layout.network else 0,
-        row_numbers=sum(layout.network.hidden) if layout.network else 1,
-        constants={data.names.parameters[i] for i in layout.network.constants} if layout.network else (),
+        network=layout.network,
         loss_scale=quadratic.size if quadratic else loss_scale(fitted, loss, weight_of(columns, data), layout.classes),
     )
 
@@ -111,11 +111,15 @@ def _on_rows(
         mean_F, sd_F = parameters.scalings[0].mean_F, parameters.scalings[0].sd_F
         raw = [(x - mean) / sd for x, mean, sd in zip(raw, mean_F, sd_F, strict=True)]
     x_ND = _design(raw, layout.constant, len(target), target)
-    whole = _predictor(x_ND, layout, parameters.free, parameters.scaled(parameters.start_Q))
+    weights_Q = parameters.scaled(parameters.start_Q)
+    if layout.network is None:
+        whole: OfRows = Linear(x_ND, layout.predictors, parameters.free, weights_Q)
+    else:
+        whole = layout.network.predictor(x_ND, parameters.free, weights_Q)
 
     def block(rows: Rows) -> Block:
         others = whole.of(rows)
-        predictor: Predictor = OverReference(others) if layout.classes else others
+        predictor: Predictor = OverReference(others) if layout.reference else others
         return Block(predictor, chosen(target, rows), *beside(columns, data, rows))
 
     @cache
@@ -129,13 +133,6 @@ def _on_rows(
         return blocks_of(max(_LEAST_ROWS, BLOCK_ROWS >> (trials - 1).bit_length()))
 
     return DataLoss(cut, loss, block)
-
-
-def _predictor(x_ND: Tensor, layout: Layout, free: Sequence[int], weights_Q: Tensor) -> Linear | Layered:
-    """What predicts from the design: in one step, or through hidden layers."""
-    if layout.network is None:
-        return Linear(x_ND, layout.predictors, free, weights_Q)
-    return Layered(x_ND, layout.network, free, weights_Q)
 
 
 def _design(columns: Sequence[Tensor], intercept: bool, rows: int, like: Tensor) -> Tensor:
