@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from benchmarks.anchors import anchors
 from benchmarks.bigcsv import csv
 from benchmarks.engines import engines, rows
+from benchmarks.layers import layers
 from benchmarks.loop import loop
 from benchmarks.measure import Row
 from benchmarks.memory import memory
@@ -28,6 +29,7 @@ BENCHMARKS: dict[str, Callable[[int], Iterator[Row]]] = {
     "anchors": anchors,
     "sweep": sweeps,
     "batches": minibatches,
+    "layers": layers,
 }
 REPEATS = 15  # a loaded machine wants more
 

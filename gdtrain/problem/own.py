@@ -9,7 +9,7 @@ Shapes: S trials, P trained parameters, Q reported ones, N rows, F features, T o
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from copy import copy
+from copy import copy, deepcopy
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -75,6 +75,7 @@ class Called:
         self._module, self._outputs, self._x = module, outputs, x_NF
         self._trained: list[tuple[str, torch.Size]] = []
         self._held: dict[str, Tensor] = {}
+        self._twins: list[tuple[nn.Module, list[Tensor], Tensor]] = []
         start, trained = 0, set(free)
         for name, tensor in module.named_parameters():
             if start in trained:
@@ -89,8 +90,9 @@ class Called:
         saved = []
         with torch.inference_mode(mode=False), torch.enable_grad():
             for s, theta_P in enumerate(theta_SP):
-                leaves = [part.clone().requires_grad_() for part in self._parts(theta_P)]
-                saved.append((self._call(s, leaves), leaves))
+                twin, leaves, whole_P = self._twin(s)
+                whole_P.copy_(theta_P)
+                saved.append((self._shaped(twin(self._rows(s))), leaves))
         predictions = [prediction.detach() for prediction, _ in saved]
         return predictions[0][None] if len(saved) == 1 else torch.stack(predictions), saved
 
@@ -123,14 +125,32 @@ class Called:
         parts = torch.split_with_sizes(theta_P, [shape.numel() for _, shape in self._trained])
         return [part.view(shape) for part, (_, shape) in zip(parts, self._trained, strict=True)]
 
+    def _twin(self, s: int) -> tuple[nn.Module, list[Tensor], Tensor]:
+        """A copy of the module for a trial to work with, which costs less than a call with other tensors for its own;
+        its trained parameters, and the one vector (P,) that holds them.
+        """
+        while len(self._twins) <= s:
+            twin = deepcopy(self._module)
+            named = dict(twin.named_parameters())
+            leaves = [named[name] for name, _ in self._trained]
+            whole_P = torch.cat([leaf.detach().flatten() for leaf in leaves])
+            for leaf, part in zip(leaves, self._parts(whole_P), strict=True):
+                leaf.data = part
+            self._twins.append((twin, [*leaves], whole_P))
+        return self._twins[s]
+
+    def _rows(self, s: int) -> Tensor:
+        return self._x if self._x.dim() == 2 else self._x[s]
+
     def _call(self, s: int, parts: Sequence[Tensor]) -> Tensor:
-        """Trial s: (N,) or (N, T)."""
-        x_NF = self._x if self._x.dim() == 2 else self._x[s]
+        """Trial s, so that it can be differentiated twice: (N,) or (N, T)."""
         named = {name: part for (name, _), part in zip(self._trained, parts, strict=True)}
-        prediction: Tensor = functional_call(self._module, {**self._held, **named}, (x_NF,))
-        shape = (len(x_NF), self._outputs)
+        return self._shaped(functional_call(self._module, {**self._held, **named}, (self._rows(s),)))
+
+    def _shaped(self, prediction: Tensor) -> Tensor:
+        shape = (self._x.shape[-2], self._outputs)
         if prediction.shape != shape and (self._outputs > 1 or prediction.shape != shape[:1]):
-            what = f"it gives {tuple(prediction.shape)} for {len(x_NF):,} rows, not {shape}"
+            what = f"it gives {tuple(prediction.shape)} for {shape[0]:,} rows, not {shape}"
             raise UserError(what, where=_WHERE, remedy=f"end it in a layer with {self._outputs} outputs")
         return prediction.view(shape[:1] if self._outputs == 1 else shape)
 
