@@ -22,6 +22,7 @@ def run(
     experiment: Source,
     *,
     data: object | None = None,
+    model: object | None = None,
     every: int | None = None,
     gradients: bool = False,
     **overrides: Any,
@@ -29,6 +30,9 @@ def run(
     """Train the experiment in a YAML file, or a dict of the same keys.
 
     data       a polars or pandas DataFrame, or a dict of arrays (N,), in place of the experiment's data; or a path
+    model      of `regress`: hidden layers, {"hidden": [32, 32]}; or a torch.nn.Module of your own, which takes the
+               features as columns (N, F) and gives predictions (N,), (N, T) or scores of classes (N, K). It is trained
+               from where it is, with its dtype and on its device, and ends with the weights of the result
     every      show each so many epochs in the document, in place of all or about twenty
     gradients  keep gradients in the history too
     overrides  keys of the experiment: `lr=0.1`, `epochs=50`, `optimizer={"name": "sgd", "momentum": 0.9}`,
@@ -38,9 +42,14 @@ def run(
     """
     from gdtrain.train import train
 
-    frame, overrides = _framed(data, overrides)
+    layers = {"model": model} if isinstance(model, Mapping) else {}
+    frame, overrides = _framed(data, {**overrides, **layers})
     return train(
-        load(experiment, _settings(overrides), framed=frame is not None), frame=frame, every=every, gradients=gradients
+        load(experiment, _settings(overrides), framed=frame is not None),
+        frame=frame,
+        every=every,
+        gradients=gradients,
+        module=None if layers else model,
     )
 
 
@@ -120,7 +129,7 @@ def regress(
     intercept: bool = True,
     **overrides: Any,
 ) -> Result:
-    """Regress one column or several on others; `features` None: on all other columns. `data` as for `run`."""
+    """Regress one column or several on others; `features` None: on all other columns. `data`, `model` as for `run`."""
     targets = [target] if isinstance(target, str) else list(target)
     predictor: dict[str, Any] = {"target": targets, "intercept": intercept}
     if features is not None:

@@ -74,8 +74,10 @@ class Curvature:
 
 
 def steepest(plan: Plan) -> list[float] | None:
-    """The largest curvature at each trial's start, of a loss that is not quadratic; None where it costs too much."""
-    if plan.problem.quadratic is not None:
+    """The largest curvature at each trial's start, of a loss that is not quadratic; None where it costs too much, and
+    of hidden layers, where it says nothing of a few epochs later.
+    """
+    if plan.problem.quadratic is not None or plan.problem.network is not None:
         return None
     if plan.problem.rows > _LOCAL_ROWS and not bool(plan.halving_S.any()):
         return None
@@ -184,7 +186,8 @@ def hints(
     settled = status in ("converged", "stopped")
     if not (settled or loss <= problem.loss_scale) or problem.rows * len(end_P) ** 2 > _JACOBIAN_WORK:
         return found
-    found += loose(plan, end_P)
+    if problem.network is None:  # units of a hidden layer can always stand in for one another
+        found += loose(plan, end_P)
     if settled and problem.kind != "solve" and not plan.sparse and falls_away(plan.smooth, end_P[None]):
         found.append("the gradient vanishes here, but the loss falls away from it: no minimum; try another start")
     return found

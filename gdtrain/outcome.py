@@ -186,12 +186,13 @@ def versions() -> dict[str, str]:
 def statement(experiment: Experiment, problem: Problem) -> str:
     """The problem in a line."""
     if experiment.regress:
-        return f"{', '.join(problem.targets)} on {', '.join(problem.terms) or 'a constant'}"
+        through = "" if problem.network is None else f" through {problem.network.told}"
+        return f"{', '.join(problem.targets)} on {', '.join(problem.terms) or 'a constant'}{through}"
     return experiment.fit or experiment.minimize or "; ".join(experiment.solve or ())
 
 
 def _parameters(problem: Problem, history: History, end: End, curvature: Curvature | None) -> list[Parameter]:
-    parameters = problem.parameters
+    parameters, free = problem.parameters, set(problem.parameters.free)
     gradient_Q = parameters.gradient(end.gradient_P)
     optimum_Q = None if curvature is None else curvature.optimum_Q
     scaled_Q = parameters.scaled(parameters.values(end.theta_P)) if parameters.scalings else None
@@ -200,8 +201,8 @@ def _parameters(problem: Problem, history: History, end: End, curvature: Curvatu
             name=name,
             start=float(history.values_KQ[0, i]),
             value=float(history.values_KQ[-1, i]),
-            gradient=float(gradient_Q[i]) if i in parameters.free else None,
-            fixed=i not in parameters.free,
+            gradient=float(gradient_Q[i]) if i in free else None,
+            fixed=i not in free,
             scaled=None if scaled_Q is None else float(scaled_Q[i]),
             optimum=None if optimum_Q is None else float(optimum_Q[i]),
         )
@@ -227,6 +228,7 @@ def _training(experiment: Experiment, plan: Plan, end: End) -> dict[str, Any]:
         "lr": plan.lr,
         "epochs": plan.epochs,
         **_steps(experiment),
+        **({} if experiment.model is None else {"model": experiment.model.model_dump()}),
         "scale": experiment.data.scale if experiment.data else "none",
         "chosen": list(experiment.chosen),
     }

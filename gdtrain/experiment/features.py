@@ -89,9 +89,10 @@ def regressed(
             yield Mistake(tree.find("regress", "features", term.feature), what, "leave it out")
     if regress.features == [ALL] and not terms:
         yield Mistake(tree.key("regress"), "no column is left to predict from", "name features")
-    if regress.intercept and any(column.name == INTERCEPT for column in made):
+    if (regress.intercept or experiment.model) and any(column.name == INTERCEPT for column in made):
         what = "a feature is called intercept, as the constant is"
-        yield Mistake(tree.find("regress", "features"), what, "rename the column, or set intercept: false")
+        rename = "rename the column" if experiment.model else "rename the column, or set intercept: false"
+        yield Mistake(tree.find("regress", "features"), what, rename)
     called = Counter(column.name for column in made)
     if (twice := next((name for name, count in called.items() if count > 1), None)) is not None:
         yield Mistake(tree.find("regress", "features"), f"two features are called {twice}", "rename one")

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from gdtrain.errors import nearest
 from gdtrain.experiment.axes import Axes, Axis
+from gdtrain.experiment.network import Network
 from gdtrain.experiment.objective import Loss, Penalty
 from gdtrain.experiment.optimizers import Optimizer
 from gdtrain.experiment.parameters import Param, Start
@@ -22,6 +23,7 @@ SECTIONS: Mapping[str, Sequence[str]] = {
     "stop": list(Stop.model_fields),
     "data": list(Data.model_fields),
     "regress": list(Regress.model_fields),
+    "model": list(Network.model_fields),
     "loss": list(Loss.model_fields),
     "penalty": list(Penalty.model_fields),
     "predict": list(Predict.model_fields),
@@ -65,13 +67,16 @@ ALIASES = {
     **dict.fromkeys(("fit_intercept", "bias"), "regress.intercept"),
     **dict.fromkeys(("parameters", "weights", "init", "variables", "guess", "x0", "p0"), "params"),
     **dict.fromkeys(("criterion", "cost", "objective", "loss_function"), "loss"),
-    **dict.fromkeys(("formula", "model", "expression"), "fit"),
+    **dict.fromkeys(("formula", "expression"), "fit"),
     **dict.fromkeys(("equation", "equations", "root"), "solve"),
     **dict.fromkeys(("minimise", "min_of"), "minimize"),
     **dict.fromkeys(("regression", "linear"), "regress"),
     **dict.fromkeys(("regularization", "regularisation", "regularizer", "reg", "elastic_net", "shrinkage"), "penalty"),
     **dict.fromkeys(("ridge", "lambda", "lambda_", "reg_lambda", "l2_reg"), "penalty.l2"),
     **dict.fromkeys(("lasso", "reg_alpha", "l1_reg"), "penalty.l1"),
+    **dict.fromkeys(("network", "nn", "mlp"), "model"),
+    **dict.fromkeys(("hidden_layers", "hidden_layer_sizes", "hidden_units", "layers", "units"), "model.hidden"),
+    **dict.fromkeys(("activation_function", "nonlinearity"), "model.activation"),
     **dict.fromkeys(("title", "label"), "name"),
     **dict.fromkeys(("dataset", "table"), "data"),
     **dict.fromkeys(("file", "csv", "filename"), "data.path"),

@@ -21,6 +21,7 @@ from gdtrain.experiment.features import (
     weight_column,
 )
 from gdtrain.experiment.formulas import sides, written
+from gdtrain.experiment.network import MOST
 from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.terms import Made, design
 from gdtrain.experiment.tree import Mistake, Node, Place, report, short
@@ -37,8 +38,8 @@ NO_LEVELS: Levels = {}
 class Names:
     """How the names of an experiment fall out.
 
-    parameters  in the order of the formula; for `regress` columns of the design, then the intercept, target by target,
-                or class by class but for the first, the reference
+    parameters  in the order of the formula; for `regress` those of hidden layers, then columns of the design (or of the
+                last hidden layer) and the intercept, target by target, or class by class but for the first
     columns     those that are read; for `regress` those of features, then targets, an offset, weights of rows
     inputs      those of them that a prediction needs
     terms       what `regress` predicts from, as its features say
@@ -94,7 +95,8 @@ def find(
         found = _FINDERS[experiment.kind](experiment, columns)
         found = replace(found, names=replace(found.names, levels=levels))
     if has_classes(experiment):
-        found = _of_classes(found, classes)
+        hidden = experiment.model.count(len(found.names.design)) if experiment.model else 0
+        found = _of_classes(found, classes, hidden)
     mistakes = [
         *found.mistakes,
         *row_columns(experiment, columns),
@@ -134,9 +136,14 @@ def _regress(experiment: Experiment, columns: Columns, levels: Levels) -> _Found
     assert regress is not None
     terms, mistakes = read_terms(experiment, columns)
     made = design(terms, levels, intercept=regress.intercept)
-    predictors = [column.name for column in made]
+    predictors, hidden = [column.name for column in made], list[str]()
+    if experiment.model is not None:
+        mistakes += _too_many(experiment, len(predictors))
+        hidden = [] if mistakes else experiment.model.names(predictors, INTERCEPT)
+        predictors = experiment.model.layers[-1]
     names = [*predictors, INTERCEPT] if regress.intercept else predictors
-    parameters = names if len(regress.target) == 1 else [f"{t}.{name}" for t in regress.target for name in names]
+    last = names if len(regress.target) == 1 else [f"{t}.{name}" for t in regress.target for name in names]
+    parameters = [*hidden, *last]
     inputs = list(dict.fromkeys([*(column for term in terms for column in term.columns), *offset_column(experiment)]))
     read = list(dict.fromkeys([*inputs, *regress.target, *weight_column(experiment)]))
     if columns is not None and not mistakes:
@@ -151,9 +158,20 @@ def has_classes(experiment: Experiment) -> bool:
     return experiment.loss is not None and experiment.loss.name == "softmax"
 
 
-def _of_classes(found: _Found, classes: Sequence[str] | None) -> _Found:
-    """The terms of a linear predictor for each class but the first; no parameters where classes are not known."""
-    named = [f"{name}.{term}" for name in (classes or ())[1:] for term in found.names.parameters]
+def _too_many(experiment: Experiment, features: int) -> Iterator[Mistake]:
+    """Hidden layers that have more parameters than can be told one by one."""
+    assert experiment.model is not None
+    place = experiment.tree.find("model", "hidden")
+    if (count := experiment.model.count(features)) > MOST:
+        yield Mistake(place, f"{count:,} parameters are more than {MOST:,}", "write fewer units")
+
+
+def _of_classes(found: _Found, classes: Sequence[str] | None, hidden: int) -> _Found:
+    """The terms of a linear predictor for each class but the first, after the parameters of hidden layers, which all
+    classes share; no parameters where classes are not known.
+    """
+    shared, last = found.names.parameters[:hidden], found.names.parameters[hidden:]
+    named = [*shared, *(f"{name}.{term}" for name in (classes or ())[1:] for term in last)] if classes else []
     possible = found.possible if classes is None else named
     return replace(found, names=replace(found.names, parameters=named), possible=possible)
 

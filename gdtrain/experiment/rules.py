@@ -37,6 +37,9 @@ USELESS = {
         "minimize takes no penalty: the expression itself is descended",
         "write it into the expression: ... + 0.05*w^2",
     ),
+    ("solve", "model"): ("hidden layers predict a column, and solve has none", "write the functions into the equation"),
+    ("fit", "model"): ("fit takes no hidden layers: its formula is the model", "use regress"),
+    ("minimize", "model"): ("hidden layers predict a column, and minimize does not", "use regress"),
     ("minimize", "loss"): ("minimize has no loss: the expression itself is descended", "leave loss out"),
 }
 # Sections whose options depend on their name -> which options each name takes, and the usual name.

@@ -19,6 +19,7 @@ from gdtrain.experiment.fields import (
     Whole,
     broken,
 )
+from gdtrain.experiment.network import Network
 from gdtrain.experiment.objective import Loss, Penalty
 from gdtrain.experiment.optimizers import USUAL, Optimizer
 from gdtrain.experiment.parameters import Param
@@ -203,6 +204,7 @@ class Experiment(Model):
     )
     fit: Text | None = Field(None, description="a formula for a column: y = w*x + b")
     regress: Regress | None = Field(None, description="a linear predictor over columns")
+    model: Network | None = Field(None, description="hidden layers of regress, for when a line is not enough")
     minimize: Text | None = Field(None, description="an expression of the parameters to make small")
     data: Data | None = Field(None, description="the rows that fit, regress or minimize reads")
     params: dict[Text, Param] = Field({}, description="parameters by name: a start, or start, min, max, fixed")
@@ -239,7 +241,10 @@ class Experiment(Model):
     def with_starts(self, names: Sequence[str]) -> Self:
         """This experiment with a start for each of its parameters `names`; those left out join `chosen`."""
         undecided = [name for name in names if self.params.get(name, Param()).start is None]
-        started = {name: self.param(name) for name in names}
+        ranges = self.model.starts(names) if self.model else {}
+        started = {
+            name: self.params.get(name, Param()).started(ranges[name]) if ranges else self.param(name) for name in names
+        }
         copy = self.model_copy(update={"params": started | {k: v for k, v in self.params.items() if k not in started}})
         copy._chosen = (*self._chosen, *(f"params.{name}.start" for name in undecided))
         return copy

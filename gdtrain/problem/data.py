@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from torch import nn
 
 from gdtrain.design.columns import Design, RowNumbers
 from gdtrain.design.gaps import Gaps, means
@@ -38,6 +39,7 @@ class Data:
 
     classes  of the target of `softmax`, in order; else none
     rows     how many there are, dropped ones aside; known once `blocks` has come to its end or `columns` was read
+    module   what predicts in place of a linear predictor, where its user brought one
     weight   the column of the rows' weights, `offset` the one of offsets, where there are
     gaps     what was missing, known as the rows are; None where it is refused
     """
@@ -51,6 +53,7 @@ class Data:
     ) -> None:
         self.names, self._source, self.classes = names, source, classes
         self.rows = 0
+        self.module: nn.Module | None = None
         self.gaps: Gaps | None = None
         self.weight = next(iter(weight_column(experiment)), None) if experiment else None
         self.offset = next(iter(offset_column(experiment)), None) if experiment else None

@@ -7,7 +7,7 @@ M <= N gathered rows, W = 1 + F + T of their columns.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -15,9 +15,12 @@ from torch import Tensor
 
 from gdtrain.experiment.schema import Experiment
 from gdtrain.losses import Loss
+from gdtrain.problem.between import Between
 from gdtrain.problem.compress import Compressor
 from gdtrain.problem.data import Columns as Arrays
 from gdtrain.problem.data import Data
+from gdtrain.problem.layered import Shape
+from gdtrain.problem.own import Own
 from gdtrain.problem.parameters import Parameters, Scaling
 from gdtrain.problem.problem import loss_factor
 from gdtrain.problem.quadratic import Quadratic
@@ -26,7 +29,8 @@ from gdtrain.problem.squares import Spread
 
 @dataclass(frozen=True)
 class Layout:
-    """Which columns the design has, whether scaling may centre them, and how many classes the target has, if any.
+    """Which columns the design has, whether scaling may centre them, and how many classes the target has, if any; and
+    what stands between design and prediction, if anything.
 
     They are centred where every intercept is free and unbounded: only then can it take up the shift.
     """
@@ -36,30 +40,52 @@ class Layout:
     intercept: bool
     centre: bool
     classes: int = 0
+    network: Between | None = None
 
     @classmethod
     def of(cls, experiment: Experiment, data: Data) -> Layout:
         assert experiment.regress is not None
         targets, intercept = experiment.regress.target, experiment.regress.intercept
         features = [column.name for column in data.names.design]
-        width = len(features) + intercept
-        constants = [experiment.param(name) for name in data.names.parameters[width - 1 :: width]]
-        shiftable = all(not p.fixed and p.min is None and p.max is None for p in constants)
         classes = len(data.classes.names) if data.classes else 0
-        return cls(features, targets, intercept, intercept and shiftable, classes)
+        network: Between | None = None
+        if data.module is not None:
+            network = Own(data.module, classes or len(targets))
+        elif (model := experiment.model) is not None:
+            outputs = classes - 1 if classes else len(targets)
+            network = Shape(len(features), model.hidden, outputs, intercept, model.activation)
+        layout = cls(features, targets, intercept, True, classes, network)
+        first = data.names.parameters[: layout.predictors * layout.width]
+        constants = [experiment.param(name) for name in first[layout.width - 1 :: max(1, layout.width)]]
+        shiftable = all(not p.fixed and p.min is None and p.max is None for p in constants)
+        return replace(layout, centre=layout.constant and shiftable)
+
+    @property
+    def constant(self) -> bool:
+        """Whether the design ends in a column of ones: units of a hidden layer have a constant each."""
+        return self.intercept if self.network is None else self.network.ones
+
+    @property
+    def reference(self) -> bool:
+        """Whether the first of classes is left out."""
+        return bool(self.classes) and (self.network is None or self.network.reference)
 
     @property
     def width(self) -> int:
-        """D, the weights of one target."""
-        return len(self.features) + self.intercept
+        """D, the weights of one target, or of one unit of the first hidden layer."""
+        return len(self.features) + self.constant
 
     @property
     def predictors(self) -> int:
-        """How many sets of weights there are: one for each target, or each class but the reference."""
+        """How many sets of weights there are over the design: one for each target, each class but the reference, or
+        each unit of the first hidden layer.
+        """
+        if self.network is not None:
+            return self.network.sets
         return self.classes - 1 if self.classes else len(self.targets)
 
     def scalings(self, mean_F: Tensor, sd_F: Tensor) -> list[Scaling]:
-        """One for each predictor: its weights, and its intercept where columns are centred."""
+        """One for each set of weights: these, and its intercept where columns are centred."""
         starts = range(0, self.predictors * self.width, self.width)
         last = self.width - 1
         weights = [list(range(start, start + len(self.features))) for start in starts]

@@ -18,6 +18,7 @@ from gdtrain.formula import names as formula_names
 from gdtrain.formula.evaluate import blame, evaluate
 from gdtrain.losses import Loss, total
 from gdtrain.losses import build as build_loss
+from gdtrain.problem.between import Between
 from gdtrain.problem.objective import Objective
 from gdtrain.problem.parameters import Parameters
 from gdtrain.problem.quadratic import Quadratic
@@ -49,6 +50,7 @@ class Problem:
     classes     names of the K classes of the target, where a loss tells classes apart
     labels      texts that the numbers of a target stand for, of targets that are text
     squares     of residuals and targets, where the rows were gathered
+    network     what stands between the columns and the prediction, where that is not linear
     centred     whether R2 is held against the targets' mean; else, where no constant is trained, against 0
     loss_scale  the loss of predicting 0 everywhere, of a residual its square: what a rounding error is held against;
                 0 without data
@@ -74,6 +76,7 @@ class Problem:
     labels: Mapping[str, Sequence[str]] = field(default_factory=dict)
     squares: Squares | None = None
     centred: bool = True
+    network: Between | None = None
     loss_scale: float = 0.0
 
     def named(self, values_Q: Tensor) -> Columns:

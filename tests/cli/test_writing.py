@@ -223,5 +223,5 @@ def test_schema_is_the_schema_of_experiments(gdtrain: Command) -> None:
     assert (outcome.code, outcome.err) == (0, "")
     schema = json.loads(outcome.out)
     problem = {"name", "solve", "fit", "regress", "minimize", "data", "params"}
-    assert problem | {"loss", "penalty", "train", "stop", "predict", "sweep"} == set(schema["properties"])
+    assert problem | {"model", "loss", "penalty", "train", "stop", "predict", "sweep"} == set(schema["properties"])
     assert schema["additionalProperties"] is False
