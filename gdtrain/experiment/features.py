@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from gdtrain.errors import UserError, did_you_mean
+from gdtrain.errors import UserError, did_you_mean, nearest
 from gdtrain.experiment.formulas import sides
 from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.terms import Factor, Made, Term, read_feature
@@ -135,6 +135,8 @@ def no_column(place: Place, name: str, columns: Sequence[str]) -> Mistake:
     if "," in name:
         return Mistake(place, f"there is no column {short(name)}", "write a list: [a, b]")
     close = did_you_mean(name, columns)
+    if "," in close:
+        close += f" A flag takes a name with a comma between backquotes: '`{nearest(name, columns)}`'"
     return Mistake(place, f"there is no column {short(name)}", close or f"the columns are {listed(columns)}")
 
 

@@ -100,7 +100,7 @@ ALIASES = {
 def remedy(key: str, section: str) -> str:
     """What to write in place of `key`, which a section of SECTIONS does not have."""
     here = SECTIONS[section]
-    home = ALIASES.get(key) or _home(key)
+    home = place_of(key)
     if home:
         inside, _, name = home.rpartition(".")
         if inside == section and name in here:
@@ -113,6 +113,11 @@ def remedy(key: str, section: str) -> str:
     if close := nearest(key, (name for names in _HOMES.values() for name in names)):
         return f"did you mean {close}, {_belongs(_home(close).rpartition('.')[0])}?"
     return f"the keys here are {', '.join(here)}"
+
+
+def place_of(key: str) -> str:
+    """The dotted place of a key, or of what other tools call it; "" where it is unknown."""
+    return ALIASES.get(key) or _home(key)
 
 
 def _home(key: str) -> str:

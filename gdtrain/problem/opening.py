@@ -13,7 +13,7 @@ from gdtrain.experiment.schema import STDIN, Experiment
 from gdtrain.experiment.schema import Data as DataSpec
 from gdtrain.problem.classes import Classes, classes_of, require_labels
 from gdtrain.problem.data import FILLED, Data, PredictedRows
-from gdtrain.problem.texts import dropping, levels_of, of_whole_rows, refuse_texts
+from gdtrain.problem.texts import dropping, levels_of, of_whole_rows, refuse_texts, refuse_unusable
 from gdtrain.sources import Reading, Source, open_source
 
 
@@ -32,6 +32,7 @@ def opened(experiment: Experiment, source: Source | None) -> Data:
     try:
         levels = levels_of(experiment, source)
         names = settle(experiment, source.names, levels)
+        refuse_unusable(experiment, source)
         refuse_texts(experiment, source, names)
         if (kept := of_whole_rows(experiment, source, levels, names.columns)) != levels:
             levels, names = kept, settle(experiment, source.names, kept)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from gdtrain.design.gaps import whole_rows
 from gdtrain.errors import DATA, UserError
-from gdtrain.experiment.features import offset_column, read_terms, targets_of, weight_column
+from gdtrain.experiment.features import ALL, offset_column, read_terms, targets_of, weight_column
 from gdtrain.experiment.names import Names
 from gdtrain.experiment.schema import Experiment
 from gdtrain.problem.classes import MOST
@@ -16,6 +17,8 @@ from gdtrain.sources import Reading, Source
 from gdtrain.sources.cells import is_gap
 
 LABELLED = frozenset(("logistic", "softmax"))  # losses whose target may be text: read as codes against its levels
+# Kinds of columns that are no features.
+_UNUSABLE = {"date": "dates are no numbers", "empty": "no cell that was looked at holds anything"}
 _SHOWN = 2  # texts that a message shows
 
 Levels = dict[str, Sequence[str]]
@@ -82,6 +85,21 @@ def _in_whole_rows(
     return {
         name: [text for place, text in enumerate(texts) if place not in unmet[name]] for name, texts in levels.items()
     }
+
+
+def refuse_unusable(experiment: Experiment, source: Source) -> None:
+    """Refuse columns of dates, and empty ones, that `"*"` would take for features. Raises UserError (exit 3) that names
+    the others.
+    """
+    if experiment.regress is None or experiment.regress.features != [ALL]:
+        return
+    kinds = {term.label: source.kind(term.label) for term in read_terms(experiment, source.names)[0]}
+    unusable = [name for name, kind in kinds.items() if kind in _UNUSABLE]
+    if unusable:
+        others = ",".join(f"`{name}`" if "," in name else name for name in kinds if name not in unusable)
+        remedy = "name the features: --features " + (shlex.quote(others) if others else "NAME,NAME")
+        where = f"{source.where}, column {unusable[0]}"
+        raise UserError(_UNUSABLE[kinds[unusable[0]]], where=where, remedy=remedy, code=DATA)
 
 
 def refuse_texts(experiment: Experiment, source: Source, names: Names) -> None:

@@ -114,7 +114,7 @@ def complaint(cell: str) -> tuple[str, str]:
     for pattern, what, remedy in _RULES:
         if pattern.fullmatch(cell):
             return f"{quoted(cell)} {what}", remedy(cell)
-    return f"{quoted(cell)} is not a number", "mend the cell, or leave the column out"
+    return f"{quoted(cell)} is not a number", "mend it, list it under data.null_values, or leave the column out"
 
 
 def _point(cell: str) -> str:

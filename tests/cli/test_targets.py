@@ -23,6 +23,7 @@ TABLES = {
     "marks.csv": "x,z,y\n1,2,a\n2,1,a\n3,5,b\n4,4,c\n5,3,b\n3,3,c\n2,4,b\n1,4,c\n1,1,c\n4,2,a\n3,1,b\n",
     "alike.csv": "x,y\n1,yes\n2,yes\n",
     "gaps.csv": "x,y\n1,1\n,2\n3,-1\n4,6\n",
+    "days.csv": 'day,"price, USD",x,city,void\n2024-01-05,3,1,a,\n2024-01-06,4,2,b,\n2024-01-07,6,3,a,\n',
     "answers.csv": "x,y\n1,no\n2,yes\n3,no\n4,yes\n5,yes\n6,no\n7,NA\n",
     "lost.csv": "x,y\n1,a\n2,b\n3,a\n4,b\n,c\n",
     "lost5.csv": "x,y\n1,1\n2,2\n3,1\n4,2\n,5\n",
@@ -124,6 +125,33 @@ REFUSED: list[tuple[list[str], int, str]] = [
         3,
         "answers.csv, column y: logistic tells two classes apart, not 3: NA, no, yes; "
         'if NA stands for a missing value: set data.null_values: ["NA"]',
+    ),
+    (
+        ["regress", "days.csv", "--target", "price, USD"],
+        2,
+        "--target: there is no column price; did you mean price, USD? "
+        "A flag takes a name with a comma between backquotes: '`price, USD`'",
+    ),
+    (
+        ["regress", "days.csv", "--target", "`price, USD`"],
+        3,
+        "days.csv, column day: dates are no numbers; name the features: --features x,city",
+    ),
+    (
+        ["regress", "days.csv", "--target", "x"],
+        3,
+        "days.csv, column day: dates are no numbers; name the features: --features '`price, USD`,city'",
+    ),
+    (
+        ["regress", "days.csv", "--target", "x", "--features", "day"],
+        3,
+        "days.csv, line 2, column day: '2024-01-05' is a date, not a number; "
+        "leave the column out, or write a number of days",
+    ),
+    (
+        ["regress", "days.csv", "--target", "x", "--features", "void"],
+        3,
+        "days.csv, line 2, column void: the cell is empty; fill it in, or set data.missing: drop",
     ),
     # The row of the table, though one before it was dropped.
     (
@@ -388,6 +416,11 @@ def test_labels_of_a_formula(gdtrain: Command) -> None:
     for document in (fitted, regressed):
         assert document["data"]["labels"] == {"y": ["no", "yes"]}
     assert "y: 0 is no, 1 is yes" in gdtrain("fit", "y = a*x + b", "passed.csv", *more[:-1], "table").out.splitlines()
+
+
+def test_a_name_with_a_comma_is_named_in_backquotes(gdtrain: Command) -> None:
+    outcome = gdtrain("regress", "days.csv", "--target", "`price, USD`", "--features", "x,city", "--format", "json")
+    assert (outcome.code, outcome.document["statement"]) == (0, "price, USD on x, city")
 
 
 def test_one_word_for_a_missing_value(gdtrain: Command) -> None:
