@@ -12,7 +12,7 @@ from gdtrain.problem.data import Data, PredictedRows
 from gdtrain.problem.opening import experiment_source, opened, rows_to_predict
 from gdtrain.problem.problem import Problem
 from gdtrain.sources import Source
-from gdtrain.train import threads
+from gdtrain.threads import threads
 
 
 class Tables:
