@@ -13,6 +13,8 @@ Shapes: N rows, W columns.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -43,6 +45,15 @@ class Compressor:
             stacked = torch.cat([self._triangle.mT, block_NW[first : first + self._rows].mT], dim=1).mT
             self._triangle = _factor(stacked)
         self.rows += len(block_NW)
+
+    def merged(self, others: Sequence[Compressor]) -> Compressor:
+        """What all of their rows would have come to."""
+        if not others:
+            return self
+        whole = Compressor(self._triangle.shape[1])
+        whole.add(torch.cat([each.result() for each in (self, *others)]))
+        whole.rows = sum(each.rows for each in (self, *others))
+        return whole
 
     def result(self) -> Tensor:
         """R, upper triangular (min(N, W), W)."""

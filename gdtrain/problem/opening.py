@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import BinaryIO
 
+from gdtrain.design.labels import Assignment, assign
 from gdtrain.errors import DATA, UserError
 from gdtrain.experiment.features import read_terms
 from gdtrain.experiment.names import has_classes, settle
@@ -32,11 +33,11 @@ def opened(experiment: Experiment, source: Source | None) -> Data:
         return Data(settle(experiment, []), None, experiment)
     try:
         levels = levels_of(experiment, source)
-        names = settle(experiment, source.names, levels)
-        if not has_classes(experiment):
-            return Data(names, source, experiment)
-        classes = _classes(experiment, source, levels)
-        return Data(settle(experiment, source.names, levels, classes.names), source, experiment, classes)
+        names, classes = settle(experiment, source.names, levels), None
+        if has_classes(experiment):
+            classes = _classes(experiment, source, levels)
+            names = settle(experiment, source.names, levels, classes.names)
+        return Data(names, source, experiment, classes, _split(experiment, source, levels))
     except UserError as error:
         if remedy := source.remedy_for_header():
             raise UserError(error.what, where=source.where, remedy=remedy, code=DATA) from None
@@ -77,6 +78,19 @@ def _classes(experiment: Experiment, source: Source, levels: Mapping[str, Sequen
     missing = experiment.data.missing if experiment.data else "error"
     advice = {target: FILLED} if missing == "mean" else {}
     return classes_of(source, target, Reading(gaps=[target] if missing == "drop" else (), advice=advice))
+
+
+def _split(experiment: Experiment, source: Source, levels: Mapping[str, Sequence[str]]) -> Assignment | None:
+    """How rows are told apart, where some are held out. Raises UserError as `assign`."""
+    spec = experiment.data
+    if spec is None or spec.split is None:
+        return None
+    gaps = [spec.split.column] if spec.split.column and spec.missing == "drop" else ()
+    split = assign(spec.split, source, levels, Reading(gaps=gaps))
+    if spec.split.fold is not None and spec.split.fold > split.folds:
+        what = f"there are {split.folds} folds, and no {spec.split.fold}"
+        raise experiment.tree.find("data", "split", "fold").error(what, "count from 1")
+    return split
 
 
 def experiment_source(
