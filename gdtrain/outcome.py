@@ -5,7 +5,7 @@ Shapes: S trials, P trained parameters, Q reported ones, K recorded epochs, N ro
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -21,10 +21,12 @@ from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.trials import Trials
 from gdtrain.insight import Curvature, curvature_of, hints, sentences, steepest
 from gdtrain.plan import Plan
+from gdtrain.predicted import predictions
 from gdtrain.problem.data import Data, PredictedRows
+from gdtrain.problem.held import held_loss, held_metrics, held_size
 from gdtrain.problem.measured import metrics_at
-from gdtrain.problem.problem import Problem, tensors
-from gdtrain.results import Equation, History, Parameter, Prediction, Result, Verdict
+from gdtrain.problem.problem import Problem
+from gdtrain.results import Equation, FoldEnd, History, Parameter, Result, Verdict, over_folds, pooled
 from gdtrain.survivors import surviving_lr
 from gdtrain.verdict import Detail, Trial, judge
 
@@ -36,25 +38,63 @@ class Batch:
 
     data       whose rows they were; `rows` those to predict
     gradients  whether histories hold them
+    folds      where each was held out in turn, what each came to of every trial, by its number and last epoch
     """
 
     def __init__(
-        self, trials: Trials, data: Data, plan: Plan, descent: Descent, rows: PredictedRows, *, gradients: bool = False
+        self,
+        trials: Trials,
+        data: Data,
+        plan: Plan,
+        descent: Descent,
+        rows: PredictedRows,
+        *,
+        gradients: bool = False,
+        folds: Sequence[Mapping[tuple[int, int], FoldEnd]] = (),
     ) -> None:
-        self.trials, self.data, self.plan, self.rows = trials, data, plan, rows
-        recorded, parameters = descent.recorded, plan.problem.parameters
+        self.trials, self.data, self.plan, self.rows, self.folds = trials, data, plan, rows, folds
+        recorded = descent.recorded
         self.reads = descent.reads
         self.epochs_K = np.array(recorded.epochs)
         self.loss_KS, self.theta_KSP = recorded.loss_CS, recorded.theta_CSP
         self.gradient_KSP = recorded.gradient_CSP if gradients else None
-        self.values_SQ = {
-            epochs: _array(parameters.values(torch.stack([end.theta_P for end in ends])))
-            for epochs, ends in descent.reads.items()
-        }
 
     def outcome(self, s: int, epochs: int | None = None) -> Outcome:
         """What trial `s` came to where `epochs` is its last, by default the plan's."""
         return Outcome(self, s, self.plan.epochs if epochs is None else epochs)
+
+    def kept(self, s: int, epochs: int) -> End:
+        """The state whose weights a trial has: its last, or the best where that is asked for; of one that diverged its
+        last.
+        """
+        end = self.reads[epochs][s]
+        return end if end.best is None or self.judged[s, epochs][0] == "diverged" else end.best
+
+    @cached_property
+    def theta_SP(self) -> dict[int, Tensor]:
+        """Each trial's theta, by its last epoch."""
+        return {
+            epochs: torch.stack([self.kept(s, epochs).theta_P for s in range(len(ends))])
+            for epochs, ends in self.reads.items()
+        }
+
+    @cached_property
+    def values_SQ(self) -> dict[int, np.ndarray]:
+        """The same as every parameter in the units of the data."""
+        return {epochs: _array(self.plan.problem.parameters.values(t)) for epochs, t in self.theta_SP.items()}
+
+    @cached_property
+    def held_S(self) -> dict[int, list[float]]:
+        """The loss there over the rows that are held out; {} where none are."""
+        if self.plan.problem.held is None:
+            return {}
+        return {epochs: held_loss(self.plan.problem, theta_SP).tolist() for epochs, theta_SP in self.theta_SP.items()}
+
+    @cached_property
+    def held_first_S(self) -> list[float]:
+        """The same at the start."""
+        first_S: list[float] = held_loss(self.plan.problem, self.theta_KSP[0]).tolist()
+        return first_S
 
     @cached_property
     def steepest_S(self) -> list[float] | None:
@@ -100,6 +140,22 @@ class Outcome:
         return self.batch.reads[self.epochs][self.s]
 
     @property
+    def kept(self) -> End:
+        return self.batch.kept(self.s, self.epochs)
+
+    @property
+    def folds(self) -> list[FoldEnd]:
+        """What each fold came to, where each was held out in turn."""
+        return [fold[self.s, self.epochs] for fold in self.batch.folds]
+
+    @property
+    def held_out(self) -> float | None:
+        """The loss over the rows that are held out, or over all of them, each held out once; None where none are."""
+        if self.batch.folds:
+            return pooled(self.folds)
+        return self.batch.held_S[self.epochs][self.s] if self.batch.held_S else None
+
+    @property
     def status(self) -> str:
         return self.batch.judged[self.s, self.epochs][0]
 
@@ -115,40 +171,71 @@ class Outcome:
 
     def result(self) -> Result:
         """The trial's result."""
-        batch, end, problem = self.batch, self.end, self.batch.plan.problem
+        batch, end, kept, problem = self.batch, self.end, self.kept, self.batch.plan.problem
         plan, experiment = batch.plan.trial(self.s, self.epochs), batch.trials.experiment_of(self.s)
         status, detail = batch.judged[self.s, self.epochs]
         history = self._history()
-        curvature = curvature_of(plan, end.theta_P, None if batch.steepest_S is None else batch.steepest_S[self.s])
+        curvature = curvature_of(plan, kept.theta_P, None if batch.steepest_S is None else batch.steepest_S[self.s])
         names = problem.parameters.names
-        warnings = hints(experiment, plan, curvature, end.theta_P, end.loss, status)
+        warnings = hints(experiment, plan, curvature, kept.theta_P, kept.loss, status)
+        start_Q, folds = history.values_KQ[0], self.folds
         return Result(
             name=experiment.name,
             kind=experiment.kind,
             statement=statement(experiment, problem),
-            verdict=Verdict(status, end.epoch, detail()),
+            verdict=Verdict(status, end.epoch, detail() + _whose(end, kept)),
             epochs=end.epoch,
-            loss={"name": problem.loss_name, "initial": end.first_loss, "final": end.loss},
-            objective=None if plan.penalty is None else _objective(end),
-            parameters=_parameters(problem, history, end, curvature),
+            loss={"name": problem.loss_name, "initial": end.first_loss, "final": kept.loss, **self._held_out()},
+            objective=None if plan.penalty is None else _objective(kept),
+            parameters=_parameters(problem, start_Q, self.values_Q, kept, curvature),
             engine=vars(plan.engine),
             recorded=history,
             train=_training(experiment, plan, end),
-            data=batch.data.document,
+            data=batch.data.document | _split(experiment, problem),
             seed=experiment.train.seed,
             dtype=experiment.train.dtype,
             device=experiment.train.device,
             versions=versions(),
             timing={},
-            predictions=_predictions(problem, history, batch.rows),
-            equations=_equations(experiment, problem, history),
-            warnings=[*batch.data.warnings, *warnings],
+            predictions=predictions(problem, start_Q, self.values_Q, batch.rows),
+            equations=_equations(experiment, problem, self.values_Q),
+            warnings=[*batch.data.warnings, *warnings, *lost_folds(folds)],
             curvature=None if curvature is None else curvature.document(names),
-            metrics=metrics_at(problem, end.theta_P),
+            metrics=metrics_at(problem, kept.theta_P) | self._held_metrics(),
             insights=[] if curvature is None else sentences(curvature, names, SHOWN_WEIGHTS),
             every=plan.every,
             thinned=plan.stride > 1 and plan.every is None,
+            restored=None if kept is end else kept.epoch,
+            folds=over_folds(folds) if folds else None,
         )
+
+    def fold_end(self, fold: int) -> FoldEnd:
+        """The trial as one that was trained without a fold."""
+        problem, kept, names = self.batch.plan.problem, self.kept, self.batch.plan.problem.parameters.names
+        assert problem.held is not None
+        loss = {"initial": self.end.first_loss, "final": kept.loss, **self._held_out()}
+        metrics = held_metrics(problem, kept.theta_P)
+        params = dict(zip(names, self.values_Q.tolist(), strict=True))
+        restored = None if kept is self.end else kept.epoch
+        held, size = problem.held.rows, held_size(problem)
+        return FoldEnd(fold, problem.rows, held, size, self.status, self.end.epoch, loss, metrics, params, restored)
+
+    def _held_out(self) -> dict[str, float]:
+        """The loss over rows that are held out, at the start and at the end; {} where none are."""
+        if self.batch.folds:
+            return {"held_out_initial": pooled(self.folds, "held_out_initial"), "held_out": pooled(self.folds)}
+        if not self.batch.held_S:
+            return {}
+        held = self.batch.held_S[self.epochs][self.s]
+        return {"held_out_initial": self.batch.held_first_S[self.s], "held_out": held}
+
+    def _held_metrics(self) -> dict[str, Any]:
+        """The metrics of rows that are held out, under `holdout`; of folds their means. {} where there are none."""
+        if self.batch.folds:
+            found = over_folds(self.folds)["mean"]["metrics"]
+        else:
+            found = held_metrics(self.batch.plan.problem, self.kept.theta_P)
+        return {"holdout": found} if found else {}
 
     def _history(self) -> History:
         """The recorded epochs before the trial's end, then its end, in the units of the data."""
@@ -159,11 +246,13 @@ class Outcome:
         if batch.gradient_KSP is not None:
             gradient_KP = torch.cat([batch.gradient_KSP[before, self.s], end.gradient_P[None]])
             gradient_KQ = _array(parameters.gradient(gradient_KP))
+        problem = batch.plan.problem
         return History(
             epochs_K=np.append(batch.epochs_K[before], end.epoch),
             loss_K=np.append(_array(batch.loss_KS[before, self.s]), end.loss),
             values_KQ=_array(parameters.values(theta_KP)),
             gradient_KQ=gradient_KQ,
+            held_K=None if problem.held is None else _array(held_loss(problem, theta_KP)),
         )
 
 
@@ -179,7 +268,29 @@ def statement(experiment: Experiment, problem: Problem) -> str:
     return experiment.fit or experiment.minimize or "; ".join(experiment.solve or ())
 
 
-def _parameters(problem: Problem, history: History, end: End, curvature: Curvature | None) -> list[Parameter]:
+def _whose(end: End, kept: End) -> str:
+    """Which epoch's weights the trial has, where it is not the last's."""
+    return "" if kept.epoch == end.epoch else f"; the weights are those of epoch {kept.epoch:,}, the best"
+
+
+def _split(experiment: Experiment, problem: Problem) -> dict[str, Any]:
+    """How the rows were split, in the `data` section."""
+    spec = experiment.data.split if experiment.data else None
+    if spec is None:
+        return {}
+    held = 0 if problem.held is None else problem.held.rows
+    return {"split": spec.model_dump(exclude_none=True) | {"train": problem.rows, "held_out": held}}
+
+
+def lost_folds(folds: Sequence[FoldEnd]) -> list[str]:
+    """A sentence where folds diverged."""
+    lost = [str(fold.fold) for fold in folds if fold.status == "diverged"]
+    return [f"fold{'s'[: len(lost) != 1]} {', '.join(lost)} diverged: try a smaller lr"] if lost else []
+
+
+def _parameters(
+    problem: Problem, start_Q: np.ndarray, values_Q: np.ndarray, end: End, curvature: Curvature | None
+) -> list[Parameter]:
     parameters = problem.parameters
     gradient_Q = parameters.gradient(end.gradient_P)
     optimum_Q = None if curvature is None else curvature.optimum_Q
@@ -187,8 +298,8 @@ def _parameters(problem: Problem, history: History, end: End, curvature: Curvatu
     return [
         Parameter(
             name=name,
-            start=float(history.values_KQ[0, i]),
-            value=float(history.values_KQ[-1, i]),
+            start=float(start_Q[i]),
+            value=float(values_Q[i]),
             gradient=float(gradient_Q[i]) if i in parameters.free else None,
             fixed=i not in parameters.free,
             scaled=None if scaled_Q is None else float(scaled_Q[i]),
@@ -227,50 +338,11 @@ def _steps(experiment: Experiment) -> dict[str, Any]:
     return experiment.train.model_dump(include={"batch_size", "shuffle", "schedule", "clip"}, exclude_none=True)
 
 
-def _equations(experiment: Experiment, problem: Problem, history: History) -> list[Equation]:
+def _equations(experiment: Experiment, problem: Problem, values_Q: np.ndarray) -> list[Equation]:
     if experiment.solve is None:
         return []
-    sides = problem.side_values(torch.as_tensor(history.values_KQ[-1]))
+    sides = problem.side_values(torch.as_tensor(values_Q))
     return [Equation(text, *pair) for text, pair in zip(experiment.solve, sides, strict=True)]
-
-
-def _predictions(problem: Problem, history: History, rows: PredictedRows) -> list[Prediction]:
-    """Every row before and after training; beside its target where the rows are the data's own."""
-    if not rows.count or problem.predict is None:
-        return []
-    like = problem.parameters.start_Q
-    columns = tensors(rows.columns, like)
-    before, after = (problem.predict(like.new_tensor(history.values_KQ[k]), columns, rows.count) for k in (0, -1))
-    target = problem.target(columns) if rows.own and problem.target else None
-    told = problem.classes or problem.targets
-    return [
-        Prediction(
-            inputs={name: _value(rows.inputs[name][i]) for name in problem.inputs},
-            before=_row(before, i, told),
-            after=_row(after, i, told),
-            target=None if target is None else _target(target, i, problem),
-        )
-        for i in range(rows.count)
-    ]
-
-
-def _value(value: Any) -> float | str:
-    return value if isinstance(value, str) else float(value)
-
-
-def _row(predictions: Tensor, i: int, targets: Sequence[str]) -> float | dict[str, float]:
-    if predictions.dim() == 1:
-        return float(predictions[i])
-    return dict(zip(targets, predictions[i].tolist(), strict=True))
-
-
-def _target(target: Tensor, i: int, problem: Problem) -> float | str | dict[str, float | str]:
-    """The target of a row as the table has it: of labels that were read from text the text."""
-    each = [
-        problem.labels[name][int(value)] if name in problem.labels else value
-        for name, value in zip(problem.targets, target[i].reshape(-1).tolist(), strict=True)
-    ]
-    return each[0] if target.dim() == 1 else dict(zip(problem.targets, each, strict=True))
 
 
 def _array(tensor: Tensor) -> np.ndarray:

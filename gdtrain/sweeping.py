@@ -16,6 +16,7 @@ from typing import Any
 
 from gdtrain.batches import FEW_EPOCHS, Walkers, cut, recorded_epochs, usual_memory
 from gdtrain.choice import engine_obstacle, refuse_exact
+from gdtrain.crossed import trained
 from gdtrain.engines.loop import Watch
 from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.sweep import Group, Sweep
@@ -28,7 +29,8 @@ from gdtrain.problem.build import build_problem
 from gdtrain.problem.data import Data, PredictedRows
 from gdtrain.problem.problem import Problem, zero_like
 from gdtrain.report.render import pieces
-from gdtrain.results import SweepResult, Trial
+from gdtrain.results import SweepResult, Trial, over_folds
+from gdtrain.results.ranking import HELD_OUT, LOSSES
 from gdtrain.tables import Tables
 from gdtrain.train import threads, useful_threads
 
@@ -42,7 +44,8 @@ class Request:
     source            what the experiment is called
     every, gradients  of each trial's history, as for a run
     record            about so many epochs of each trial are recorded
-    rank_by, top      what ranks the trials, and how many of the best are shown
+    rank_by, top      what ranks the trials, the loss (held-out where rows are) unless given, and how many of the best
+                      are shown
     starts            the points are so many starts of one problem
     memory            bytes that trials side by side may take; None for a quarter of the machine's
     out               a folder that keeps finished trials; what is there already is not trained again
@@ -53,7 +56,7 @@ class Request:
     every: int | None = None
     gradients: bool = False
     record: int = FEW_EPOCHS
-    rank_by: str = "loss"
+    rank_by: str | None = None
     top: int | None = None
     starts: int | None = None
     memory: int | None = None
@@ -182,9 +185,9 @@ class _Run:
         """A batch of a group, trained."""
         request = self._request
         with threads(useful_threads(problem)):
-            plan = make_plan(trials, problem, request.every, reads=reads, brief=ready.few)
-            descent = plan.run(self._asked(trials.count, plan.epochs))
-            return Batch(trials, ready.data, plan, descent, ready.rows, gradients=request.gradients)
+            planned = partial(make_plan, trials, every=request.every, reads=reads, brief=ready.few)
+            watch = self._asked(trials.count, reads[-1])
+            return trained(trials, ready.data, problem, ready.rows, planned, watch=watch, gradients=request.gradients)
 
     def _posed(self, ready: _Ready) -> Problem:
         """The group's problem: the last group's where it is the same."""
@@ -238,6 +241,7 @@ class _Run:
     def result(self) -> SweepResult:
         spec, request = self._spec, self._request
         trials = [self._trials[i] for i in sorted(self._trials)]
+        rank_by = request.rank_by or (HELD_OUT if any(trial.held_out is not None for trial in trials) else "loss")
         result = SweepResult(
             name=spec.experiment.name,
             kind=spec.experiment.kind,
@@ -247,9 +251,9 @@ class _Run:
             trials=trials,
             seed=spec.experiment.train.seed,
             versions=versions(),
-            rank_by=request.rank_by,
+            rank_by=rank_by,
             floor=_ROUNDING * (self._scale or _least_first(trials)),
-            warnings=[*self._warnings(), *_incomparable(self._groups, request.rank_by)],
+            warnings=[*self._warnings(), *_incomparable(self._groups, rank_by)],
             top=request.top,
             starts=request.starts,
             trained=self._trained if self._kept else None,
@@ -264,7 +268,7 @@ class _Run:
 def _incomparable(groups: Sequence[_Ready], rank_by: str) -> list[str]:
     """A sentence where trials are ranked by the numbers of different losses."""
     losses = dict.fromkeys(ready.experiment.loss.model_dump_json() for ready in groups if ready.experiment.loss)
-    if len(losses) < 2 or rank_by != "loss":
+    if len(losses) < 2 or rank_by not in LOSSES:
         return []
     return ["the trials have different losses, whose numbers do not compare: rank by something else, --rank-by NAME"]
 
@@ -273,7 +277,20 @@ def _trial(settings: Mapping[str, Any], outcome: Outcome) -> Trial:
     end, names = outcome.end, outcome.batch.plan.problem.parameters.names
     params = dict(zip(names, outcome.values_Q.tolist(), strict=True))
     document = partial(_document, outcome)
-    return Trial(settings, outcome.status, end.epoch, end.loss, end.first_loss, params, document, outcome.losses)
+    held = outcome.held_out
+    sd = None if held is None or not outcome.folds else over_folds(outcome.folds)["sd"]["loss"]["held_out"]
+    return Trial(
+        settings,
+        outcome.status,
+        end.epoch,
+        outcome.kept.loss,
+        end.first_loss,
+        params,
+        document,
+        outcome.losses,
+        held_out=held,
+        held_out_sd=sd,
+    )
 
 
 def _document(outcome: Outcome) -> dict[str, Any]:
@@ -295,6 +312,8 @@ def _kept_trial(settings: Mapping[str, Any], document: Mapping[str, Any], read: 
         {name: float(fields["value"]) for name, fields in document["params"].items()},
         read,
         lambda: [(row["epoch"], float(row["loss"])) for row in read()["history"]],
+        held_out=None if "held_out" not in loss else float(loss["held_out"]),
+        held_out_sd=None if "folds" not in document else float(document["folds"]["sd"]["loss"]["held_out"]),
     )
 
 

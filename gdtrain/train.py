@@ -5,14 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import BinaryIO
 
 import torch
 
+from gdtrain.crossed import trained
 from gdtrain.engines.loop import Watch
 from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.trials import Trials
-from gdtrain.outcome import Batch
 from gdtrain.plan import make_plan
 from gdtrain.problem.build import build_problem
 from gdtrain.problem.opening import open_data, rows_to_predict
@@ -54,8 +55,9 @@ def train(
     loaded = time.perf_counter()
     trials = Trials(experiment)
     with threads(useful_threads(problem)):
-        plan = make_plan(trials, problem, every)
-        result = Batch(trials, data, plan, plan.run(watch), rows, gradients=gradients).outcome(0).result()
+        planned = partial(make_plan, trials, every=every)
+        batch = trained(trials, data, problem, rows, planned, watch=watch, gradients=gradients)
+        result = batch.outcome(0).result()
     result.timing = {"load_s": loaded - began, "train_s": time.perf_counter() - loaded}
     return result
 

@@ -66,7 +66,7 @@ ALIASES = {
     **dict.fromkeys(("ftol", "eps_loss"), "stop.loss_tol"),
     **dict.fromkeys(("n_iter_no_change", "early_stopping"), "stop.patience"),
     **dict.fromkeys(("restore_best", "restore_best_weights", "keep_best"), "stop.restore"),
-    **dict.fromkeys(("validation_fraction", "validation_split", "test_size", "valid", "validation"), "data.split.holdout"),
+    **dict.fromkeys(("validation_fraction", "validation_split", "test_size", "validation"), "data.split.holdout"),
     **dict.fromkeys(("cv", "n_splits", "k_folds", "kfold", "nfolds"), "data.split.folds"),
     **dict.fromkeys(("fit_intercept", "bias"), "regress.intercept"),
     **dict.fromkeys(("parameters", "weights", "init", "variables", "guess", "x0", "p0"), "params"),

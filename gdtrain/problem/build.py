@@ -33,7 +33,6 @@ class Learner(Protocol):
     def __call__(self, experiment: Experiment, data: Data, given: Parameters | None = None) -> Problem: ...
 
 
-
 def build_problem(experiment: Experiment, data: Data) -> Problem:
     """The problem that `experiment` poses over `data`: its rows gathered where they can be, else read whole. Where
     rows are held out, over the others; where each fold is to be in turn, over all of them, with the problems of the

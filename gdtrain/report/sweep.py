@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from gdtrain.errors import printable
 from gdtrain.report import starts
-from gdtrain.report.sections import MANY, Section, fitting, number, short
+from gdtrain.report.numbers import number, short
+from gdtrain.report.sections import MANY, Section, fitting
 from gdtrain.report.trials import (
     BEST,
     LR,
@@ -91,7 +92,10 @@ def _in_words(trial: Trial) -> str:
     more = [f"{len(trial.params) - MANY} more"] if len(trial.params) > MANY else []
     sets = [f"{axis} = {setting(value)}" for axis, value in trial.set.items()]
     ended = f"{trial.status} after {counted(trial.epochs, 'epoch')}"
-    return "; ".join([", ".join([*sets, f"loss {short(trial.loss)}", ended]), ", ".join([*values, *more])])
+    loss = f"loss {short(trial.loss)}"
+    if trial.held_out is not None:
+        loss = f"held-out loss {short(trial.held_out)}, {loss}"
+    return "; ".join([", ".join([*sets, loss, ended]), ", ".join([*values, *more])])
 
 
 def _no_end(sweep: SweepResult) -> str:

@@ -39,12 +39,12 @@ def _setting(trials: Sequence[Trial], axes: Sequence[str], parameters: Sequence[
         "set": _others(trials[0], axes),
         "n": len(sound),
         "diverged": len(trials) - len(sound),
-        "loss": _spread([trial.loss for trial in sound]),
-        "params": {name: _spread([trial.params[name] for trial in sound]) for name in shared},
+        "loss": spread([trial.loss for trial in sound]),
+        "params": {name: spread([trial.params[name] for trial in sound]) for name in shared},
     }
 
 
-def _spread(values: Sequence[float]) -> dict[str, float | None]:
+def spread(values: Sequence[float]) -> dict[str, float | None]:
     """Mean and standard deviation; in units of the largest, so that no square overflows."""
     if not values:
         return {"mean": None, "sd": None}
