@@ -11,7 +11,8 @@ from gdtrain.engines.loop import Watch
 from gdtrain.experiment.trials import Trials
 from gdtrain.outcome import Batch
 from gdtrain.plan import Plan
-from gdtrain.problem.data import Data, PredictedRows
+from gdtrain.problem.data import Data
+from gdtrain.problem.predictions import PredictedRows
 from gdtrain.problem.problem import Problem
 from gdtrain.results import FoldEnd
 

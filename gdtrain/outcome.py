@@ -22,9 +22,10 @@ from gdtrain.experiment.trials import Trials
 from gdtrain.insight import Curvature, curvature_of, hints, sentences, steepest
 from gdtrain.plan import Plan
 from gdtrain.predicted import predictions
-from gdtrain.problem.data import Data, PredictedRows
+from gdtrain.problem.data import Data
 from gdtrain.problem.held import held_loss, held_metrics, held_size
 from gdtrain.problem.measured import metrics_at
+from gdtrain.problem.predictions import PredictedRows
 from gdtrain.problem.problem import Problem
 from gdtrain.results import Equation, FoldEnd, History, Parameter, Result, Verdict, over_folds, pooled
 from gdtrain.survivors import surviving_lr

@@ -26,7 +26,8 @@ from gdtrain.outcome import Batch, Outcome, statement, versions
 from gdtrain.plan import make_plan
 from gdtrain.problem.affine import obstacle
 from gdtrain.problem.build import build_problem
-from gdtrain.problem.data import Data, PredictedRows
+from gdtrain.problem.data import Data
+from gdtrain.problem.predictions import PredictedRows
 from gdtrain.problem.problem import Problem, zero_like
 from gdtrain.report.render import pieces
 from gdtrain.results import SweepResult, Trial, over_folds

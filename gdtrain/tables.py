@@ -7,8 +7,9 @@ from typing import BinaryIO
 
 from gdtrain.experiment.schema import STDIN, Experiment
 from gdtrain.experiment.split import Split
-from gdtrain.problem.data import Data, PredictedRows
+from gdtrain.problem.data import Data
 from gdtrain.problem.opening import experiment_source, opened, rows_to_predict
+from gdtrain.problem.predictions import PredictedRows
 from gdtrain.sources import Source
 
 

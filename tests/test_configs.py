@@ -78,6 +78,7 @@ CASES: Sequence[tuple[str, int, str, str]] = (
     ("penguins", END, "flipper_length_mm", "20.025"),
     ("penguins", END, "loss", "86046.8"),
     ("penguins", END, "prediction 1", "4775.8"),
+    ("penguins_folds", END, "loss", "86046.8"),
     # Stata, as statsmodels' tests have it: tests/data/regression/ccard_wls.json
     ("ccard", END, "INCOME", "158.42698"),
     ("ccard", END, "INCOMESQ", "-7.249290"),
@@ -107,6 +108,7 @@ VERDICTS = {
     "exponential": "converged",
     "rosenbrock": "converged",
     "penguins": "converged",
+    "penguins_folds": "converged",
     "ccard": "converged",
     "stackloss": "converged",
 }
@@ -132,6 +134,16 @@ def trained(config: str) -> Result:
 def test_penguins_that_were_left_out() -> None:
     result = trained("penguins")
     assert (result.data["rows"], result.data["missing"]["rows"]) == (333, 11)
+
+
+def test_folds_of_penguins() -> None:
+    result = trained("penguins_folds")
+    assert result.folds is not None
+    deviation = result.folds["sd"]["metrics"]["rmse"]
+    numbers = [result.loss["held_out"], result.metrics["holdout"]["rmse"], deviation]
+    told = (CONFIGS / "penguins_folds.yaml").read_text(encoding="utf-8")
+    for number, digits in zip(numbers, (1, 3, 3), strict=True):
+        assert f"{number:.{digits}f}" in told
 
 
 @cache

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol, Self, TypeVar
 
@@ -17,6 +16,7 @@ from gdtrain.experiment.features import offset_column, weight_column
 from gdtrain.experiment.names import Names
 from gdtrain.experiment.schema import Experiment
 from gdtrain.problem.classes import Classes
+from gdtrain.problem.predictions import PredictedRows
 from gdtrain.sources import BLOCK_ROWS, Reading, Source
 
 Columns = dict[str, np.ndarray]  # float64 (N,) each
@@ -300,18 +300,3 @@ class Data:
 
 def joined(blocks: Sequence[Columns]) -> Columns:
     return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
-
-
-@dataclass(frozen=True)
-class PredictedRows:
-    """Rows to predict.
-
-    columns  what the predictor takes, (N,) each; with the target among them where the rows are the data's `own`
-    count    how many rows
-    inputs   what they are predicted from, as the table has it: numbers and texts
-    """
-
-    columns: Columns
-    count: int
-    inputs: Mapping[str, Sequence[Any] | np.ndarray]
-    own: bool = False

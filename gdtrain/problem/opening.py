@@ -13,7 +13,8 @@ from gdtrain.experiment.names import has_classes, settle
 from gdtrain.experiment.schema import STDIN, Experiment
 from gdtrain.experiment.schema import Data as DataSpec
 from gdtrain.problem.classes import Classes, classes_of, require_labels
-from gdtrain.problem.data import FILLED, Data, PredictedRows
+from gdtrain.problem.data import FILLED, Data
+from gdtrain.problem.predictions import PredictedRows
 from gdtrain.sources import Reading, Source, open_source
 
 LABELLED = frozenset(("logistic", "softmax"))  # losses whose target may be text: read as codes against its levels

@@ -128,6 +128,8 @@ def _over_seeds(sweep: SweepResult, width: int | None) -> Section:
     if any(each["diverged"] for each in settings):
         columns.append(("diverged", [str(each["diverged"]) for each in settings]))
     columns += _mean_and_sd("loss", [each["loss"] for each in settings])
+    if any("held_out" in each for each in settings):
+        columns += _mean_and_sd("held out", [each.get("held_out", {}) for each in settings])
     means = {name: [each["params"].get(name, {}) for each in settings] for name in sweep.parameters}
     weights = {printable(name): _mean_and_sd(printable(name), spreads) for name, spreads in means.items()}
     rows = [[pair[0][1][i] for pair in weights.values()] for i in range(len(settings))]
