@@ -1,13 +1,12 @@
-"""What a batch of trials came to: each trial's verdict and result, made when it is asked for.
+"""What a trial of a batch came to: its result, made when it is asked for.
 
-Shapes: S trials, P trained parameters, Q reported ones, K recorded epochs, N rows.
+Shapes: P trained parameters, Q reported ones, K recorded epochs, N rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,114 +14,29 @@ import torch
 from torch import Tensor
 
 from gdtrain import __version__
-from gdtrain.engines.loop import Descent
+from gdtrain.batch import Batch, array
 from gdtrain.engines.states import End
 from gdtrain.experiment.schema import Experiment
-from gdtrain.experiment.trials import Trials
-from gdtrain.insight import Curvature, curvature_of, hints, sentences, steepest
+from gdtrain.insight import Curvature, curvature_of, hints, sentences
 from gdtrain.plan import Plan
-from gdtrain.predicted import predictions
-from gdtrain.problem.data import Data
-from gdtrain.problem.held import held_loss, held_metrics, held_size
+from gdtrain.problem.held import held_loss, held_metrics
 from gdtrain.problem.measured import metrics_at
 from gdtrain.problem.predictions import PredictedRows
-from gdtrain.problem.problem import Problem
-from gdtrain.results import Equation, FoldEnd, History, Parameter, Result, Verdict, over_folds, pooled
-from gdtrain.survivors import surviving_lr
-from gdtrain.verdict import Detail, Trial, judge
+from gdtrain.problem.problem import Problem, tensors
+from gdtrain.results import (
+    Equation,
+    FoldEnd,
+    History,
+    Parameter,
+    Prediction,
+    Result,
+    Verdict,
+    lost,
+    over_folds,
+    pooled,
+)
 
 SHOWN_WEIGHTS = 8  # that a sentence lists
-
-
-class Batch:
-    """Trials that were descended together.
-
-    data       whose rows they were; `rows` those to predict
-    gradients  whether histories hold them
-    folds      where each was held out in turn, what each came to of every trial, by its number and last epoch
-    """
-
-    def __init__(
-        self,
-        trials: Trials,
-        data: Data,
-        plan: Plan,
-        descent: Descent,
-        rows: PredictedRows,
-        *,
-        gradients: bool = False,
-        folds: Sequence[Mapping[tuple[int, int], FoldEnd]] = (),
-    ) -> None:
-        self.trials, self.data, self.plan, self.rows, self.folds = trials, data, plan, rows, folds
-        recorded = descent.recorded
-        self.reads = descent.reads
-        self.epochs_K = np.array(recorded.epochs)
-        self.loss_KS, self.theta_KSP = recorded.loss_CS, recorded.theta_CSP
-        self.gradient_KSP = recorded.gradient_CSP if gradients else None
-
-    def outcome(self, s: int, epochs: int | None = None) -> Outcome:
-        """What trial `s` came to where `epochs` is its last, by default the plan's."""
-        return Outcome(self, s, self.plan.epochs if epochs is None else epochs)
-
-    def kept(self, s: int, epochs: int) -> End:
-        """The state whose weights a trial has: its last, or the best where that is asked for; of one that diverged its
-        last.
-        """
-        end = self.reads[epochs][s]
-        return end if end.best is None or self.judged[s, epochs][0] == "diverged" else end.best
-
-    @cached_property
-    def theta_SP(self) -> dict[int, Tensor]:
-        """Each trial's theta, by its last epoch."""
-        return {
-            epochs: torch.stack([self.kept(s, epochs).theta_P for s in range(len(ends))])
-            for epochs, ends in self.reads.items()
-        }
-
-    @cached_property
-    def values_SQ(self) -> dict[int, np.ndarray]:
-        """The same as every parameter in the units of the data."""
-        return {epochs: _array(self.plan.problem.parameters.values(t)) for epochs, t in self.theta_SP.items()}
-
-    @cached_property
-    def held_S(self) -> dict[int, list[float]]:
-        """The loss there over the rows that are held out; {} where none are."""
-        if self.plan.problem.held is None:
-            return {}
-        return {epochs: held_loss(self.plan.problem, theta_SP).tolist() for epochs, theta_SP in self.theta_SP.items()}
-
-    @cached_property
-    def held_first_S(self) -> list[float]:
-        """The same at the start."""
-        first_S: list[float] = held_loss(self.plan.problem, self.theta_KSP[0]).tolist()
-        return first_S
-
-    @cached_property
-    def steepest_S(self) -> list[float] | None:
-        return steepest(self.plan)
-
-    @cached_property
-    def judged(self) -> dict[tuple[int, int], tuple[str, Detail]]:
-        """Status, and the sentence on request, of each trial, by its number and last epoch."""
-        return {(s, epochs): self._judge(s, epochs) for epochs, ends in self.reads.items() for s in range(len(ends))}
-
-    def _judge(self, s: int, epochs: int) -> tuple[str, Detail]:
-        return judge(Trial(self.plan, s, self.reads[epochs][s], epochs, lambda: self._remedies[s, epochs]))
-
-    @cached_property
-    def _remedies(self) -> dict[tuple[int, int], float | None]:
-        """For each trial that diverged, by its number and last epoch, an lr that would not."""
-        found: dict[tuple[int, int], float | None] = {}
-        for epochs in self.reads:
-            lost = [s for (s, last), (status, _) in self.judged.items() if status == "diverged" and last == epochs]
-            rates = [self._lr(s, epochs) for s in lost]
-            plan = replace(self.plan.take(lost), reads=(epochs,)) if lost else self.plan
-            found |= {(s, epochs): lr for s, lr in zip(lost, surviving_lr(plan, rates) if lost else (), strict=True)}
-        return found
-
-    def _lr(self, s: int, epochs: int) -> float:
-        """The learning rate that a trial came to; of a schedule what it starts from."""
-        return self.reads[epochs][s].lr if self.plan.schedule is None else float(self.plan.lr_S[s])
 
 
 @dataclass(frozen=True)
@@ -186,7 +100,7 @@ class Outcome:
             statement=statement(experiment, problem),
             verdict=Verdict(status, end.epoch, detail() + _whose(end, kept)),
             epochs=end.epoch,
-            loss={"name": problem.loss_name, "initial": end.first_loss, "final": kept.loss, **self._held_out()},
+            loss={"name": problem.loss_name, "initial": end.first_loss, "final": kept.loss, **self.held_losses()},
             objective=None if plan.penalty is None else _objective(kept),
             parameters=_parameters(problem, start_Q, self.values_Q, kept, curvature),
             engine=vars(plan.engine),
@@ -198,9 +112,9 @@ class Outcome:
             device=experiment.train.device,
             versions=versions(),
             timing={},
-            predictions=predictions(problem, start_Q, self.values_Q, batch.rows),
+            predictions=_predictions(problem, start_Q, self.values_Q, batch.rows),
             equations=_equations(experiment, problem, self.values_Q),
-            warnings=[*batch.data.warnings, *warnings, *lost_folds(folds)],
+            warnings=[*batch.data.warnings, *warnings, *lost(folds)],
             curvature=None if curvature is None else curvature.document(names),
             metrics=metrics_at(problem, kept.theta_P) | self._held_metrics(),
             insights=[] if curvature is None else sentences(curvature, names, SHOWN_WEIGHTS),
@@ -210,18 +124,7 @@ class Outcome:
             folds=over_folds(folds) if folds else None,
         )
 
-    def fold_end(self, fold: int) -> FoldEnd:
-        """The trial as one that was trained without a fold."""
-        problem, kept, names = self.batch.plan.problem, self.kept, self.batch.plan.problem.parameters.names
-        assert problem.held is not None
-        loss = {"initial": self.end.first_loss, "final": kept.loss, **self._held_out()}
-        metrics = held_metrics(problem, kept.theta_P)
-        params = dict(zip(names, self.values_Q.tolist(), strict=True))
-        restored = None if kept is self.end else kept.epoch
-        held, size = problem.held.rows, held_size(problem)
-        return FoldEnd(fold, problem.rows, held, size, self.status, self.end.epoch, loss, metrics, params, restored)
-
-    def _held_out(self) -> dict[str, float]:
+    def held_losses(self) -> dict[str, float]:
         """The loss over rows that are held out, at the start and at the end; {} where none are."""
         if self.batch.folds:
             return {"held_out_initial": pooled(self.folds, "held_out_initial"), "held_out": pooled(self.folds)}
@@ -246,14 +149,14 @@ class Outcome:
         gradient_KQ = None
         if batch.gradient_KSP is not None:
             gradient_KP = torch.cat([batch.gradient_KSP[before, self.s], end.gradient_P[None]])
-            gradient_KQ = _array(parameters.gradient(gradient_KP))
+            gradient_KQ = array(parameters.gradient(gradient_KP))
         problem = batch.plan.problem
         return History(
             epochs_K=np.append(batch.epochs_K[before], end.epoch),
-            loss_K=np.append(_array(batch.loss_KS[before, self.s]), end.loss),
-            values_KQ=_array(parameters.values(theta_KP)),
+            loss_K=np.append(array(batch.loss_KS[before, self.s]), end.loss),
+            values_KQ=array(parameters.values(theta_KP)),
             gradient_KQ=gradient_KQ,
-            held_K=None if problem.held is None else _array(held_loss(problem, theta_KP)),
+            held_K=None if problem.held is None else array(held_loss(problem, theta_KP)),
         )
 
 
@@ -281,12 +184,6 @@ def _split(experiment: Experiment, problem: Problem) -> dict[str, Any]:
         return {}
     held = 0 if problem.held is None else problem.held.rows
     return {"split": spec.model_dump(exclude_none=True) | {"train": problem.rows, "held_out": held}}
-
-
-def lost_folds(folds: Sequence[FoldEnd]) -> list[str]:
-    """A sentence where folds diverged."""
-    lost = [str(fold.fold) for fold in folds if fold.status == "diverged"]
-    return [f"fold{'s'[: len(lost) != 1]} {', '.join(lost)} diverged: try a smaller lr"] if lost else []
 
 
 def _parameters(
@@ -346,5 +243,42 @@ def _equations(experiment: Experiment, problem: Problem, values_Q: np.ndarray) -
     return [Equation(text, *pair) for text, pair in zip(experiment.solve, sides, strict=True)]
 
 
-def _array(tensor: Tensor) -> np.ndarray:
-    return tensor.double().cpu().numpy()
+def _predictions(problem: Problem, before_Q: np.ndarray, after_Q: np.ndarray, rows: PredictedRows) -> list[Prediction]:
+    """Every row under the values at the start and at the end; beside its target where the rows are the data's own."""
+    if not rows.count or problem.predict is None:
+        return []
+    like = problem.parameters.start_Q
+    columns = tensors(rows.columns, like)
+    before, after = (
+        problem.predict(like.new_tensor(values_Q), columns, rows.count) for values_Q in (before_Q, after_Q)
+    )
+    target = problem.target(columns) if rows.own and problem.target else None
+    told = problem.classes or problem.targets
+    return [
+        Prediction(
+            inputs={name: _value(rows.inputs[name][i]) for name in problem.inputs},
+            before=_row(before, i, told),
+            after=_row(after, i, told),
+            target=None if target is None else _target(target, i, problem),
+        )
+        for i in range(rows.count)
+    ]
+
+
+def _value(value: Any) -> float | str:
+    return value if isinstance(value, str) else float(value)
+
+
+def _row(predictions: Tensor, i: int, targets: Sequence[str]) -> float | dict[str, float]:
+    if predictions.dim() == 1:
+        return float(predictions[i])
+    return dict(zip(targets, predictions[i].tolist(), strict=True))
+
+
+def _target(target: Tensor, i: int, problem: Problem) -> float | str | dict[str, float | str]:
+    """The target of a row as the table has it: of labels that were read from text the text."""
+    each = [
+        problem.labels[name][int(value)] if name in problem.labels else value
+        for name, value in zip(problem.targets, target[i].reshape(-1).tolist(), strict=True)
+    ]
+    return each[0] if target.dim() == 1 else dict(zip(problem.targets, each, strict=True))

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from gdtrain.batch import Batch
 from gdtrain.batches import FEW_EPOCHS, Walkers, cut, recorded_epochs, usual_memory
 from gdtrain.choice import engine_obstacle, refuse_exact
 from gdtrain.crossed import trained
@@ -22,7 +23,7 @@ from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.sweep import Group, Sweep
 from gdtrain.experiment.trials import Trials
 from gdtrain.kept import Kept
-from gdtrain.outcome import Batch, Outcome, statement, versions
+from gdtrain.outcome import Outcome, statement, versions
 from gdtrain.plan import make_plan
 from gdtrain.problem.affine import obstacle
 from gdtrain.problem.build import build_problem
@@ -30,8 +31,9 @@ from gdtrain.problem.data import Data
 from gdtrain.problem.predictions import PredictedRows
 from gdtrain.problem.problem import Problem, zero_like
 from gdtrain.report.render import pieces
-from gdtrain.results import SweepResult, Trial, over_folds
+from gdtrain.results import SweepResult, Trial
 from gdtrain.results.ranking import HELD_OUT, LOSSES
+from gdtrain.swept import kept_trial, trial_of
 from gdtrain.tables import Tables
 from gdtrain.train import threads, useful_threads
 
@@ -218,7 +220,7 @@ class _Run:
         for point in points:
             index = self._spec.groups[group].indices[point]
             read = partial(self._kept.document, group, point)
-            self._trials[index] = _kept_trial(self._spec.settings(index), read(), read)
+            self._trials[index] = kept_trial(self._spec.settings(index), read(), read)
         return True
 
     def _take(self, group: int, batch: Batch, ended: Sequence[tuple[int, int]]) -> None:
@@ -227,7 +229,7 @@ class _Run:
         made = []
         for s, point in ended:
             index = self._spec.groups[group].indices[point]
-            trial = _trial(self._spec.settings(index), batch.outcome(s, reads[point]))
+            trial = trial_of(self._spec.settings(index), Outcome(batch, s, reads[point]))
             self._trials[index] = trial
             made.append((point, trial))
         self._trained += len(made)
@@ -272,50 +274,6 @@ def _incomparable(groups: Sequence[_Ready], rank_by: str) -> list[str]:
     if len(losses) < 2 or rank_by not in LOSSES:
         return []
     return ["the trials have different losses, whose numbers do not compare: rank by something else, --rank-by NAME"]
-
-
-def _trial(settings: Mapping[str, Any], outcome: Outcome) -> Trial:
-    end, names = outcome.end, outcome.batch.plan.problem.parameters.names
-    params = dict(zip(names, outcome.values_Q.tolist(), strict=True))
-    document = partial(_document, outcome)
-    held = outcome.held_out
-    sd = None if held is None or not outcome.folds else over_folds(outcome.folds)["sd"]["loss"]["held_out"]
-    return Trial(
-        settings,
-        outcome.status,
-        end.epoch,
-        outcome.kept.loss,
-        end.first_loss,
-        params,
-        document,
-        outcome.losses,
-        held_out=held,
-        held_out_sd=sd,
-    )
-
-
-def _document(outcome: Outcome) -> dict[str, Any]:
-    """A trial's result document; how long it took says nothing where many went side by side."""
-    document = outcome.result().to_dict()
-    del document["timing"]
-    return document
-
-
-def _kept_trial(settings: Mapping[str, Any], document: Mapping[str, Any], read: Callable[[], dict[str, Any]]) -> Trial:
-    """A trial from its document."""
-    loss = document["loss"]
-    return Trial(
-        settings,
-        document["verdict"]["status"],
-        document["epochs"],
-        float(loss["final"]),
-        float(loss["initial"]),
-        {name: float(fields["value"]) for name, fields in document["params"].items()},
-        read,
-        lambda: [(row["epoch"], float(row["loss"])) for row in read()["history"]],
-        held_out=None if "held_out" not in loss else float(loss["held_out"]),
-        held_out_sd=None if "folds" not in document else float(document["folds"]["sd"]["loss"]["held_out"]),
-    )
 
 
 def _least_first(trials: Sequence[Trial]) -> float:

@@ -14,6 +14,7 @@ from gdtrain.crossed import trained
 from gdtrain.engines.loop import Watch
 from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.trials import Trials
+from gdtrain.outcome import Outcome
 from gdtrain.plan import make_plan
 from gdtrain.problem.build import build_problem
 from gdtrain.problem.opening import open_data, rows_to_predict
@@ -57,7 +58,7 @@ def train(
     with threads(useful_threads(problem)):
         planned = partial(make_plan, trials, every=every)
         batch = trained(trials, data, problem, rows, planned, watch=watch, gradients=gradients)
-        result = batch.outcome(0).result()
+        result = Outcome(batch, 0, batch.plan.epochs).result()
     result.timing = {"load_s": loaded - began, "train_s": time.perf_counter() - loaded}
     return result
 

@@ -191,7 +191,8 @@ def test_values_of_a_column_are_folds() -> None:
     for other in (by_number, by_text):
         assert other.folds is not None and drawn.folds is not None
         assert other.folds["count"] == FOLDS
-        for found, expected in zip(other.folds["each"], drawn.folds["each"], strict=True):
+        for k, (found, expected) in enumerate(zip(other.folds["each"], drawn.folds["each"], strict=True), start=1):
+            assert found["value"] in (str(k), f"part {k}") and "value" not in expected
             assert found["params"] == pytest.approx(expected["params"], rel=1e-9)
         assert other.loss["held_out"] == pytest.approx(drawn.loss["held_out"], rel=1e-11)
 

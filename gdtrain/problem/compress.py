@@ -14,6 +14,7 @@ Shapes: N rows, W columns.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol, Self, TypeVar
 
 import numpy as np
 import torch
@@ -22,6 +23,17 @@ from torch import Tensor
 _ROWS = 8192  # of a factorisation: 1.4 MB for 22 columns, in cache; from 2,048 to 16,384 it hardly matters
 _SMALL = 100_000  # rows times W^2 up to which extended precision takes about a millisecond at most
 _EXTENDED = np.finfo(np.longdouble).nmant == 63  # 128 bits would be reckoned by software, 64 gain nothing
+
+
+class Gatherer(Protocol):
+    """Takes in rows block by block, and is merged with others of its kind."""
+
+    def add(self, block: dict[str, np.ndarray]) -> None: ...
+
+    def merged(self, others: Sequence[Self]) -> Self: ...
+
+
+G = TypeVar("G", bound=Gatherer)
 
 
 class Compressor:

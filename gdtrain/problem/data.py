@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from gdtrain.experiment.features import offset_column, weight_column
 from gdtrain.experiment.names import Names
 from gdtrain.experiment.schema import Experiment
 from gdtrain.problem.classes import Classes
+from gdtrain.problem.compress import G
 from gdtrain.problem.predictions import PredictedRows
 from gdtrain.sources import BLOCK_ROWS, Reading, Source
 
@@ -25,17 +26,6 @@ _BLOCK_NUMBERS = 1 << 21  # of a block of the design: 16 MB
 _LEAST_ROWS = 1 << 10
 FILLED = "mean fills only numbers that predict: set data.missing: drop, or fill it in"
 _PREDICTED = "a row to predict is not dropped: fill it in"
-
-
-class Gatherer(Protocol):
-    """Takes in rows block by block, and is merged with others of its kind."""
-
-    def add(self, block: Columns) -> None: ...
-
-    def merged(self, others: Sequence[Self]) -> Self: ...
-
-
-G = TypeVar("G", bound=Gatherer)
 
 
 class Data:
@@ -48,6 +38,7 @@ class Data:
     weight   the column of the rows' weights, `offset` the one of offsets, where there are
     split    how rows are told apart, where some are held out: `views` has them apart
     held     the fold that is held out, from 1; None where all rows train
+    numbers  of the rows of `columns` in the table, from 1, where some were left out
     gaps     what was missing, known as the rows are; None where it is refused
     """
 

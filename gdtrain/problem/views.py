@@ -17,7 +17,8 @@ import numpy as np
 
 from gdtrain.design.columns import RowNumbers
 from gdtrain.design.labels import Assignment
-from gdtrain.problem.data import Columns, Data, G, joined
+from gdtrain.problem.compress import G
+from gdtrain.problem.data import Columns, Data, joined
 
 FEW = 10  # rows: a loss of fewer says little
 
@@ -75,6 +76,9 @@ class View(Data):
         self._count()
         kept = np.flatnonzero(self._keep_L[labels])
         numbers = self._whole.numbers
+        if len(kept) == len(labels):
+            self.numbers = numbers
+            return whole
         self.numbers = kept + 1 if numbers is None else numbers[kept]
         return {name: column[kept] for name, column in whole.items()}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gdtrain.errors import printable
 from gdtrain.report.metrics import LABELS, metrics_line
 from gdtrain.report.numbers import number, short
 from gdtrain.results import Result
@@ -37,7 +38,8 @@ def folds(section: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     header = ["fold", "rows", "held out", "verdict", "epochs", "loss", "held-out loss", *(LABELS[n] for n in shown)]
     rows = [
         [
-            *(f"{fold[name]:,}" for name in ("fold", "rows", "held_out")),
+            f"{fold['fold']} {printable(fold['value'])}" if "value" in fold else str(fold["fold"]),
+            *(f"{fold[name]:,}" for name in ("rows", "held_out")),
             *(fold["verdict"], f"{fold['epochs']:,}"),
             *(number(fold["loss"][name]) for name in ("final", "held_out")),
             *(number(fold["metrics"][name]) for name in shown),

@@ -34,7 +34,7 @@ def sections(result: Result, width: int | None = None) -> list[Section]:
     """
     found = [_history(result, width)]
     if result.folds is not None:
-        found.append(Section("folds", *folds(result.folds)))
+        found.append(Section("folds", *folds(result.folds), left=("fold",)))
     if result.equations:
         found.append(_equations(result))
     if result.predictions:

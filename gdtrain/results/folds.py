@@ -14,7 +14,7 @@ from gdtrain.results.seeds import spread
 class FoldEnd:
     """What a fold came to: trained without its rows, and judged on them.
 
-    fold      its number, from 1
+    fold      its number, from 1, and `value` what a column calls it, if one does
     rows      that trained, and `held_out` rows
     size      what the held-out rows count for in a mean; None where the loss is a sum
     status    the verdict's
@@ -33,13 +33,14 @@ class FoldEnd:
     loss: Mapping[str, float]
     metrics: Mapping[str, Any]
     params: Mapping[str, float]
+    value: str | None = None
     restored: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Its entry in the document."""
-        document = {name: value for name, value in vars(self).items() if name not in ("size", "restored", "status")}
-        document = {"fold": self.fold, "verdict": self.status, **document}
-        return document | ({} if self.restored is None else {"restored": {"epoch": self.restored}})
+        told = {"fold": self.fold} | ({} if self.value is None else {"value": self.value}) | {"verdict": self.status}
+        told |= {name: getattr(self, name) for name in ("rows", "held_out", "epochs", "loss", "metrics", "params")}
+        return told | ({} if self.restored is None else {"restored": {"epoch": self.restored}})
 
 
 def pooled(folds: Sequence[FoldEnd], which: str = "held_out") -> float:
@@ -66,6 +67,12 @@ def over_folds(folds: Sequence[FoldEnd]) -> dict[str, Any]:
         },
         "each": [fold.to_dict() for fold in folds],
     }
+
+
+def lost(folds: Sequence[FoldEnd]) -> list[str]:
+    """A sentence where folds diverged."""
+    gone = [str(fold.fold) for fold in folds if fold.status == "diverged"]
+    return [f"fold{'s'[: len(gone) != 1]} {', '.join(gone)} diverged: try a smaller lr"] if gone else []
 
 
 def _spreads(each: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float | None]]:
