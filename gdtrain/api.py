@@ -60,7 +60,7 @@ def sweep(
     starts: int | None = None,
     zip: bool = False,
     random: int | None = None,
-    rank_by: str = "loss",
+    rank_by: str | None = None,
     top: int | None = None,
     memory: int | None = None,
     out: str | Path | None = None,
@@ -75,7 +75,8 @@ def sweep(
     starts      in place of axes: so many random starts; `found` are the distinct roots or minima
     zip         pair the values of the axes, in place of every combination
     random      draw so many points: axes are `{"loguniform": [a, b]}`, `{"uniform": ...}` or lists to choose from
-    rank_by     what ranks the trials: "epochs", a parameter, a dotted path of the result document; "-w" largest first
+    rank_by     what ranks the trials in place of the loss (held-out where rows are): "epochs", a parameter, a dotted
+                path of the result document; "-w" largest first
     top         list so many of the best in the document
     memory      bytes that trials side by side may take; a quarter of the machine's unless given
     out         a folder that keeps finished trials, and from which they are taken when it is swept again
@@ -99,7 +100,8 @@ def sweep(
     request = Request(called, every, gradients, rank_by=rank_by, top=top, memory=memory, out=out)
 
     def ready(parameters: Sequence[str]) -> None:
-        check_metric(rank_by, parameters)
+        if rank_by is not None:
+            check_metric(rank_by, parameters)
 
     if starts is not None and spec.axes:
         raise UserError(f"{spec.axes[0]} is swept too", where="starts", remedy="give it one value")

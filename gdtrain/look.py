@@ -14,6 +14,7 @@ from gdtrain.plan import make_plan
 from gdtrain.problem.build import build_problem
 from gdtrain.problem.data import Data
 from gdtrain.problem.opening import open_data, rows_to_predict
+from gdtrain.problem.problem import Problem
 
 
 def describe(experiment: Experiment, *, stdin: BinaryIO | None = None) -> list[str]:
@@ -25,6 +26,7 @@ def describe(experiment: Experiment, *, stdin: BinaryIO | None = None) -> list[s
     experiment = experiment.with_starts(data.names.parameters)
     problem = build_problem(experiment, data)
     lines = [f"rows: {data.rows:,}"] if data.rows else []
+    lines += _counts(problem)
     lines += [f"{name}: {column}" for name, column in _ranges(data).items()]
     warnings = data.warnings
     rows_to_predict(experiment, data, stdin)  # says what is wrong with it
@@ -45,6 +47,16 @@ def describe(experiment: Experiment, *, stdin: BinaryIO | None = None) -> list[s
     if problem.quadratic is not None:
         warnings += loose(plan, plan.theta_SP[0])
     return [*lines, *(f"warning: {warning}" for warning in warnings)]
+
+
+def _counts(problem: Problem) -> list[str]:
+    """How many rows train and how many are held out, of each fold where each is in turn."""
+    posed = [pose() for pose in problem.folds] or [problem]
+    return [
+        (f"fold {k}: " if problem.folds else "") + f"{each.rows:,} rows train, {each.held.rows:,} held out"
+        for k, each in enumerate(posed, start=1)
+        if each.held is not None
+    ]
 
 
 def _ranges(data: Data) -> dict[str, str]:

@@ -7,9 +7,11 @@ import json
 from typing import BinaryIO
 
 from gdtrain.experiment.schema import STDIN, Experiment
+from gdtrain.experiment.split import Split
 from gdtrain.problem.build import build_problem
-from gdtrain.problem.data import Data, PredictedRows
+from gdtrain.problem.data import Data
 from gdtrain.problem.opening import experiment_source, opened, rows_to_predict
+from gdtrain.problem.predictions import PredictedRows
 from gdtrain.problem.problem import Problem
 from gdtrain.sources import Source
 from gdtrain.threads import threads
@@ -26,22 +28,23 @@ class Tables:
         self.frame, self._stdin = frame, stdin
         self._read: bytes | None = None
         self._sources: dict[str, Source | None] = {}
-        self._data: dict[str, list[Data]] = {}
+        self._data: dict[str, list[tuple[Data, Split | None]]] = {}
         self._rows: dict[tuple[str, int], PredictedRows] = {}
         self._posed: tuple[tuple[str, int], Problem] | None = None
 
     def of(self, experiment: Experiment) -> Data:
         """An experiment's data; that of another where they name the same. Raises UserError as `open_data`."""
-        key = experiment.data.model_dump_json() if experiment.data else ""
+        key = experiment.data.model_dump_json(exclude={"split"}) if experiment.data else ""
+        split = experiment.data.split if experiment.data else None
         if key not in self._sources:
             stdin = self._input(experiment.data is not None and experiment.data.path == STDIN)
             self._sources[key] = experiment_source(experiment, frame=self.frame, stdin=stdin)
         data = opened(experiment, self._sources[key])
         before = self._data.setdefault(key, [])
-        for other in before:
-            if other.names == data.names:
+        for other, others in before:
+            if other.names == data.names and others == split:
                 return other
-        before.append(data)
+        before.append((data, split))
         return data
 
     def rows(self, experiment: Experiment, data: Data) -> PredictedRows:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import BinaryIO
 
 import torch
 
+from gdtrain.crossed import trained
 from gdtrain.engines.loop import Watch
 from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.trials import Trials
-from gdtrain.outcome import Batch
+from gdtrain.outcome import Outcome
 from gdtrain.plan import make_plan
 from gdtrain.problem.build import build_problem
 from gdtrain.problem.opening import open_data, rows_to_predict
@@ -57,8 +59,9 @@ def train(
     loaded = time.perf_counter()
     trials = Trials(experiment)
     with threads(useful_threads(problem)):
-        plan = make_plan(trials, problem, every)
-        outcome = Batch(trials, data, plan, plan.run(watch), rows, gradients=gradients).outcome(0)
+        planned = partial(make_plan, trials, every=every)
+        batch = trained(trials, data, problem, rows, planned, watch=watch, gradients=gradients)
+        outcome = Outcome(batch, 0, batch.plan.epochs)
         result = outcome.result()
     if data.module is not None:
         store(data.module, outcome.values_Q)

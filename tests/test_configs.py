@@ -79,6 +79,7 @@ CASES: Sequence[tuple[str, int, str, str]] = (
     ("penguins", END, "flipper_length_mm", "20.025"),
     ("penguins", END, "loss", "86046.8"),
     ("penguins", END, "prediction 1", "4775.8"),
+    ("penguins_folds", END, "loss", "86046.8"),
     # Stata, as statsmodels' tests have it: tests/data/regression/ccard_wls.json
     ("ccard", END, "INCOME", "158.42698"),
     ("ccard", END, "INCOMESQ", "-7.249290"),
@@ -139,6 +140,7 @@ VERDICTS = {
     "exponential": "converged",
     "rosenbrock": "converged",
     "penguins": "converged",
+    "penguins_folds": "converged",
     "ccard": "converged",
     "stackloss": "converged",
     "spector": "converged",
@@ -195,6 +197,16 @@ def test_what_else_is_promised() -> None:
 def test_other_quantiles_of_engel(q: float, slope: str) -> None:
     engel = train(load(CONFIGS / "engel.yaml", [Override("loss.q", q, "--set")]))
     assert printed_as(engel.params["income"], slope) == slope
+
+
+def test_folds_of_penguins() -> None:
+    result = trained("penguins_folds")
+    assert result.folds is not None
+    deviation = result.folds["sd"]["metrics"]["rmse"]
+    numbers = [result.loss["held_out"], result.metrics["holdout"]["rmse"], deviation]
+    told = (CONFIGS / "penguins_folds.yaml").read_text(encoding="utf-8")
+    for number, digits in zip(numbers, (1, 3, 3), strict=True):
+        assert f"{number:.{digits}f}" in told
 
 
 @cache

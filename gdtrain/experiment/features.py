@@ -25,7 +25,7 @@ def read_terms(experiment: Experiment, columns: Columns) -> tuple[list[Term], li
     regress = experiment.regress
     assert regress is not None
     if regress.features == [ALL]:
-        taken = {*regress.target, *offset_column(experiment), *weight_column(experiment)}
+        taken = {*regress.target, *row_names(experiment)}
         return [Term(name, (Factor(name, name),)) for name in columns or () if name not in taken], []
     terms: dict[tuple[object, ...], Term] = {}  # a*b and a: twice the same a
     mistakes = []
@@ -57,10 +57,26 @@ def weight_column(experiment: Experiment) -> list[str]:
     return [experiment.data.sample_weight] if experiment.data and experiment.data.sample_weight else []
 
 
+def split_column(experiment: Experiment) -> list[str]:
+    """The column that tells which rows are held out, where there is one."""
+    split = experiment.data.split if experiment.data else None
+    return [split.column] if split and split.column else []
+
+
+def row_names(experiment: Experiment) -> list[str]:
+    """The columns that say something of rows, and predict nothing."""
+    return [*offset_column(experiment), *weight_column(experiment), *split_column(experiment)]
+
+
 def row_columns(experiment: Experiment, columns: Columns) -> Iterator[Mistake]:
-    """A weight or an offset that is no column, or is the target."""
-    for key, named in (("sample_weight", weight_column(experiment)), ("offset", offset_column(experiment))):
-        place = experiment.tree.find("data", key)
+    """A weight, an offset or a split that is no column, or is the target."""
+    found = {
+        ("sample_weight",): weight_column(experiment),
+        ("offset",): offset_column(experiment),
+        ("split", "column"): split_column(experiment),
+    }
+    for keys, named in found.items():
+        place = experiment.tree.find("data", *keys)
         for name in named:
             if columns and name not in columns:
                 yield no_column(place, name, columns)

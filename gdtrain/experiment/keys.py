@@ -12,11 +12,13 @@ from gdtrain.experiment.optimizers import Optimizer
 from gdtrain.experiment.parameters import Param, Start
 from gdtrain.experiment.schedules import Clip, Schedule
 from gdtrain.experiment.schema import Data, Experiment, Predict, Regress, Stop, Train
+from gdtrain.experiment.split import Split
 
 OPTIMIZER = "train.optimizer"
 SCHEDULE = "train.schedule"
 CLIP = "train.clip"
 AXIS = "sweep.axes.*"
+SPLIT = "data.split"
 SECTIONS: Mapping[str, Sequence[str]] = {
     "": list(Experiment.model_fields),
     "train": list(Train.model_fields),
@@ -34,6 +36,7 @@ SECTIONS: Mapping[str, Sequence[str]] = {
     AXIS: list(Axis.model_fields),
     SCHEDULE: list(Schedule.model_fields),
     CLIP: list(Clip.model_fields),
+    SPLIT: list(Split.model_fields),
 }
 _HOMES = {section: names for section, names in SECTIONS.items() if section != AXIS}  # an axis has no keys of its own
 # What other tools call a key, and files of the first hour.
@@ -64,6 +67,9 @@ ALIASES = {
     **dict.fromkeys(("tol", "gtol", "tolerance"), "stop.grad_tol"),
     **dict.fromkeys(("ftol", "eps_loss"), "stop.loss_tol"),
     **dict.fromkeys(("n_iter_no_change", "early_stopping"), "stop.patience"),
+    **dict.fromkeys(("restore_best", "restore_best_weights", "keep_best"), "stop.restore"),
+    **dict.fromkeys(("validation_fraction", "validation_split", "test_size", "validation"), "data.split.holdout"),
+    **dict.fromkeys(("cv", "n_splits", "k_folds", "kfold", "nfolds"), "data.split.folds"),
     **dict.fromkeys(("fit_intercept", "bias"), "regress.intercept"),
     **dict.fromkeys(("parameters", "weights", "init", "variables", "guess", "x0", "p0"), "params"),
     **dict.fromkeys(("criterion", "cost", "objective", "loss_function"), "loss"),

@@ -18,6 +18,7 @@ from gdtrain.experiment.features import (
     read_terms,
     regressed,
     row_columns,
+    split_column,
     weight_column,
 )
 from gdtrain.experiment.formulas import sides, written
@@ -40,7 +41,8 @@ class Names:
 
     parameters  in the order of the formula; for `regress` those of hidden layers, then columns of the design (or of the
                 last hidden layer) and the intercept, target by target, or class by class but for the first
-    columns     those that are read; for `regress` those of features, then targets, an offset, weights of rows
+    columns     those that are read; for `regress` those of features, then targets, an offset, weights of rows,
+                a split
     inputs      those of them that a prediction needs
     terms       what `regress` predicts from, as its features say
     design      the columns that these make; none where levels are not known
@@ -124,7 +126,7 @@ def _fit(experiment: Experiment, columns: Columns) -> _Found:
     inputs = [name for name in features if name in (columns or ())]
     mistakes = [*_left_side(experiment, columns, targets, features), *_stray(experiment, columns, free)]
     inputs = list(dict.fromkeys([*inputs, *offset_column(experiment)]))
-    columns_read = list(dict.fromkeys([*inputs, *targets, *weight_column(experiment)]))
+    columns_read = list(dict.fromkeys([*inputs, *targets, *weight_column(experiment), *split_column(experiment)]))
     possible = [*free, *(name for name in targets if name in experiment.params)]  # these are told of the left side
     return _Found(
         Names(_parameters(experiment, columns, free), columns_read, inputs), _rest(columns, possible), mistakes
@@ -145,7 +147,7 @@ def _regress(experiment: Experiment, columns: Columns, levels: Levels) -> _Found
     last = names if len(regress.target) == 1 else [f"{t}.{name}" for t in regress.target for name in names]
     parameters = [*hidden, *last]
     inputs = list(dict.fromkeys([*(column for term in terms for column in term.columns), *offset_column(experiment)]))
-    read = list(dict.fromkeys([*inputs, *regress.target, *weight_column(experiment)]))
+    read = list(dict.fromkeys([*inputs, *regress.target, *weight_column(experiment), *split_column(experiment)]))
     if columns is not None and not mistakes:
         mistakes += regressed(experiment, columns, terms, made, levels)
     kept = {name: texts for name, texts in levels.items() if name in read}

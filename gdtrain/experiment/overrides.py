@@ -23,7 +23,7 @@ _AFTER_NAME = re.compile(r"(?P<name>.+?)(?:\.(?P<rest>start(?:\.(?:value|uniform
 
 
 # Keys that count: their numbers are whole.
-WHOLE = ("train.epochs", "train.seed", "train.batch_size", "stop.patience")
+WHOLE = ("train.epochs", "train.seed", "train.batch_size", "stop.patience", "data.split.folds", "data.split.fold")
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from gdtrain.experiment.objective import Loss, Penalty
 from gdtrain.experiment.optimizers import USUAL, Optimizer
 from gdtrain.experiment.parameters import Param
 from gdtrain.experiment.schedules import Clip, Schedule
+from gdtrain.experiment.split import Split
 from gdtrain.experiment.tree import Node, from_plain
 
 Kind = Literal["solve", "fit", "regress", "minimize"]
@@ -115,6 +116,9 @@ class Data(Model):
         None, description="column of how often each row counts, 0 or more; fractions are fine"
     )
     offset: Text | None = Field(None, description="column that is added to each prediction, with no weight to train")
+    split: Split | None = Field(
+        None, description="rows held out of training: {holdout: 0.2}, {folds: 5} or {column: fold, test: 5}"
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -172,9 +176,12 @@ class Stop(Model):
     )
     loss_tol: NonNegative | None = Field(None, description="loss that counts as converged")
     patience: Annotated[Whole, Field(ge=1, le=_MOST)] | None = Field(
-        None, description="epochs without a better loss after which to stop"
+        None, description="epochs without a better loss, held-out where rows are, after which to stop"
     )
     min_delta: NonNegative = Field(0.0, description="how much lower a loss must be to count as better")
+    restore: Literal["last", "best"] = Field(
+        "last", description="whose weights the run ends with: the last epoch's, or those of the best"
+    )
 
 
 class Predict(Model):

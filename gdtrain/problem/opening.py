@@ -6,14 +6,16 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import BinaryIO
 
+from gdtrain.design.labels import Assignment, assign
 from gdtrain.errors import DATA, UserError
 from gdtrain.experiment.features import targets_of
 from gdtrain.experiment.names import Names, has_classes, settle
 from gdtrain.experiment.schema import STDIN, Experiment
 from gdtrain.experiment.schema import Data as DataSpec
 from gdtrain.problem.classes import Classes, classes_of, require_labels
-from gdtrain.problem.data import FILLED, Data, PredictedRows
-from gdtrain.problem.texts import dropping, levels_of, of_whole_rows, refuse_texts, refuse_unusable
+from gdtrain.problem.data import FILLED, Data
+from gdtrain.problem.predictions import PredictedRows
+from gdtrain.problem.texts import dropping, levels_of, of_whole_rows, refuse_texts, refuse_unusable, with_split
 from gdtrain.sources import Reading, Source, open_source
 
 
@@ -38,10 +40,11 @@ def opened(experiment: Experiment, source: Source | None) -> Data:
             levels, names = kept, settle(experiment, source.names, kept)
         for target in set(targets_of(experiment)) & set(levels):
             require_labels(experiment.loss.name if experiment.loss else "", levels[target], target, source.where)
-        if not has_classes(experiment):
-            return Data(names, source, experiment)
-        classes = _classes(experiment, source, names)
-        return Data(settle(experiment, source.names, levels, classes.names), source, experiment, classes)
+        classes = None
+        if has_classes(experiment):
+            classes = _classes(experiment, source, names)
+            names = settle(experiment, source.names, levels, classes.names)
+        return Data(names, source, experiment, classes, _split(experiment, source, levels))
     except UserError as error:
         if remedy := source.remedy_for_header():
             raise UserError(error.what, where=source.where, remedy=remedy, code=DATA) from None
@@ -56,7 +59,20 @@ def _classes(experiment: Experiment, source: Source, names: Names) -> Classes:
     missing = experiment.data.missing if experiment.data else "error"
     if missing != "drop":
         return classes_of(source, target, [target], Reading(advice={target: FILLED} if missing == "mean" else {}))
-    return classes_of(source, target, names.columns, dropping(experiment, names))
+    return classes_of(source, target, names.columns, with_split(experiment, source, dropping(experiment, names)))
+
+
+def _split(experiment: Experiment, source: Source, levels: Mapping[str, Sequence[str]]) -> Assignment | None:
+    """How rows are told apart, where some are held out. Raises UserError as `assign`."""
+    spec = experiment.data
+    if spec is None or spec.split is None:
+        return None
+    gaps = [spec.split.column] if spec.split.column and spec.missing == "drop" else ()
+    split = assign(spec.split, source, levels, Reading(gaps=gaps))
+    if spec.split.fold is not None and spec.split.fold > split.folds:
+        what = f"there are {split.folds} folds, and no {spec.split.fold}"
+        raise experiment.tree.find("data", "split", "fold").error(what, "count from 1")
+    return split
 
 
 def experiment_source(

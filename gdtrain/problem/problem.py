@@ -54,6 +54,8 @@ class Problem:
     centred     whether R2 is held against the targets' mean; else, where no constant is trained, against 0
     loss_scale  the loss of predicting 0 everywhere, of a residual its square: what a rounding error is held against;
                 0 without data
+    held        the same problem over the rows that are held out, in the same theta; None where none are
+    folds       of each fold () -> the problem of training without it: a problem of its own, with a theta of its own
     """
 
     kind: str
@@ -78,6 +80,8 @@ class Problem:
     centred: bool = True
     network: Between | None = None
     loss_scale: float = 0.0
+    held: Problem | None = None
+    folds: Sequence[Callable[[], Problem]] = ()
 
     def named(self, values_Q: Tensor) -> Columns:
         """What every name in the trees stands for: columns (N,), parameters (1,)."""

@@ -33,19 +33,22 @@ _LEAST_ROWS = 1 << 10  # that many do
 NO_CLOSED_FORM = "a torch module has no closed form"
 
 
-def build_regress(experiment: Experiment, data: Data) -> Problem:
-    """The problem of a linear predictor: on gathered rows under a squared loss."""
+def build_regress(experiment: Experiment, data: Data, given: Parameters | None = None) -> Problem:
+    """The problem of a linear predictor: on gathered rows under a squared loss.
+
+    given  parameters of other rows, scaled as these were
+    """
     like, loss, layout = zero_like(experiment), loss_of(experiment), Layout.of(experiment, data)
     scale = experiment.data.scale if experiment.data is not None and layout.features else "none"
     reason, quadratic = NO_CLOSED_FORM if data.module is not None else obstacle(experiment, data.names), None
-    parameters: Parameters | None = None
+    parameters = given
     squares: Squares | None = None
     if not reason:
         gathered_rows = gather(layout, data, bounded=scale == "minmax")
         triangle_MW = gathered_rows.triangle_MW
         if bool(triangle_MW.isfinite().all()):
-            design_MD, scalings = scaled_triangle(gathered_rows, layout, scale)
-            parameters = build_parameters(experiment, data.names.parameters, scalings=scalings, like=like)
+            design_MD, scalings = scaled_triangle(gathered_rows, layout, scale, given.scalings if given else None)
+            parameters = given or build_parameters(experiment, data.names.parameters, scalings=scalings, like=like)
             each = quadratics_of(design_MD, gathered_rows, parameters, layout, loss)
             quadratic = each[0] if len(each) == 1 else side_by_side(each)
             squares = Squares(each, gathered_rows.about_T, gathered_rows.count, gathered_rows.counted)

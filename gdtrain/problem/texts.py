@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from gdtrain.design.gaps import whole_rows
 from gdtrain.errors import DATA, UserError
-from gdtrain.experiment.features import ALL, offset_column, read_terms, targets_of, weight_column
+from gdtrain.experiment.features import ALL, offset_column, read_terms, split_column, targets_of, weight_column
 from gdtrain.experiment.names import Names
 from gdtrain.experiment.schema import Experiment
 from gdtrain.problem.classes import MOST
@@ -57,7 +58,8 @@ def of_whole_rows(experiment: Experiment, source: Source, levels: Levels, column
         return levels
     key = "levels", tuple(columns), tuple((name, tuple(texts)) for name, texts in levels.items()), tuple(met)
     if key not in source.learned:
-        source.learned[key] = _in_whole_rows(source, met, columns, Reading(levels, gaps=columns))
+        reading = with_split(experiment, source, Reading(levels, gaps=columns))
+        source.learned[key] = _in_whole_rows(source, met, columns, reading)
     found: Levels = source.learned[key]
     return levels | found
 
@@ -67,6 +69,13 @@ def dropping(experiment: Experiment, names: Names) -> Reading:
     levels = {name: texts for name, texts in names.levels.items() if name in names.columns}
     met = [name for name in levels if name not in declared_levels(experiment)]
     return Reading(levels, gaps=names.columns, unseen=met)
+
+
+def with_split(experiment: Experiment, source: Source, reading: Reading) -> Reading:
+    """The same, where the column that tells which rows are held out may be text: whichever it is."""
+    texts = [name for name in split_column(experiment) if source.kind(name) == "text"]
+    levels = {**reading.levels, **dict.fromkeys(texts, ())}
+    return replace(reading, levels=levels, unseen=[*reading.unseen, *texts])
 
 
 def _in_whole_rows(
@@ -104,7 +113,7 @@ def refuse_unusable(experiment: Experiment, source: Source) -> None:
 
 def refuse_texts(experiment: Experiment, source: Source, names: Names) -> None:
     """Refuse a column of text that would be read as numbers. Raises UserError (exit 3) that says what takes text."""
-    for name in names.columns:
+    for name in (column for column in names.columns if column not in split_column(experiment)):
         if name not in names.levels and source.kind(name) == "text":
             what, remedy = _wrong(experiment, name, _texts(source, name))
             raise UserError(what, where=f"{source.where}, column {name}", remedy=remedy, code=DATA)

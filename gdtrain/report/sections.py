@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gdtrain.errors import cells, printable
+from gdtrain.report.held import folds, held_out
 from gdtrain.report.metrics import confusion, metrics_line
+from gdtrain.report.numbers import number, short
 from gdtrain.results import Prediction, Result, SweepResult
 
 MANY = 8  # weights that are all shown; of more, the first few and the norm
@@ -27,25 +28,13 @@ class Section:
     left: tuple[str, ...] = ()
 
 
-def number(value: float | None) -> str:
-    """Six significant digits, padded so that a column lines up; nothing for None."""
-    if value is None:
-        return ""
-    if value == 0 or not math.isfinite(value):
-        return f"{value:g}"
-    return f"{value:#.6g}"
-
-
-def short(value: float) -> str:
-    """Six significant digits, as short as they can be."""
-    return f"{value:.6g}"
-
-
 def sections(result: Result, width: int | None = None) -> list[Section]:
     """The history, then equations and predictions where there are any. A history wider than `width` cells shows
     fewer weights, and the norm of all of them.
     """
     found = [_history(result, width)]
+    if result.folds is not None:
+        found.append(Section("folds", *folds(result.folds), left=("fold",)))
     if result.equations:
         found.append(_equations(result))
     if result.predictions:
@@ -68,6 +57,7 @@ def summary(result: Result) -> list[str]:
         *_objective(result),
         *(printable(line) for line in _labels(result)),
         *([line] if (line := metrics_line(result.metrics)) else []),
+        *held_out(result),
         printable(_how(result)),
         *(printable(line) for line in result.insights),
     ]
@@ -114,7 +104,10 @@ def _history(result: Result, width: int | None) -> Section:
     gradients = recorded.gradient_KQ
     columns = [[str(int(recorded.epochs_K[k])) for k in shown], [number(recorded.loss_K[k]) for k in shown]]
     header = ["epoch", "loss"]
-    room = None if width is None else width - 2 * 15
+    if recorded.held_K is not None:
+        header.append("held out")
+        columns.append([number(recorded.held_K[k]) for k in shown])
+    room = None if width is None else width - len(header) * 15
     fit = fitting(names, weights, room, doubled=gradients is not None)
     for i in range(fit):
         header.append(names[i])

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections import Counter
 
-from gdtrain.report.sections import Section, number, short
+from gdtrain.report.numbers import number, short
+from gdtrain.report.sections import Section
 from gdtrain.report.trials import BEST, Column, counted, heading, setting, with_weights
 from gdtrain.results import SHOWN, SweepResult, Trial
 

@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 from gdtrain.errors import cells, printable
-from gdtrain.report.sections import Section, fitting, number, short, title
+from gdtrain.report.numbers import number, short
+from gdtrain.report.sections import Section, fitting, title
 from gdtrain.results import SHOWN, SweepResult, Trial, as_text
 from gdtrain.results.ranking import LOSSES
 
@@ -18,7 +19,7 @@ LR = "train.lr"
 _BAR = 20  # cells of the bar of the fastest learning rate
 _SPEED = "speed"
 _PARAMETER_KEYS = ("start", "min", "max", "fixed")
-_HEADERS = ("rank", "verdict", "epochs", "loss", "norm", "reaches", _SPEED, "n", "diverged")
+_HEADERS = ("rank", "verdict", "epochs", "loss", "held out", "sd", "norm", "reaches", _SPEED, "n", "diverged")
 
 Column = tuple[str, list[str]]
 
@@ -163,7 +164,14 @@ def _measured(trials: Sequence[Trial]) -> list[Column]:
         ("verdict", [trial.status for trial in trials]),
         ("epochs", [str(trial.epochs) for trial in trials]),
         ("loss", [number(trial.loss) for trial in trials]),
+        *_held_out(trials),
     ]
+
+
+def _held_out(trials: Sequence[Trial]) -> list[Column]:
+    """The loss of held-out rows, and its standard deviation over folds."""
+    columns = [("held out", [trial.held_out for trial in trials]), ("sd", [trial.held_out_sd for trial in trials])]
+    return [(name, [number(value) for value in each]) for name, each in columns if any(v is not None for v in each)]
 
 
 def _ranks(sweep: SweepResult, indices: Sequence[int]) -> list[str]:

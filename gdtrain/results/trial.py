@@ -19,7 +19,9 @@ class Trial:
     params    name -> value at the end, in the units of the data (fixed ones included)
     document  () -> the trial's result document, without `timing`: made when it is asked for
     descended () -> (epoch, loss and penalty) of the epochs that were recorded; none of a trial that was kept
-    reach     epochs until that came near the best that was seen; None where it never did
+    held_out  the loss of rows that were held out, or of all of them, each held out once; None where none were
+    held_out_sd  over folds; None without them
+    reach     epochs until the loss came near the best that was seen; None where it never did
     """
 
     set: Mapping[str, Any]
@@ -31,6 +33,8 @@ class Trial:
     document: Callable[[], dict[str, Any]]
     descended: Callable[[], list[tuple[int, float]]] = list
     reach: int | None = None
+    held_out: float | None = None
+    held_out_sd: float | None = None
 
     @property
     def short(self) -> dict[str, float | str]:
