@@ -314,9 +314,9 @@ def test_minimize_holds_nothing_out() -> None:
 
 def test_few_held_out_rows_are_warned_of() -> None:
     table = rows_of(TABLE, np.arange(N) < 20)
-    few = "only 4 rows held out: a loss over fewer than 10 says little"
+    few = "fewer than 10 rows are held out at once: their loss says little"
     assert few in "\n".join(run(REGRESS, table, {"holdout": 0.2}).warnings)
-    assert few in "\n".join(run(REGRESS, table, {"folds": 5}).warnings)
+    assert "\n".join(run(REGRESS, table, {"folds": 3}).warnings).count(few) == 1
     assert not run(REGRESS, TABLE, {"holdout": 0.2}).warnings
 
 
