@@ -104,9 +104,9 @@ def kept_folds(source: Mapping[str, Any], table: Mapping[str, Any]) -> np.ndarra
 
 
 def assert_alike(left: Result, right: Result) -> None:
-    assert left.recorded.values_KQ == pytest.approx(right.recorded.values_KQ, rel=1e-9, abs=1e-11)
+    assert left.recorded.values_KQ == pytest.approx(right.recorded.values_KQ, rel=1e-11, abs=1e-12)
     assert left.recorded.loss_K == pytest.approx(right.recorded.loss_K, rel=1e-11, abs=1e-13)
-    assert left.params == pytest.approx(right.params, rel=1e-10, abs=1e-12)
+    assert left.params == pytest.approx(right.params, rel=1e-11, abs=1e-12)
     trained = {name: value for name, value in left.metrics.items() if isinstance(value, float)}
     assert trained == pytest.approx({name: right.metrics[name] for name in trained}, rel=1e-10)
     assert left.train["lr"] == pytest.approx(right.train["lr"], rel=1e-10)
@@ -314,9 +314,9 @@ def test_minimize_holds_nothing_out() -> None:
 
 def test_few_held_out_rows_are_warned_of() -> None:
     table = rows_of(TABLE, np.arange(N) < 20)
-    few = "only 4 rows held out: a loss over fewer than 10 says little"
+    few = "fewer than 10 rows are held out at once: their loss says little"
     assert few in "\n".join(run(REGRESS, table, {"holdout": 0.2}).warnings)
-    assert few in "\n".join(run(REGRESS, table, {"folds": 5}).warnings)
+    assert "\n".join(run(REGRESS, table, {"folds": 3}).warnings).count(few) == 1
     assert not run(REGRESS, TABLE, {"holdout": 0.2}).warnings
 
 
@@ -474,6 +474,10 @@ def test_a_sweep_over_folds_ranks_by_the_mean_held_out_loss(loss: str) -> None:
         assert trial.params == pytest.approx(alone.params, rel=1e-8)
     held = [trial.held_out for trial in swept.trials]
     assert swept.order == sorted(range(3), key=lambda s: held[s] or 0.0)
+    if loss == "mse":
+        best = gdtrain.sweep(source, data=NOISY, epochs=150, rank_by="metrics.holdout.r2", **strengths(0.01, 1.0))
+        r2 = [trial.document()["metrics"]["holdout"]["r2"] for trial in best.trials]
+        assert best.order == sorted(range(2), key=lambda s: -r2[s])
     by_loss = gdtrain.sweep(source, data=NOISY, epochs=150, rank_by="loss", **strengths(1.0, 0.01))
     assert by_loss.order == [1, 0]
     assert swept.columns()[:5] == ["penalty.l2", "verdict", "epochs", "loss", "held_out"]

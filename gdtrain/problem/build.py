@@ -57,8 +57,7 @@ def _apart(build: Learner, experiment: Experiment, views: Views, fold: int) -> P
     problem = build(experiment, trains)
     held = build(experiment, held_out, problem.parameters)
     if held_out.rows < FEW:
-        what = f"{held_out.rows} row{'s'[: held_out.rows != 1]}"
-        held_out.warn(f"{held_out.where}: only {what} held out: a loss over fewer than {FEW} says little")
+        held_out.warn(f"{held_out.where}: fewer than {FEW} rows are held out at once: their loss says little")
     return replace(problem, held=held)
 
 

@@ -19,7 +19,8 @@ HELD_OUT = "loss.held_out"
 LOSSES = ("loss", "loss.final", HELD_OUT)
 REACH = "reach"  # of a search for a learning rate: how soon a trial came near the best
 # More is better.
-HIGHER = frozenset({"metrics.r2", "metrics.adjusted_r2", "metrics.pseudo_r2", "metrics.accuracy", "metrics.auc"})
+_GOOD = ("r2", "adjusted_r2", "pseudo_r2", "accuracy", "auc")
+HIGHER = frozenset(f"metrics.{of}{name}" for of in ("", "holdout.") for name in _GOOD)
 _WHERE = "--rank-by"
 _MEASURED = ("loss", "epochs")
 _NO_NUMBERS = {"verdict", "verdict.status", "verdict.detail", *SCALARS} - {"seed"}
