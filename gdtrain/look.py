@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import BinaryIO
 
 from gdtrain.engines.states import gradient_norm
@@ -15,6 +16,8 @@ from gdtrain.problem.build import build_problem
 from gdtrain.problem.data import Data
 from gdtrain.problem.opening import open_data, rows_to_predict
 from gdtrain.problem.problem import Problem
+
+_FEW = 5  # labels that are told
 
 
 def describe(experiment: Experiment, *, stdin: BinaryIO | None = None) -> list[str]:
@@ -72,4 +75,11 @@ def _ranges(data: Data) -> dict[str, str]:
             largest[name] = max(float(column.max()), largest.get(name, -math.inf))
             so_far = mean.get(name, 0.0)
             mean[name] = so_far + float((column / rows - so_far / rows).sum())  # a sum of 1e308 would overflow
-    return {n: f"{least[n]:.6g} to {largest[n]:.6g}, mean {mean[n]:.6g}" for n in least}
+    ranges = {n: f"{least[n]:.6g} to {largest[n]:.6g}, mean {mean[n]:.6g}" for n in least}
+    return {n: f"{told}{_labels(data.labels.get(n, ()))}" for n, told in ranges.items()}
+
+
+def _labels(texts: Sequence[str]) -> str:
+    """What the first few numbers of a target stand for."""
+    few = [f"; {i} is {text}" for i, text in enumerate(texts[:_FEW])]
+    return "".join([*few, "; ..."] if len(texts) > _FEW else few)

@@ -40,7 +40,7 @@ def test_init_writes_the_real_columns(gdtrain: Command, tmp_path: Path) -> None:
     assert written["regress"] == {"target": "sales", "features": ["region", "income", "price"], "intercept": True}
     assert written["data"]["path"] == "shop.csv"
     for comment in (
-        "# - date  # date, no number",
+        "# - date  # dates, no numbers",
         "# - gappy  # number, but 1 empty cell",
     ):
         assert comment in text
