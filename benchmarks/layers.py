@@ -24,7 +24,7 @@ from gdtrain.problem.build import build_problem
 from gdtrain.problem.opening import open_data
 from gdtrain.problem.own import adopt
 
-FEATURES, UNITS, LR = 10, 32, 0.05
+FEATURES, UNITS, LR = 10, 32, 0.02
 ROWS, FEW = 10_000, 200  # rows of a table, and of a small one
 ROUNDS = 9  # at most
 FEW_ROUNDS = 5  # of what takes ten seconds
@@ -33,7 +33,7 @@ NETWORK: dict[str, Any] = {"hidden": [UNITS, UNITS], "activation": "tanh"}
 
 
 def layers(repeats: int) -> Iterator[Row]:
-    """32 x 32 tanh units on 10 columns: one trial, 16 seeds side by side, mini-batches; and as a module."""
+    """32 x 32 tanh units on 10 columns: one trial, 16 seeds side by side; and as a module."""
     torch.set_num_threads(1)
     many, few = _table(ROWS), _table(FEW)
     rounds = min(repeats, ROUNDS)
@@ -145,4 +145,5 @@ def _module(frame: dict[str, np.ndarray[Any, Any]], epochs: int, rounds: int) ->
 
     found = interleaved({"gdtrain": _ours(plan), HAND: theirs}, rounds)
     case = f"the same as a module, {len(frame['y']):,} x {FEATURES}, an epoch"
-    return Row.compare(case, "loop", HAND, found["gdtrain"], found[HAND], 1.1)
+    bound = 1.1 if len(frame["y"]) == ROWS else None  # of few rows what is recorded of an epoch counts
+    return Row.compare(case, "loop", HAND, found["gdtrain"], found[HAND], bound)

@@ -94,6 +94,8 @@ def sweep(
     from gdtrain.tables import Tables
 
     source, called = usual_source() if experiment is None else (experiment, _called(experiment))
+    if callable(axes.get("model")):
+        raise UserError("a sweep takes no module", where="model", remedy="train one at a time, with regress")
     frame, axes = _framed(data, axes)
     flags = [AxisFlag.of_values(SHORT.get(key, key), values, key) for key, values in axes.items() if values is not None]
     spec = load_sweep(source, (), flags, zipped=zip, random=random, framed=frame is not None)

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 import gdtrain
 from gdtrain.api import sweep
+from gdtrain.batches import cut
 from gdtrain.errors import UserErrors
 from gdtrain.experiment.load import load
 from gdtrain.experiment.network import Network
@@ -326,6 +327,17 @@ def test_starts_are_seeds() -> None:
     assert result.axes == ["train.seed"]
     alone = gdtrain.run(plain, data=COLUMNS, seed=2)
     assert result.trials[2].loss == pytest.approx(alone.loss["final"], rel=1e-12)
+
+
+def test_what_trials_take_side_by_side_is_bounded() -> None:
+    """The more trials, the fewer rows of a block; and of too many only some go side by side."""
+    shape = Shape(3, [32, 16], 1, True, "tanh")
+    assert [shape.block_rows(trials) for trials in (1, 2, 16, 1000)] == [4096, 2048, 256, 256]
+    problem, plan = posed(experiment(model={"hidden": [32, 16]}))
+    trials = Trials(load(experiment(), framed=True), {"train.seed": list(range(100))}, 100)
+    assert len(plan.theta_SP) == 1
+    few, many = (len(next(iter(cut(problem, trials, 3, memory)))) for memory in (32 << 20, 1 << 30))
+    assert 1 <= few < many
 
 
 def test_ten_thousand_parameters() -> None:

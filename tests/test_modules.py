@@ -245,3 +245,8 @@ def test_in_eval_mode_dropout_and_batch_norm_are_taken() -> None:
 def test_other_kinds_take_no_module() -> None:
     with pytest.raises(UserError, match="fit takes no module; use regress"):
         gdtrain.run({"fit": "y = m*a"}, data=COLUMNS, model=net())
+
+
+def test_a_sweep_takes_no_module() -> None:
+    with pytest.raises(UserError, match="a sweep takes no module"):
+        gdtrain.sweep({"regress": {"target": "y"}}, data=COLUMNS, model=net(), lr=[0.1, 0.2])

@@ -421,7 +421,7 @@ REFUSED = [
     (
         FIT + "zzz: 1\n",
         "3:1: zzz is not a key of an experiment; "
-        "the keys here are name, solve, fit, regress, minimize, data, params, loss, penalty, "
+        "the keys here are name, solve, fit, regress, model, minimize, data, params, loss, penalty, "
         "train, stop, predict",
     ),
     (
