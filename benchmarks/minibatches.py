@@ -67,7 +67,7 @@ def _logistic() -> tuple[Array, Array]:
 def _beside(
     loss: str, ours: Callable[[], Run], against: str, batches: Callable[[Tensor], Batches], rounds: int, bound: float
 ) -> Iterator[Row]:
-    sides = {"gdtrain": ours, against: partial(_by_hand, LOSSES[loss], batches)}
+    sides: dict[str, Callable[[], Run]] = {"gdtrain": ours, against: partial(_by_hand, LOSSES[loss], batches)}
     found = interleaved(sides, rounds, warm_up=rounds > FEW_ROUNDS)
     case = f"{loss}, {ROWS:,} x {FEATURES}, batches of {SIZE:,}, an epoch"
     row = Row.compare(case, "loop", against, found["gdtrain"], found[against], bound)
