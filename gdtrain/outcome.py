@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from gdtrain import __version__
+from gdtrain.ended import Detail, Trial
 from gdtrain.engines.loop import Descent
 from gdtrain.engines.states import End
 from gdtrain.experiment.schema import Experiment
@@ -26,7 +27,7 @@ from gdtrain.problem.measured import metrics_at
 from gdtrain.problem.problem import Problem, tensors
 from gdtrain.results import Equation, History, Parameter, Prediction, Result, Verdict
 from gdtrain.survivors import surviving_lr
-from gdtrain.verdict import Detail, Trial, judge
+from gdtrain.verdict import judge
 
 SHOWN_WEIGHTS = 8  # that a sentence lists
 
@@ -213,7 +214,7 @@ def _training(experiment: Experiment, plan: Plan, end: End) -> dict[str, Any]:
     optimizer = experiment.train.optimizer
     training = {
         "optimizer": {"name": optimizer.name, **optimizer.options},
-        "lr": plan.lr,
+        **({} if plan.second else {"lr": plan.lr}),
         "epochs": plan.epochs,
         **_steps(experiment),
         "scale": experiment.data.scale if experiment.data else "none",

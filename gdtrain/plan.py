@@ -22,8 +22,10 @@ from gdtrain.engines.modes import Sgd
 from gdtrain.engines.stability import lr_limit
 from gdtrain.engines.states import Bounds, Number, Stops
 from gdtrain.errors import UserError
+from gdtrain.experiment.optimizers import SECOND
 from gdtrain.experiment.trials import Trials
 from gdtrain.optimizers import Optimizer
+from gdtrain.optimizers.rules import plain
 from gdtrain.problem.objective import Objective
 from gdtrain.problem.parameters import start_values
 from gdtrain.problem.penalty import Penalty, Ridges, Smooth, penalty_of
@@ -32,6 +34,7 @@ from gdtrain.problem.quadratic import Quadratic
 from gdtrain.rates import curvatures, safe_lr
 from gdtrain.results import shown_epochs
 from gdtrain.schedules import Schedule
+from gdtrain.second.walk import Second, descend_by
 from gdtrain.steps import minibatches, optimizer_of, schedule_of
 
 FULL_HISTORY = 10_000  # epochs up to which every one of a run is recorded
@@ -53,6 +56,7 @@ class Plan:
     steady    whether every epoch is the same step, so that what the curvature says of one lr holds for all
     every     show each so many epochs, in place of all or about twenty
     brief     record about so many epochs, since there are many trials; None for those of a run
+    second    a second-order optimizer, which takes the place of `optimizer` and has no lr; None where there is none
     """
 
     problem: Problem
@@ -74,6 +78,7 @@ class Plan:
     brief: int | None = None
     penalty: Penalty | None = None
     ridges: Ridges | None = None
+    second: Second | None = None
 
     @property
     def quadratic(self) -> Quadratic | None:
@@ -150,6 +155,7 @@ class Plan:
             halving_S=self.halving_S[index],
             penalty=None if self.penalty is None else self.penalty.take(index),
             batches=None if self.batches is None else self.batches.take(rows),
+            second=None if self.second is None else self.second.take(index),
         )
 
     def trial(self, s: int, epochs: int | None = None) -> Plan:
@@ -178,6 +184,10 @@ class Plan:
         if self.engine.name == "exact" and self.problem.quadratic is not None:
             return descend_exactly(
                 self.problem.quadratic, self.sgd, self.theta_SP, penalty=self.penalty, ridges=self.ridges, **shared
+            )
+        if self.second is not None:
+            return descend_by(
+                self.second, self.problem.objective, self.theta_SP, bounds=self.bounds, penalty=self.penalty, **shared
             )
         return descend(
             self.problem.objective,
@@ -215,8 +225,9 @@ def make_plan(
     engine = choose_engine(experiment, problem)
     penalty = penalty_of(trials, problem)
     ridges = Ridges(problem.quadratic, penalty.weights_P) if penalty and problem.quadratic else None
+    second = Second(settings.optimizer.name, options) if settings.optimizer.name in SECOND else None
     peak = settings.schedule.max_lr if settings.schedule else None
-    automatic = settings.lr == "auto" and peak is None
+    automatic = settings.lr == "auto" and peak is None and second is None
     rates: Sequence[float | None] = [None if settings.lr == "auto" else settings.lr] * trials.count
     if peak is not None:
         rates = [peak] * trials.count
@@ -230,7 +241,7 @@ def make_plan(
     return Plan(
         problem=problem,
         engine=engine,
-        optimizer=optimizer_of(settings, options, penalty, like=theta_SP),
+        optimizer=plain() if second else optimizer_of(settings, options, penalty, like=theta_SP),
         sgd=sgd,
         descends=settings.optimizer.name == "sgd",
         decay=decay,
@@ -247,6 +258,7 @@ def make_plan(
         brief=brief,
         penalty=penalty,
         ridges=ridges,
+        second=second,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from gdtrain.experiment.optimizers import LR, USUAL
+from gdtrain.experiment.optimizers import LR, SECOND, USUAL
 from gdtrain.experiment.rules import kind_of
 from gdtrain.experiment.schedules import LENGTH
 from gdtrain.experiment.tree import Node, Place, Scalar
@@ -38,6 +38,8 @@ def _scale(tree: Node) -> Scalar | None:
 
 def _lr(tree: Node) -> Scalar | None:
     name = tree.get("train", "optimizer", "name")
+    if name and str(name.value) in SECOND:
+        return None
     return LR.get(str(name.value), "auto") if name else "auto"
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from gdtrain.experiment import second
 from gdtrain.experiment.keys import AXIS, CLIP, OPTIMIZER, SCHEDULE, SECTIONS
 from gdtrain.experiment.objective import LIKELIHOODS
-from gdtrain.experiment.optimizers import DEFAULTS, USUAL
+from gdtrain.experiment.optimizers import DEFAULTS, SECOND, USUAL
 from gdtrain.experiment.schedules import OPTIONS as SCHEDULES
 from gdtrain.experiment.schema import KINDS, STDIN
 from gdtrain.experiment.tree import Mistake, Node
@@ -77,6 +78,7 @@ def check(tree: Node, *, framed: bool = False) -> Iterator[Mistake]:
     yield from _loss(tree, kind)
     yield from _options(tree)
     yield from _kinks(tree)
+    yield from second.check(tree, kind)
     yield from _batches(tree, kind)
     yield from check_alternatives(tree, framed=framed)
 
@@ -147,7 +149,13 @@ def _batches(tree: Node, kind: str) -> Iterator[Mistake]:
 def _kinks(tree: Node) -> Iterator[Mistake]:
     """An l1 beside an optimizer that would step over its kink."""
     l1, named = tree.get("penalty", "l1"), tree.get("train", "optimizer", "name")
-    if l1 and isinstance(l1.value, int | float) and l1.value > 0 and named and named.value not in (USUAL, None):
+    if (
+        l1
+        and isinstance(l1.value, int | float)
+        and l1.value > 0
+        and named
+        and named.value not in (USUAL, *SECOND, None)
+    ):
         remedy = "write optimizer: sgd, or {name: sgd, momentum: 0.9, nesterov: true}; l2 goes with any"
         yield Mistake(l1.place, f"{named.value} takes no l1", remedy)
 
