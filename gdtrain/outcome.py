@@ -191,7 +191,8 @@ def _parameters(problem: Problem, history: History, end: End, curvature: Curvatu
             start=float(history.values_KQ[0, i]),
             value=float(history.values_KQ[-1, i]),
             gradient=float(gradient_Q[i]) if i in parameters.free else None,
-            fixed=i not in parameters.free,
+            fixed=i not in parameters.varying,
+            tied=i in parameters.varying and i not in parameters.free,
             scaled=None if scaled_Q is None else float(scaled_Q[i]),
             optimum=None if optimum_Q is None else float(optimum_Q[i]),
         )

@@ -33,7 +33,8 @@ def _of_loss(name: str, value: Scalar) -> Callable[[Node], Scalar | None]:
 
 
 def _scale(tree: Node) -> Scalar | None:
-    return "standard" if kind_of(tree) == "regress" and not _lr_chosen(tree) else None
+    tied = any(True for _ in tree.select("params.*.expr"))
+    return "standard" if kind_of(tree) == "regress" and not _lr_chosen(tree) and not tied else None
 
 
 def _lr(tree: Node) -> Scalar | None:

@@ -67,9 +67,12 @@ def check(tree: Node, *, framed: bool = False) -> Iterator[Mistake]:
     for (idle, section), (what, remedy) in USELESS.items():
         if kind == idle and tree.get(section):
             yield Mistake(tree.key(section), what, remedy)
-    scale = tree.get("data", "scale")
+    scale, tied = tree.get("data", "scale"), [*tree.select("params.*.expr")]
     if scale and scale.value in ("standard", "minmax") and kind in ("fit", "minimize"):
         yield Mistake(scale.place, f"{kind} scales no columns", "scale in the formula; only regress takes it")
+    elif scale and scale.value in ("standard", "minmax") and tied:
+        what = "tied parameters are in the units of the data, and scaled columns are not"
+        yield Mistake(scale.place, what, "set scale: none")
     for key in ("sample_weight", "offset"):
         if (column := tree.get("data", key)) and kind == "minimize":
             yield Mistake(

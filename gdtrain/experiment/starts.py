@@ -22,7 +22,7 @@ def many_starts(experiment: Experiment, names: Sequence[str], count: int) -> Swe
     experiment's own, as far as 0.01 to 10 (and so many times its size) with every order of magnitude as likely. Draws
     are keyed by (seed, number of the start, name).
     """
-    free = [name for name in names if not experiment.param(name).fixed]
+    free = [name for name in names if experiment.param(name).trained]
     drawn = [name for name in free if f"params.{name}.start" not in experiment.chosen]
     seed = experiment.train.seed
     columns = {

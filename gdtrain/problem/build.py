@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from gdtrain.experiment.formulas import sides
 from gdtrain.experiment.schema import Experiment
+from gdtrain.experiment.tied import untied
 from gdtrain.formula import Op
 from gdtrain.problem.affine import equation_rows, obstacle
 from gdtrain.problem.data import Data
@@ -29,7 +30,7 @@ def build_problem(experiment: Experiment, data: Data) -> Problem:
 
 def _solve(experiment: Experiment, data: Data) -> Problem:
     like, loss = zero_like(experiment), loss_of(experiment)
-    pairs = [sides("solve", text) for text in experiment.solve or ()]
+    pairs = [untied(experiment, sides("solve", text)) for text in experiment.solve or ()]
     parameters = build_parameters(experiment, data.names.parameters, like=like)
     fixed = fixed_columns(parameters)
     residuals = [Op("sub", pair) for pair in pairs]
@@ -54,7 +55,7 @@ def _solve(experiment: Experiment, data: Data) -> Problem:
 
 def _minimize(experiment: Experiment, data: Data) -> Problem:
     like = zero_like(experiment)
-    (tree,) = sides("minimize", experiment.minimize or "")
+    (tree,) = untied(experiment, sides("minimize", experiment.minimize or ""))
     parameters = build_parameters(experiment, data.names.parameters, like=like)
     columns = tensors(data.columns, like)
     return Problem(

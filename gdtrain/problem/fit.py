@@ -13,6 +13,7 @@ from torch import Tensor
 
 from gdtrain.experiment.formulas import sides
 from gdtrain.experiment.schema import Experiment
+from gdtrain.experiment.tied import untied
 from gdtrain.formula import Name, Node, Op, to_text
 from gdtrain.formula.evaluate import evaluate
 from gdtrain.losses import Loss
@@ -44,7 +45,7 @@ BLOCK_ROWS = 1 << 15  # rows that are worked on at once: fewer cost more calls, 
 def build_fit(experiment: Experiment, data: Data) -> Problem:
     """The problem of fitting a formula: on gathered rows where its residual is affine in the parameters."""
     like, loss = zero_like(experiment), loss_of(experiment)
-    left, right = sides("fit", experiment.fit or "")
+    left, right = untied(experiment, sides("fit", experiment.fit or ""))
     parameters = build_parameters(experiment, data.names.parameters, like=like)
     reason, quadratic, spread = obstacle(experiment, data.names), None, Spread()
     if not reason:

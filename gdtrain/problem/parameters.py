@@ -17,7 +17,10 @@ from torch import Tensor
 from gdtrain.draws import generator
 from gdtrain.experiment.parameters import Param
 from gdtrain.experiment.schema import Experiment
+from gdtrain.experiment.tied import ties
 from gdtrain.experiment.trials import Trials
+from gdtrain.formula import Node
+from gdtrain.formula.evaluate import evaluate
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class Parameters:
     lower_P    bounds in trained units, -inf and inf where there are none
     upper_P
     scalings   one for each target of a scaled `regress`, else none
+    ties       index and formula of each parameter that follows from free and fixed ones; then nothing is scaled
     """
 
     names: list[str]
@@ -52,11 +56,17 @@ class Parameters:
     lower_P: Tensor
     upper_P: Tensor
     scalings: tuple[Scaling, ...] = ()
+    ties: tuple[tuple[int, Node], ...] = ()
 
     @property
     def trained(self) -> list[str]:
         """Names of the P free parameters."""
         return [self.names[i] for i in self.free]
+
+    @property
+    def varying(self) -> list[int]:
+        """Indices of those that are not fixed: the free ones, and the tied ones."""
+        return sorted([*self.free, *(i for i, _ in self.ties)])
 
     @property
     def bounded(self) -> bool:
@@ -85,6 +95,14 @@ class Parameters:
             values[..., s.weights] = trained[..., s.weights] / s.sd_F
             if s.intercept is not None:
                 values[..., s.intercept] -= (values[..., s.weights] * s.mean_F).sum(-1)
+        return self._tied(values)
+
+    def _tied(self, values: Tensor) -> Tensor:
+        """Values (..., Q) with those of tied parameters, which are written in."""
+        if self.ties:
+            named: dict[str, Tensor | float] = {name: values[..., i] for i, name in enumerate(self.names)}
+            for i, tree in self.ties:
+                values[..., i] = evaluate(tree, named)
         return values
 
     def gradient(self, gradient: Tensor) -> Tensor:
@@ -108,18 +126,21 @@ def build_parameters(
     declared = [experiment.param(name) for name in names]
     lower = [-math.inf if p.min is None else p.min for p in declared]
     upper = [math.inf if p.max is None else p.max for p in declared]
-    free = [i for i, p in enumerate(declared) if not p.fixed]
+    free = [i for i, p in enumerate(declared) if p.trained]
+    found = ties(experiment)
     sd_Q = torch.ones(len(names), dtype=like.dtype, device=like.device)
     for s in scalings:
         sd_Q[s.weights] = s.sd_F
-    return Parameters(
+    parameters = Parameters(
         names=list(names),
         free=free,
         start_Q=_starts(Trials(experiment), names, like)[0],
         lower_P=(like.new_tensor(lower) * sd_Q)[free],
         upper_P=(like.new_tensor(upper) * sd_Q)[free],
         scalings=tuple(scalings),
+        ties=tuple((i, found[name]) for i, name in enumerate(names) if name in found),
     )
+    return replace(parameters, start_Q=parameters._tied(parameters.start_Q)) if found else parameters
 
 
 def start_values(trials: Trials, parameters: Parameters) -> Tensor:
@@ -136,6 +157,8 @@ def _starts(trials: Trials, names: Sequence[str], like: Tensor) -> Tensor:
 def _column(trials: Trials, name: str) -> list[float]:
     """The starts (S,) of one parameter, within its bounds."""
     param = trials.experiment.param(name)
+    if param.expr is not None:
+        return [0.0] * trials.count  # it follows from the others
     own, seeds = trials.of(f"params.{name}.start.value"), trials.of("train.seed")
     if own is not None:
         values = list(own)

@@ -21,10 +21,11 @@ from gdtrain.problem.gathered import Layout, gather, quadratics_of, range_of, sc
 from gdtrain.problem.objective import Block, DataLoss
 from gdtrain.problem.parameters import Parameters, build_parameters
 from gdtrain.problem.predictors import Linear, OverReference, Predictor, Rows, over_reference
-from gdtrain.problem.problem import Columns, Problem, loss_of, loss_scale, tensors, zero_like
+from gdtrain.problem.problem import Columns, Problem, fixed_columns, loss_of, loss_scale, tensors, zero_like
 from gdtrain.problem.quadratic import side_by_side
 from gdtrain.problem.rows import beside, chosen, weight_of
 from gdtrain.problem.squares import Squares
+from gdtrain.problem.tied import Spreading, Tied
 
 BLOCK_ROWS = 1 << 15  # rows that one trial works on at once
 _LEAST_ROWS = 1 << 10  # that many do
@@ -45,7 +46,9 @@ def build_regress(experiment: Experiment, data: Data) -> Problem:
             parameters = build_parameters(experiment, data.names.parameters, scalings=scalings, like=like)
             each = quadratics_of(design_MD, gathered_rows, parameters, layout, loss)
             quadratic = each[0] if len(each) == 1 else side_by_side(each)
-            squares = Squares(each, gathered_rows.about_T, gathered_rows.count, gathered_rows.counted)
+            spreading = Spreading(parameters, fixed_columns(parameters)) if parameters.ties else None
+            quadratic = spreading.of(quadratic) if spreading else quadratic
+            squares = Squares(each, gathered_rows.about_T, gathered_rows.count, gathered_rows.counted, spreading)
         else:
             reason = "the rows are too large to gather"
     gathered = quadratic is not None and experiment.train.engine != "loop"
@@ -106,11 +109,13 @@ def _on_rows(
     x_ND = _design(raw, layout.intercept, len(target), target)
     weights_Q = parameters.scaled(parameters.start_Q)
 
-    whole = Linear(x_ND, layout.predictors, parameters.free, weights_Q)
+    whole = Linear(x_ND, layout.predictors, parameters.varying, weights_Q)
+    spreading = Spreading(parameters, fixed_columns(parameters)) if parameters.ties else None
 
     def block(rows: Rows) -> Block:
-        linear = whole.of(rows)
-        predictor: Predictor = OverReference(linear) if layout.classes else linear
+        linear: Predictor = whole.of(rows)
+        linear = Tied(linear, spreading) if spreading else linear
+        predictor = OverReference(linear) if layout.classes else linear
         return Block(predictor, chosen(target, rows), *beside(columns, data, rows))
 
     @cache

@@ -78,7 +78,7 @@ def _objective(result: Result) -> list[str]:
     if found is None:
         return []
     parts = f"loss {short(found['loss'])} + penalty {short(found['penalty'])}"
-    trained = [p for p in result.parameters if not p.fixed]
+    trained = [p for p in result.parameters if not (p.fixed or p.tied)]
     zero = f"; {count} of {len(trained)} parameters are 0" if (count := sum(p.value == 0 for p in trained)) else ""
     return [f"objective {short(found['initial'])} -> {short(found['final'])} ({parts}){zero}"]
 
