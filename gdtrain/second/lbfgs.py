@@ -23,6 +23,7 @@ from gdtrain.second.hessian import DENSE, hessian
 _AGAIN = 20  # searches at most
 _LINE = 60  # evaluations of a line search: a step into nowhere is shortened so often
 _GAIN = 1e-12  # share of the loss from which a new search gains something
+_NOTHING = 1e-40  # share of the loss at the start: so little is none, and what is lower still is no better
 _WIDEST = 1e6  # ratio of units up to which the curvature at one place is believed
 
 
@@ -32,12 +33,13 @@ def lbfgs(task: Task) -> None:
     options  history_size, tolerance_grad, tolerance_change as `torch.optim.LBFGS` has them
     """
     theta_P = start_of(task)
-    value, _ = task.value(theta_P)
+    first, _ = task.value(theta_P)
+    value = first
     for _ in range(_AGAIN):
-        search = _Search(task, theta_P, _units(task, theta_P))
+        search = _Search(task, theta_P, _units(task, theta_P), first)
         search.carry_out()
         theta_P, before, value = search.last_P, value, search.last_value
-        if not before - value > _GAIN * abs(before):
+        if not before - value > _GAIN * abs(before) or abs(value) <= _NOTHING * abs(first):
             return
 
 
@@ -64,8 +66,8 @@ class _Best:
 class _Search:
     """One run of L-BFGS-B from a point."""
 
-    def __init__(self, task: Task, theta_P: Tensor, units_P: Tensor) -> None:
-        self._task, self._units_P = task, units_P
+    def __init__(self, task: Task, theta_P: Tensor, units_P: Tensor, first: float) -> None:
+        self._task, self._units_P, self._first = task, units_P, abs(first)
         value, gradient_P = task.value(theta_P)
         self._best = _Best(theta_P, value, gradient_P)
         self._unit = max(abs(value), 1e-300)  # the loss is measured in: tolerances and the first step depend on it
@@ -122,3 +124,5 @@ class _Search:
         if moves(self.last_P, theta_P) and value <= self.last_value:
             self._best = _Best(theta_P, value, gradient_P)
             self._task.visit(theta_P)
+            if abs(value) <= _NOTHING * self._first:
+                raise StopIteration

@@ -17,8 +17,8 @@ from gdtrain.results import Result
 from gdtrain.train import train
 from tests.problems import experiment
 
-# Where lm comes to the least objective, from 1, 10 and 100 times x0; elsewhere another minimum lies nearer. Freudenstein
-# and Roth's other minimum, 48.98, is a famous one; Bard's, 17.43, lies at infinity, as do those of Box and of Biggs.
+# Where lm comes to the least objective, from 1, 10 and 100 times x0; elsewhere another minimum lies nearer. That of
+# Freudenstein and Roth, 48.98, is a famous one; Bard's, 17.43, lies at infinity, as do those of Box and of Biggs.
 REACHED: Mapping[str, str] = {
     "Rosenbrock": "yes yes yes",
     "Freudenstein-Roth": "no no no",
