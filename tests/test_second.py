@@ -86,7 +86,7 @@ def test_a_line_takes_one_step(optimizer: str, engine: str) -> None:
     assert result.epochs <= 2  # newton's second one moves the last digit
 
 
-# a*exp(-b*x) has its minimum at b = 0.53: within [0.6, 2] the least is at 0.6, where a = sum y e / sum e^2.
+# a*exp(-b*x) has its minimum at b = 0.544: within [0.6, 2] the least is at 0.6, where a = sum y e / sum e^2.
 @EVERY
 @pytest.mark.parametrize(("low", "high", "b"), [(0.6, 2.0, 0.6), (None, 0.4, 0.4), (0.6, None, 0.6)])
 def test_bounds(optimizer: str, low: float | None, high: float | None, b: float) -> None:
