@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gdtrain.ended import Detail, Trial
 from gdtrain.engines.loop import Descent
 from gdtrain.engines.states import End
 from gdtrain.experiment.trials import Trials
@@ -23,7 +24,7 @@ from gdtrain.problem.held import held_loss
 from gdtrain.problem.predictions import PredictedRows
 from gdtrain.results import FoldEnd
 from gdtrain.survivors import surviving_lr
-from gdtrain.verdict import Detail, Trial, judge
+from gdtrain.verdict import judge
 
 
 class Batch:

@@ -46,7 +46,7 @@ def describe(experiment: Experiment, *, stdin: BinaryIO | None = None) -> list[s
     if curvature is not None:
         lines += sentences(curvature, problem.parameters.names, SHOWN_WEIGHTS, "start")
         warnings += cautions(experiment, plan, curvature)
-    lines.append(f"engine {plan.engine.name} ({plan.engine.reason}), lr {plan.lr:.6g}")
+    lines.append(f"engine {plan.engine.name} ({plan.engine.reason})" + ("" if plan.second else f", lr {plan.lr:.6g}"))
     if problem.quadratic is not None:
         warnings += loose(plan, plan.theta_SP[0])
     return [*lines, *(f"warning: {warning}" for warning in warnings)]

@@ -202,6 +202,7 @@ def _parameters(
     problem: Problem, start_Q: np.ndarray, values_Q: np.ndarray, end: End, curvature: Curvature | None
 ) -> list[Parameter]:
     parameters, free = problem.parameters, set(problem.parameters.free)
+    varying = set(parameters.varying)
     gradient_Q = parameters.gradient(end.gradient_P)
     optimum_Q = None if curvature is None else curvature.optimum_Q
     scaled_Q = parameters.scaled(parameters.values(end.theta_P)) if parameters.scalings else None
@@ -211,7 +212,8 @@ def _parameters(
             start=float(start_Q[i]),
             value=float(values_Q[i]),
             gradient=float(gradient_Q[i]) if i in free else None,
-            fixed=i not in free,
+            fixed=i not in varying,
+            tied=i in varying and i not in free,
             scaled=None if scaled_Q is None else float(scaled_Q[i]),
             optimum=None if optimum_Q is None else float(optimum_Q[i]),
         )
@@ -234,7 +236,7 @@ def _training(experiment: Experiment, plan: Plan, end: End) -> dict[str, Any]:
     optimizer = experiment.train.optimizer
     training = {
         "optimizer": {"name": optimizer.name, **optimizer.options},
-        "lr": plan.lr,
+        **({} if plan.second else {"lr": plan.lr}),
         "epochs": plan.epochs,
         **_steps(experiment),
         **({} if experiment.model is None else {"model": experiment.model.model_dump()}),

@@ -23,8 +23,10 @@ from gdtrain.engines.modes import Sgd
 from gdtrain.engines.stability import lr_limit
 from gdtrain.engines.states import Bounds, Number, Stops
 from gdtrain.errors import UserError
+from gdtrain.experiment.optimizers import SECOND
 from gdtrain.experiment.trials import Trials
 from gdtrain.optimizers import Optimizer
+from gdtrain.optimizers.rules import plain
 from gdtrain.problem.curvature import largest_curvature
 from gdtrain.problem.held import held_loss
 from gdtrain.problem.objective import Objective
@@ -35,6 +37,7 @@ from gdtrain.problem.quadratic import Quadratic
 from gdtrain.rates import curvatures, safe_lr
 from gdtrain.results import shown_epochs
 from gdtrain.schedules import Schedule
+from gdtrain.second.walk import Second, descend_by
 from gdtrain.steps import minibatches, optimizer_of, schedule_of
 
 FULL_HISTORY = 10_000  # epochs up to which every one of a run is recorded
@@ -57,6 +60,7 @@ class Plan:
     every     show each so many epochs, in place of all or about twenty
     brief     record about so many epochs, since there are many trials; None for those of a run
     steepest_S  the largest curvature at each start, where lr was worked out from it
+    second    a second-order optimizer, which takes the place of `optimizer` and has no lr; None where there is none
     """
 
     problem: Problem
@@ -79,6 +83,7 @@ class Plan:
     penalty: Penalty | None = None
     ridges: Ridges | None = None
     steepest_S: Tensor | None = None
+    second: Second | None = None
 
     @property
     def quadratic(self) -> Quadratic | None:
@@ -163,6 +168,7 @@ class Plan:
             penalty=None if self.penalty is None else self.penalty.take(index),
             batches=None if self.batches is None else self.batches.take(rows),
             steepest_S=None if self.steepest_S is None else self.steepest_S[index],
+            second=None if self.second is None else self.second.take(index),
         )
 
     def trial(self, s: int, epochs: int | None = None) -> Plan:
@@ -192,6 +198,10 @@ class Plan:
         if self.engine.name == "exact" and self.problem.quadratic is not None:
             return descend_exactly(
                 self.problem.quadratic, self.sgd, self.theta_SP, penalty=self.penalty, ridges=self.ridges, **shared
+            )
+        if self.second is not None:
+            return descend_by(
+                self.second, self.problem.objective, self.theta_SP, bounds=self.bounds, penalty=self.penalty, **shared
             )
         return descend(
             self.problem.objective,
@@ -229,8 +239,9 @@ def make_plan(
     engine = choose_engine(experiment, problem)
     penalty = penalty_of(trials, problem)
     ridges = Ridges(problem.quadratic, penalty.weights_P) if penalty and problem.quadratic else None
+    second = Second(settings.optimizer.name, options) if settings.optimizer.name in SECOND else None
     peak = settings.schedule.max_lr if settings.schedule else None
-    automatic = settings.lr == "auto" and peak is None
+    automatic = settings.lr == "auto" and peak is None and second is None
     steepest_S: Tensor | None = None
     rates: Sequence[float | None] = [None if settings.lr == "auto" else settings.lr] * trials.count
     if peak is not None:
@@ -248,7 +259,7 @@ def make_plan(
     return Plan(
         problem=problem,
         engine=engine,
-        optimizer=optimizer_of(settings, options, penalty, like=theta_SP),
+        optimizer=plain() if second else optimizer_of(settings, options, penalty, like=theta_SP),
         sgd=sgd,
         descends=settings.optimizer.name == "sgd",
         decay=decay,
@@ -266,6 +277,7 @@ def make_plan(
         penalty=penalty,
         ridges=ridges,
         steepest_S=steepest_S,
+        second=second,
     )
 
 

@@ -118,6 +118,13 @@ class Ends:
         self.rows = [self.rows[j] for j in going]
         return going
 
+    def settle(self, chunk: Chunk) -> None:
+        """Trials that go on end with the chunk: there is nothing more to be done for them."""
+        going = self._going
+        last = np.full(len(going), len(chunk.epochs) - 1)
+        for j, end in zip(going, self._ends(chunk, going, last, ["settled"] * len(going)), strict=True):
+            self._found[self.rows[j]] = end
+
     def close(self, chunk: Chunk) -> dict[int, list[End]]:
         """Every trial's end at each epoch that is read. Where a read was not come to, the trials that go on end with
         the last chunk, interrupted.

@@ -89,7 +89,7 @@ class End:
     """
 
     epoch: int
-    reason: str  # "epochs", "nonfinite", "grad_tol", "loss_tol", "patience" or "interrupted"
+    reason: str  # "epochs", "nonfinite", "grad_tol", "loss_tol", "patience", "settled" or "interrupted"
     loss: float
     theta_P: Tensor
     gradient_P: Tensor

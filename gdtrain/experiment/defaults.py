@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from gdtrain.experiment.optimizers import LR, USUAL
+from gdtrain.experiment.optimizers import LR, SECOND, USUAL
 from gdtrain.experiment.rules import kind_of
 from gdtrain.experiment.schedules import LENGTH
 from gdtrain.experiment.tree import Node, Place, Scalar
@@ -33,11 +33,14 @@ def _of_loss(name: str, value: Scalar) -> Callable[[Node], Scalar | None]:
 
 
 def _scale(tree: Node) -> Scalar | None:
-    return "standard" if kind_of(tree) == "regress" and not _lr_chosen(tree) else None
+    tied = any(True for _ in tree.select("params.*.expr"))
+    return "standard" if kind_of(tree) == "regress" and not _lr_chosen(tree) and not tied else None
 
 
 def _lr(tree: Node) -> Scalar | None:
     name = tree.get("train", "optimizer", "name")
+    if name and str(name.value) in SECOND:
+        return None
     return LR.get(str(name.value), "auto") if name else "auto"
 
 

@@ -25,6 +25,7 @@ from gdtrain.experiment.formulas import sides, written
 from gdtrain.experiment.network import MOST
 from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.terms import Made, design
+from gdtrain.experiment.tied import beyond, tied
 from gdtrain.experiment.tree import Mistake, Node, Place, report, short
 from gdtrain.formula import REDUCTIONS, Name, Op, names, walk
 from gdtrain.formula import Node as Formula
@@ -99,6 +100,10 @@ def find(
     if has_classes(experiment):
         hidden = experiment.model.count(len(found.names.design)) if experiment.model else 0
         found = _of_classes(found, classes, hidden)
+    if tied(experiment):
+        more, strange = beyond(experiment, columns, found.possible, known=bool(found.names.parameters))
+        named = replace(found.names, parameters=[*found.names.parameters, *more])
+        found = _Found(named, [*found.possible, *more], [*found.mistakes, *strange])
     mistakes = [
         *found.mistakes,
         *row_columns(experiment, columns),
@@ -301,11 +306,12 @@ def _learnable(experiment: Experiment, columns: Columns, found: _Found) -> Itera
     if not found.possible and (columns is not None or experiment.kind == "fit"):
         yield Mistake(place, "there is nothing to learn", _name_the_number(experiment))
     elif found.names.parameters and columns is not None and _all_fixed(experiment, found.names):
-        yield Mistake(place, "there is nothing to learn: every parameter is fixed", "free one")
+        held = "fixed or tied" if tied(experiment) else "fixed"
+        yield Mistake(place, f"there is nothing to learn: every parameter is {held}", "free one")
 
 
 def _all_fixed(experiment: Experiment, names: Names) -> bool:
-    return all(experiment.param(name).fixed for name in names.parameters)
+    return not any(experiment.param(name).trained for name in names.parameters)
 
 
 def _name_the_number(experiment: Experiment) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from gdtrain.experiment import second
 from gdtrain.experiment.keys import AXIS, CLIP, OPTIMIZER, SCHEDULE, SECTIONS, SPLIT
 from gdtrain.experiment.objective import LIKELIHOODS
-from gdtrain.experiment.optimizers import DEFAULTS, USUAL
+from gdtrain.experiment.optimizers import DEFAULTS, SECOND, USUAL
 from gdtrain.experiment.schedules import OPTIONS as SCHEDULES
 from gdtrain.experiment.schema import KINDS, STDIN
 from gdtrain.experiment.tree import Mistake, Node
@@ -70,9 +71,12 @@ def check(tree: Node, *, framed: bool = False) -> Iterator[Mistake]:
     for (idle, section), (what, remedy) in USELESS.items():
         if kind == idle and tree.get(section):
             yield Mistake(tree.key(section), what, remedy)
-    scale = tree.get("data", "scale")
+    scale, tied = tree.get("data", "scale"), [*tree.select("params.*.expr")]
     if scale and scale.value in ("standard", "minmax") and kind in ("fit", "minimize"):
         yield Mistake(scale.place, f"{kind} scales no columns", "scale in the formula; only regress takes it")
+    elif scale and scale.value in ("standard", "minmax") and tied:
+        what = "tied parameters are in the units of the data, and scaled columns are not"
+        yield Mistake(scale.place, what, "set scale: none")
     for key in ("sample_weight", "offset", "split"):
         if (column := tree.get("data", key)) and kind == "minimize":
             yield Mistake(
@@ -81,6 +85,7 @@ def check(tree: Node, *, framed: bool = False) -> Iterator[Mistake]:
     yield from _loss(tree, kind)
     yield from _options(tree)
     yield from _kinks(tree)
+    yield from second.check(tree, kind)
     yield from _batches(tree, kind)
     yield from check_alternatives(tree, framed=framed)
 
@@ -151,7 +156,13 @@ def _batches(tree: Node, kind: str) -> Iterator[Mistake]:
 def _kinks(tree: Node) -> Iterator[Mistake]:
     """An l1 beside an optimizer that would step over its kink."""
     l1, named = tree.get("penalty", "l1"), tree.get("train", "optimizer", "name")
-    if l1 and isinstance(l1.value, int | float) and l1.value > 0 and named and named.value not in (USUAL, None):
+    if (
+        l1
+        and isinstance(l1.value, int | float)
+        and l1.value > 0
+        and named
+        and named.value not in (USUAL, *SECOND, None)
+    ):
         remedy = "write optimizer: sgd, or {name: sgd, momentum: 0.9, nesterov: true}; l2 goes with any"
         yield Mistake(l1.place, f"{named.value} takes no l1", remedy)
 

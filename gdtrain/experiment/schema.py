@@ -247,11 +247,11 @@ class Experiment(Model):
 
     def with_starts(self, names: Sequence[str]) -> Self:
         """This experiment with a start for each of its parameters `names`; those left out join `chosen`."""
-        undecided = [name for name in names if self.params.get(name, Param()).start is None]
         ranges = self.model.starts(names) if self.model else {}
         started = {
             name: self.params.get(name, Param()).started(ranges[name]) if ranges else self.param(name) for name in names
         }
+        undecided = [name for name in names if started[name] != self.params.get(name)]
         copy = self.model_copy(update={"params": started | {k: v for k, v in self.params.items() if k not in started}})
         copy._chosen = (*self._chosen, *(f"params.{name}.start" for name in undecided))
         return copy

@@ -26,7 +26,7 @@ def many_starts(experiment: Experiment, names: Sequence[str], count: int) -> Swe
     """
     if experiment.model is not None:
         return _seeded(experiment, count)
-    free = [name for name in names if not experiment.param(name).fixed]
+    free = [name for name in names if experiment.param(name).trained]
     drawn = [name for name in free if f"params.{name}.start" not in experiment.chosen]
     seed = experiment.train.seed
     columns = {

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from gdtrain.experiment.formulas import sides
 from gdtrain.experiment.schema import Experiment
+from gdtrain.experiment.tied import untied
 from gdtrain.formula import Op
 from gdtrain.problem.affine import equation_rows, obstacle
 from gdtrain.problem.data import Data
@@ -63,7 +64,7 @@ def _apart(build: Learner, experiment: Experiment, views: Views, fold: int) -> P
 
 def _solve(experiment: Experiment, data: Data) -> Problem:
     like, loss = zero_like(experiment), loss_of(experiment)
-    pairs = [sides("solve", text) for text in experiment.solve or ()]
+    pairs = [untied(experiment, sides("solve", text)) for text in experiment.solve or ()]
     parameters = build_parameters(experiment, data.names.parameters, like=like)
     fixed = fixed_columns(parameters)
     residuals = [Op("sub", pair) for pair in pairs]
@@ -88,7 +89,7 @@ def _solve(experiment: Experiment, data: Data) -> Problem:
 
 def _minimize(experiment: Experiment, data: Data) -> Problem:
     like = zero_like(experiment)
-    (tree,) = sides("minimize", experiment.minimize or "")
+    (tree,) = untied(experiment, sides("minimize", experiment.minimize or ""))
     parameters = build_parameters(experiment, data.names.parameters, like=like)
     columns = tensors(data.columns, like)
     return Problem(

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from gdtrain.experiment.formulas import sides
 from gdtrain.experiment.schema import Experiment
+from gdtrain.experiment.tied import untied
 from gdtrain.formula import Name, Node, Op, to_text
 from gdtrain.formula.evaluate import evaluate
 from gdtrain.losses import Loss
@@ -49,7 +50,7 @@ def build_fit(experiment: Experiment, data: Data, given: Parameters | None = Non
     given  parameters of other rows
     """
     like, loss = zero_like(experiment), loss_of(experiment)
-    left, right = sides("fit", experiment.fit or "")
+    left, right = untied(experiment, sides("fit", experiment.fit or ""))
     parameters = given or build_parameters(experiment, data.names.parameters, like=like)
     reason, quadratic, spread = obstacle(experiment, data.names), None, Spread()
     if not reason:

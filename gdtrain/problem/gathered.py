@@ -235,7 +235,7 @@ def quadratics_of(
 ) -> list[Quadratic]:
     """The loss of each target over its own parameters; what is fixed joins the constant."""
     weights_TD = parameters.scaled(parameters.start_Q).double().view(len(layout.targets), layout.width)
-    free = set(parameters.free)
+    free = set(parameters.varying)
     factor = loss_factor(loss, gathered.count * len(layout.targets))
     found = []
     for t in range(len(layout.targets)):

@@ -97,13 +97,14 @@ def _of_squares(problem: Problem, theta_P: Tensor) -> Metrics:
     squares = problem.squares
     assert squares is not None
     residual_T = squares.residual(theta_P).tolist()
+    counts = _counts(problem)
     each = {
         name: explained(
             residual_T[t],
             float(squares.about_T[t]),
             squares.size,
             rows=squares.rows,
-            parameters=squares.quadratics[t].R_MP.shape[1],
+            parameters=counts[t],
             centred=problem.centred,
         )
         for t, name in enumerate(problem.targets)

@@ -130,7 +130,7 @@ def by_name(names: Sequence[str], values_Q: Tensor) -> Columns:
 
 def fixed_columns(parameters: Parameters) -> Columns:
     """Parameters that are not trained, as columns of one value."""
-    held = [i for i in range(len(parameters.names)) if i not in set(parameters.free)]
+    held = [i for i in range(len(parameters.names)) if i not in set(parameters.varying)]
     return by_name([parameters.names[i] for i in held], parameters.start_Q[held])
 
 

@@ -23,10 +23,11 @@ from gdtrain.problem.matrix import matrix
 from gdtrain.problem.objective import Block, DataLoss
 from gdtrain.problem.parameters import Parameters, build_parameters
 from gdtrain.problem.predictors import Linear, OverReference, Predictor, Rows, over_reference
-from gdtrain.problem.problem import Columns, Problem, loss_of, loss_scale, tensors, zero_like
+from gdtrain.problem.problem import Columns, Problem, fixed_columns, loss_of, loss_scale, tensors, zero_like
 from gdtrain.problem.quadratic import side_by_side
 from gdtrain.problem.rows import beside, chosen, weight_of
 from gdtrain.problem.squares import Squares
+from gdtrain.problem.tied import Spreading, Tied
 
 BLOCK_ROWS = 1 << 15  # rows that one trial works on at once
 _LEAST_ROWS = 1 << 10  # that many do
@@ -51,7 +52,9 @@ def build_regress(experiment: Experiment, data: Data, given: Parameters | None =
             parameters = given or build_parameters(experiment, data.names.parameters, scalings=scalings, like=like)
             each = quadratics_of(design_MD, gathered_rows, parameters, layout, loss)
             quadratic = each[0] if len(each) == 1 else side_by_side(each)
-            squares = Squares(each, gathered_rows.about_T, gathered_rows.count, gathered_rows.counted)
+            spreading = Spreading(parameters, fixed_columns(parameters)) if parameters.ties else None
+            quadratic = spreading.of(quadratic) if spreading else quadratic
+            squares = Squares(each, gathered_rows.about_T, gathered_rows.count, gathered_rows.counted, spreading)
         else:
             reason = "the rows are too large to gather"
     gathered = quadratic is not None and experiment.train.engine != "loop"
@@ -131,14 +134,16 @@ def _on_rows(
     x_ND = matrix(features, layout.constant, scaling, target, scattered=scattered or net is not None)
     weights_Q = parameters.scaled(parameters.start_Q)
     if net is None:
-        whole: OfRows = Linear(x_ND, layout.predictors, parameters.free, weights_Q)
+        whole: OfRows = Linear(x_ND, layout.predictors, parameters.varying, weights_Q)
     else:
         assert isinstance(x_ND, Tensor)  # its rows lie whole
-        whole = net.predictor(x_ND, parameters.free, weights_Q)
+        whole = net.predictor(x_ND, parameters.varying, weights_Q)
+    spreading = Spreading(parameters, fixed_columns(parameters)) if parameters.ties else None
 
     def block(rows: Rows) -> Block:
-        others = whole.of(rows)
-        predictor: Predictor = OverReference(others) if layout.reference else others
+        predictor: Predictor = whole.of(rows)
+        predictor = Tied(predictor, spreading) if spreading else predictor
+        predictor = OverReference(predictor) if layout.reference else predictor
         return Block(predictor, chosen(target, rows), *beside(columns, data, rows))
 
     @cache

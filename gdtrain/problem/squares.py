@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from gdtrain.problem.quadratic import Quadratic
+from gdtrain.problem.tied import Spreading
 
 
 @dataclass(frozen=True)
@@ -22,15 +23,19 @@ class Squares:
     about_T     of the targets, offsets and all, about their mean, or about 0 where the predictor has no constant to
                 take it up
     size        what the rows count for, and `rows` how many of them count at all
+    spreading   theta to the parameters of the quadratics, where some of these are tied
     """
 
     quadratics: Sequence[Quadratic]
     about_T: Tensor
     size: float
     rows: int
+    spreading: Spreading | None = None
 
     def residual(self, theta_P: Tensor) -> Tensor:
         """Of the residuals, (T,)."""
+        if self.spreading is not None:
+            theta_P = self.spreading.forward(theta_P[None])[0][0]
         parts = torch.split(theta_P.double(), [q.R_MP.shape[1] for q in self.quadratics])
         return torch.stack([_sum(q, part) for q, part in zip(self.quadratics, parts, strict=True)])
 

@@ -69,7 +69,7 @@ def _objective(result: Result) -> list[str]:
     if found is None:
         return []
     parts = f"loss {short(found['loss'])} + penalty {short(found['penalty'])}"
-    trained = [p for p in result.parameters if not p.fixed]
+    trained = [p for p in result.parameters if not (p.fixed or p.tied)]
     zero = f"; {count} of {len(trained)} parameters are 0" if (count := sum(p.value == 0 for p in trained)) else ""
     return [f"objective {short(found['initial'])} -> {short(found['final'])} ({parts}){zero}"]
 
@@ -85,14 +85,14 @@ def _labels(result: Result) -> list[str]:
 def _how(result: Result) -> str:
     train, engine = result.train, result.engine
     optimizer = train["optimizer"]["name"]
-    lr = f"lr {short(train['lr'])}"
+    lr = f"lr {short(train['lr'])}" if "lr" in train else ""
     if "lr_final" in train:
         became = train["schedule"]["name"] if "schedule" in train else "halved"
         lr += f" ({became} to {short(train['lr_final'])})"
     batches = [f"mini-batches of {train['batch_size']:,}"] if "batch_size" in train else []
     clip = [f"{what} clipped to {short(most)}" for what, most in train.get("clip", {}).items()]
     scale = [f"columns scaled ({train['scale']})"] if train["scale"] != "none" else []
-    parts = [optimizer, lr, *batches, *clip, *scale, f"engine {engine['name']} ({engine['reason']})"]
+    parts = [optimizer, *([lr] if lr else []), *batches, *clip, *scale, f"engine {engine['name']} ({engine['reason']})"]
     chosen = dict.fromkeys(key.rpartition(".")[2] for key in train["chosen"])
     return ", ".join(parts) + (f"; chosen for you: {', '.join(chosen)}" if chosen else "")
 

@@ -60,7 +60,7 @@ class History:
 @dataclass(frozen=True)
 class Parameter:
     """One parameter at the start and at the end; `scaled` is its trained value where columns were scaled, `optimum` the
-    exact least-squares solution where there is one.
+    exact least-squares solution where there is one. A tied one follows from others.
     """
 
     name: str
@@ -70,6 +70,7 @@ class Parameter:
     fixed: bool = False
     scaled: float | None = None
     optimum: float | None = None
+    tied: bool = False
 
 
 @dataclass(frozen=True)
@@ -278,6 +279,8 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
     }
     if parameter.fixed:
         fields["fixed"] = True
+    if parameter.tied:
+        fields["tied"] = True
     fields |= {"scaled": parameter.scaled, "optimum": parameter.optimum}
     return _without_none(fields)
 
