@@ -205,7 +205,7 @@ REFUSED = [
     ),
     (
         FIT + "train: {optimizer: adamm}\n",
-        "3:20: optimizer must be sgd, adam, adamw, nadam, radam, rmsprop, adagrad or rprop, not the "
+        "3:20: optimizer must be sgd, adam, adamw, nadam, radam, rmsprop, adagrad, rprop, lm, lbfgs or newton, not the "
         "text 'adamm'; "
         "did you mean adam?",
     ),
