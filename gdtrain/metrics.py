@@ -59,7 +59,7 @@ def measure(
 
 def _sums(of_rows: Callable[..., Sequence[Tensor]], *columns: Tensor) -> Tensor:
     """The sums of each number (n,) that some rows have, part by part of the columns (N, ...)."""
-    parts = zip(*(column.split(_PART) for column in columns), strict=True)
+    parts = zip(*(torch.split(column, _PART) for column in columns), strict=True)
     return torch.stack([torch.stack([number_N.sum() for number_N in of_rows(*part)]) for part in parts]).sum(0)
 
 
