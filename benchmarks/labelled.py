@@ -18,15 +18,13 @@ _CHUNK = 1 << 14  # rows: what is made on the way takes no memory to speak of
 def _label(rng: np.random.Generator, x_NF: Array) -> Array:
     """0 or 1, 1 with the probability sigmoid(x w)."""
     eta_N = x_NF @ _weights(1)[:, 0]
-    label_N: Array = rng.random(len(x_NF)) < 1 / (1 + np.exp(-eta_N))
-    return label_N
+    return np.asarray(rng.random(len(x_NF)) < 1 / (1 + np.exp(-eta_N)))
 
 
 def _class(rng: np.random.Generator, x_NF: Array) -> Array:
     """The number of a class, k with a probability in proportion to exp(x w_k)."""
     eta_NK = x_NF @ _weights(CLASSES)
-    class_N: Array = (eta_NK + rng.gumbel(size=eta_NK.shape)).argmax(1)
-    return class_N
+    return np.asarray((eta_NK + rng.gumbel(size=eta_NK.shape)).argmax(1))
 
 
 def _count(rng: np.random.Generator, x_NF: Array) -> Array:
@@ -59,5 +57,5 @@ def frame_of(x_FN: Array, y_N: Array) -> dict[str, Array]:
 
 def _weights(sets: int) -> Array:
     """(F, sets): predictors of standard deviation 1."""
-    weights: Array = np.random.default_rng(3).standard_normal((FEATURES, sets)) / FEATURES**0.5
-    return weights
+    weights_FS: Array = np.random.default_rng(3).standard_normal((FEATURES, sets)) / FEATURES**0.5
+    return weights_FS

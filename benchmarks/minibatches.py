@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from benchmarks.bigdata import FEATURES, Array, in_memory
 from benchmarks.cases import Case, descent
 from benchmarks.labelled import frame_of, labelled
-from benchmarks.measure import Row, Run, interleaved
+from benchmarks.measure import Row, Run, Side, interleaved
 from gdtrain.draws import generator
 from gdtrain.engines.minibatches import PURPOSE
 
@@ -65,9 +65,9 @@ def _logistic() -> tuple[Array, Array]:
 
 
 def _beside(
-    loss: str, ours: Callable[[], Run], against: str, batches: Callable[[Tensor], Batches], rounds: int, bound: float
+    loss: str, ours: Side, against: str, batches: Callable[[Tensor], Batches], rounds: int, bound: float
 ) -> Iterator[Row]:
-    sides: dict[str, Callable[[], Run]] = {"gdtrain": ours, against: partial(_by_hand, LOSSES[loss], batches)}
+    sides: dict[str, Side] = {"gdtrain": ours, against: partial(_by_hand, LOSSES[loss], batches)}
     found = interleaved(sides, rounds, warm_up=rounds > FEW_ROUNDS)
     case = f"{loss}, {ROWS:,} x {FEATURES}, batches of {SIZE:,}, an epoch"
     row = Row.compare(case, "loop", against, found["gdtrain"], found[against], bound)

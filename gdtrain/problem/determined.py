@@ -5,6 +5,7 @@ Shapes: N rows, P parameters.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 import torch
@@ -38,7 +39,7 @@ def plainly_determined(jacobians: Iterable[Tensor]) -> bool:
         if len(triangle) < size or not bool((largest_P > 0).all()) or not bool((triangle / largest_P).isfinite().all()):
             return False
         least = float(torch.linalg.svdvals(triangle / largest_P)[-1])
-    return bool(least > _ROUNDINGS * max(rows, size) * eps * size * rows**0.5)
+    return least > _ROUNDINGS * max(rows, size) * eps * size * math.sqrt(rows)
 
 
 def undetermined(jacobians: Iterable[Tensor], names: Sequence[str]) -> list[str]:
