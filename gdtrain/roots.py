@@ -17,6 +17,7 @@ _ROUNDING = 1e-12
 _FAR = 1e3  # a Newton step that is so many times theta explains nothing
 _AXES = 16
 _AWAY = 1e-2  # how far from a root, as a share of its size, a power shows
+_MOST = 9  # orders that are told: a function may be flatter than any power
 _ORDERS = {2: "double", 3: "triple", 4: "fourfold"}
 
 
@@ -116,7 +117,8 @@ def _multiplicity(trial: Trial, jacobian_EP: Tensor) -> int:
     near, far = (_residual(trial, theta_P + k * length * directions[-1]) for k in (1, 2))
     if not 0 < near < math.inf or far == math.inf or float(sigma[-1]) * length > near / 4:
         return 1
-    return round(math.log2(far / near)) if far > near else 1
+    order = round(math.log2(far / near)) if far > near else 1
+    return order if order <= _MOST else 1
 
 
 def _residual(trial: Trial, theta_P: Tensor) -> float:

@@ -230,6 +230,13 @@ def test_refused(source: dict[str, Any], keys: dict[str, Any], message: str) -> 
         run(source, **keys)
 
 
+@pytest.mark.parametrize("optimizer", ["lm", "newton"])
+def test_a_matrix_that_is_too_large_is_refused(optimizer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gdtrain.choice.WIDEST", 1)
+    with pytest.raises(UserError, match=f"{optimizer} would hold a matrix of 2 by 2; use lbfgs"):
+        run(dict(DECAY), optimizer=optimizer)
+
+
 # What is left of roots: one of many, multiple ones, and those on the way to one.
 ROOTS: list[tuple[str, dict[str, float], dict[str, Any], str, str]] = [
     ("x^2 - 2x + 1 = 0", {"x": 3.0}, {"optimizer": "lm"}, "converged", "; a double root: "),
@@ -238,6 +245,7 @@ ROOTS: list[tuple[str, dict[str, float], dict[str, Any], str, str]] = [
     ("x*y = 4", {"x": 1.0, "y": 1.0}, {"optimizer": "lm"}, "converged", "; one of many solutions: 2 unknowns in 1 "),
     ("x^2 + 1 = 0", {"x": 1.0}, {"optimizer": "lm"}, "no_root", "no real root found: |left - right| is at least 1 "),
     ("x^2 = 4", {"x": 1.0}, {"optimizer": "lm"}, "converged", "|left - right| is at most 0"),
+    ("x/exp(1/x^2) = 0", {"x": 1.5}, {"optimizer": "lm"}, "max_epochs", "so flat that Newton would still move"),
 ]
 
 

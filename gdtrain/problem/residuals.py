@@ -36,10 +36,18 @@ def residual_rows(objective: Objective, theta_1P: Tensor, penalty: Penalty | Non
 
 
 def compressed(objective: Objective, theta_1P: Tensor, penalty: Penalty | None = None) -> tuple[Tensor, Tensor]:
-    """J (M, P) and r (M,) in float64 that stand for all rows at theta: J'J, J'r and r'r are theirs."""
+    """J (M, P) and r (M,) in float64 that stand for all rows at theta: J'J, J'r and r'r are theirs.
+
+    On one thread: narrow factorisations wait for one another on several.
+    """
     compressor = Compressor(theta_1P.shape[1] + 1)
-    for rows_NW in residual_rows(objective, theta_1P, penalty):
-        compressor.add(rows_NW.cpu())
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        for rows_NW in residual_rows(objective, theta_1P, penalty):
+            compressor.add(rows_NW.cpu())
+    finally:
+        torch.set_num_threads(threads)
     rows_MW = compressor.result()
     return rows_MW[:, :-1], rows_MW[:, -1]
 
