@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gdtrain.experiment.optimizers import SECOND
 from gdtrain.experiment.schema import Experiment, Train
+from gdtrain.problem.affine import WIDEST
 from gdtrain.problem.problem import Problem
 
+SQUARE = ("lm", "newton")  # optimizers that hold P^2 numbers
 CLOSED_FORM = "squared loss, residual affine in the parameters"
 
 
@@ -21,6 +24,7 @@ class Engine:
 
 def choose_engine(experiment: Experiment, problem: Problem) -> Engine:
     """Closed form where there is one; else a walk, on gathered rows where there are any. Raises UserError."""
+    _refuse_wide(experiment, len(problem.parameters.free))
     data = "compressed" if problem.gathered else "rows" if problem.rows else "none"
     if experiment.train.engine == "loop":
         return Engine("loop", data, "asked for")
@@ -33,11 +37,22 @@ def engine_obstacle(experiment: Experiment, problem_s: str) -> str:
     """Why the experiment has no closed form, as a clause, where the problem's own obstacle is `problem_s`; "" where it
     has one.
     """
+    name = experiment.train.optimizer.name
+    if name in SECOND:
+        return f"{name} steps by {SECOND[name]}"
     if found := problem_s or _no_closed_form(experiment.train):
         return found
     if any(param.min is not None or param.max is not None for param in experiment.params.values()):
         return "bounds have no closed form"
     return "l1 has no closed form" if experiment.penalty is not None and experiment.penalty.l1 else ""
+
+
+def _refuse_wide(experiment: Experiment, parameters: int) -> None:
+    """Raises UserError where an optimizer would hold a matrix of too many parameters squared."""
+    name = experiment.train.optimizer.name
+    if name in SQUARE and parameters > WIDEST:
+        what = f"{name} would hold a matrix of {parameters:,} by {parameters:,}"
+        raise experiment.tree.find("train", "optimizer", "name").error(what, "use lbfgs, or sgd")
 
 
 def refuse_exact(experiment: Experiment, obstacle: str) -> None:

@@ -23,6 +23,7 @@ from torch.nn import functional
 
 Metrics = dict[str, Any]
 _STRAIGHT = 40.0  # softplus(x) is x to the last digit from here on
+_PART = 1 << 15  # rows that are worked on at once: what is made of them stays in the cache
 
 
 def measure(
@@ -44,8 +45,8 @@ def measure(
     classes     their names; of labels 0 and 1 unless given
     """
     eta, target = eta.double(), target.double()
-    weight_N = torch.ones_like(target) if weight_N is None else weight_N.double()
-    if not bool(eta.isfinite().all()) or not bool(weight_N.sum() > 0):
+    weight_N = target.new_ones(1).expand(len(target)) if weight_N is None else weight_N.double()
+    if not bool(torch.stack(torch.aminmax(eta)).isfinite().all()) or not bool(weight_N.sum() > 0):
         return {}
     if loss == "softmax":
         return of_classes(eta, target, weight_N, classes)
@@ -56,19 +57,24 @@ def measure(
     return of_numbers(eta, target, weight_N, parameters=parameters, centred=centred)
 
 
+def _sums(of_rows: Callable[..., Sequence[Tensor]], *columns: Tensor) -> Tensor:
+    """The sums of each number (n,) that some rows have, part by part of the columns (N, ...)."""
+    parts = zip(*(torch.split(column, _PART) for column in columns), strict=True)
+    return torch.stack([torch.stack([number_N.sum() for number_N in of_rows(*part)]) for part in parts]).sum(0)
+
+
 def of_numbers(prediction_N: Tensor, target_N: Tensor, weight_N: Tensor, *, parameters: int, centred: bool) -> Metrics:
     """r2, adjusted_r2, rmse and mae."""
-    r_N, size = prediction_N - target_N, float(weight_N.sum())
-    mean = float((weight_N * target_N).sum()) / size if centred else 0.0
-    explained_by = explained(
-        float((weight_N * r_N.square()).sum()),
-        float((weight_N * (target_N - mean).square()).sum()),
-        size,
-        rows=int((weight_N != 0).sum()),
-        parameters=parameters,
-        centred=centred,
-    )
-    return explained_by and explained_by | {"mae": float((weight_N * r_N.abs()).sum()) / size}
+    size = float(weight_N.sum())
+    mean = float(_sums(lambda y, w: [w * y], target_N, weight_N)) / size if centred else 0.0
+
+    def of_rows(prediction: Tensor, y: Tensor, w: Tensor) -> list[Tensor]:
+        r = prediction - y
+        return [w * r.square(), w * (y - mean).square(), w * r.abs(), w != 0]
+
+    residual, about, absolute, rows = _sums(of_rows, prediction_N, target_N, weight_N).tolist()
+    found = explained(residual, about, size, rows=int(rows), parameters=parameters, centred=centred)
+    return found and found | {"mae": absolute / size}
 
 
 def explained(
@@ -97,11 +103,14 @@ def explained(
 
 def of_labels(eta_N: Tensor, label_N: Tensor, weight_N: Tensor, classes: Sequence[str] = ("0", "1")) -> Metrics:
     """What `of_classes` tells of two, from the eta of the second alone."""
-    own_N, taken_N = label_N > 0, eta_N > 0
-    log_loss_N = functional.softplus(torch.where(own_N, -eta_N, eta_N), threshold=_STRAIGHT)
-    cells = torch.stack([(weight_N * (own & taken)).sum() for own in (~own_N, own_N) for taken in (~taken_N, taken_N)])
-    area = auc(eta_N, label_N, weight_N)
-    return _classified(cells.view(2, 2), (weight_N * log_loss_N).sum(), area, classes)
+
+    def of_rows(eta: Tensor, label: Tensor, w: Tensor) -> list[Tensor]:
+        own, taken = label > 0, eta > 0
+        log_loss = functional.softplus(torch.where(own, -eta, eta), threshold=_STRAIGHT)
+        return [w * log_loss, *(w * (a & b) for a in (~own, own) for b in (~taken, taken))]
+
+    log_losses, *cells = _sums(of_rows, eta_N, label_N, weight_N)
+    return _classified(torch.stack(cells).view(2, 2), log_losses, auc(eta_N, label_N, weight_N), classes)
 
 
 def of_classes(eta_NK: Tensor, number_N: Tensor, weight_N: Tensor, classes: Sequence[str]) -> Metrics:
@@ -110,12 +119,18 @@ def of_classes(eta_NK: Tensor, number_N: Tensor, weight_N: Tensor, classes: Sequ
     The null model gives every row the classes' shares. Of classes that are equally likely the first is taken: of two,
     the second where its probability is above 1/2.
     """
-    own_N, taken_N, count = number_N.long(), eta_NK.argmax(1), len(classes)
-    # Beside a difference that is reckoned first, no digit of a small loss is lost.
-    apart_NK = eta_NK - eta_NK.gather(1, own_N[:, None])
-    cells = torch.bincount(own_N * count + taken_N, weight_N, count * count).view(count, count)
+    count = len(classes)
+    cells = weight_N.new_zeros(count * count)
+
+    def of_rows(eta: Tensor, number: Tensor, w: Tensor) -> list[Tensor]:
+        own = number.long()
+        cells.add_(torch.bincount(own * count + eta.argmax(1), w, count * count))
+        # Beside a difference that is reckoned first, no digit of a small loss is lost.
+        return [w * torch.logsumexp(eta - eta.gather(1, own[:, None]), 1)]
+
+    log_losses = _sums(of_rows, eta_NK, number_N, weight_N)[0]
     area = auc(eta_NK[:, 1] - eta_NK[:, 0], number_N, weight_N) if count == 2 else None
-    return _classified(cells, (weight_N * torch.logsumexp(apart_NK, 1)).sum(), area, classes)
+    return _classified(cells.view(count, count), log_losses, area, classes)
 
 
 def _classified(cells_KK: Tensor, log_losses: Tensor, area: float | None, classes: Sequence[str]) -> Metrics:
@@ -137,15 +152,15 @@ def _classified(cells_KK: Tensor, log_losses: Tensor, area: float | None, classe
 def of_means(loss: str, eta_N: Tensor, target_N: Tensor, weight_N: Tensor) -> Metrics:
     """Of a poisson or gamma mean exp(eta): deviance, and that of the null model, which predicts the mean target."""
     unit, size = _UNIT_DEVIANCE[loss], float(weight_N.sum())
-    mean = (weight_N * target_N).sum() / size
-    deviance = 2 * float((weight_N * unit(target_N, eta_N)).sum())
-    null = 2 * float((weight_N * unit(target_N, mean.log().expand_as(eta_N))).sum()) if float(mean) > 0 else 0.0
-    r_N = eta_N.exp() - target_N
-    return {
-        **_against_null(deviance, null),
-        "rmse": (float((weight_N * r_N.square()).sum()) / size) ** 0.5,
-        "mae": float((weight_N * r_N.abs()).sum()) / size,
-    }
+    mean = _sums(lambda y, w: [w * y], target_N, weight_N)[0] / size
+
+    def of_rows(eta: Tensor, y: Tensor, w: Tensor) -> list[Tensor]:
+        r = eta.exp() - y
+        of_null = w * unit(y, mean.log().expand_as(eta)) if float(mean) > 0 else torch.zeros_like(eta)
+        return [w * unit(y, eta), of_null, w * r.square(), w * r.abs()]
+
+    deviance, null, squares, absolute = _sums(of_rows, eta_N, target_N, weight_N).tolist()
+    return {**_against_null(2 * deviance, 2 * null), "rmse": (squares / size) ** 0.5, "mae": absolute / size}
 
 
 def _poisson(y: Tensor, eta: Tensor) -> Tensor:
@@ -173,20 +188,33 @@ def auc(score_N: Tensor, label_N: Tensor, weight_N: Tensor) -> float | None:
     Ties count half. None where one of the labels is missing. Mann and Whitney 1947.
     """
     one_N = label_N > 0
-    ones, zeros = (_ascending(score_N[rows], weight_N[rows]) for rows in (one_N, ~one_N))
-    pairs = float(ones[1].sum()) * float(zeros[1].sum())
+    if not bool((weight_N != 1).any()):
+        ones, zeros = (score_N[rows].cpu().numpy() for rows in (one_N, ~one_N))
+        ones.sort()
+        zeros.sort()
+        return _auc_of_rows(ones, zeros)
+    (ones, one_weights), (zeros, zero_weights) = (_ascending(score_N[rows], weight_N[rows]) for rows in (one_N, ~one_N))
+    pairs = float(one_weights.sum()) * float(zero_weights.sum())
     if not pairs > 0:
         return None
-    below = np.concatenate([[0.0], zeros[1].cumsum()])  # weight of the first so many of the rows labelled 0
-    less, or_equal = (below[np.searchsorted(zeros[0], ones[0], side)] for side in ("left", "right"))
-    return float((ones[1] * (less + or_equal)).sum()) / (2 * pairs)
+    below = np.concatenate([[0.0], zero_weights.cumsum()])  # weight of the first so many of the rows labelled 0
+    less, or_equal = (below[np.searchsorted(zeros, ones, side)] for side in ("left", "right"))
+    return float((one_weights * (less + or_equal)).sum()) / (2 * pairs)
+
+
+def _auc_of_rows(ones: np.ndarray, zeros: np.ndarray) -> float | None:
+    """Of the scores of each label, in order, that count once: no weights need be carried, at a third of the time."""
+    if not len(ones) or not len(zeros):
+        return None
+    less = or_equal = np.searchsorted(zeros, ones)
+    if (zeros[less.clip(max=len(zeros) - 1)] == ones).any():
+        or_equal = np.searchsorted(zeros, ones, "right")
+    return (int(less.sum()) + int(or_equal.sum())) / (2 * len(ones) * len(zeros))
 
 
 def _ascending(score_N: Tensor, weight_N: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """Scores in order with their weights; where all are 1 there is no need to carry them, at half the time."""
+    """Scores in order with their weights."""
     score, weight = score_N.cpu().numpy(), weight_N.cpu().numpy()
-    if (weight == 1).all():
-        return np.sort(score), weight
     order = np.argsort(score)
     return score[order], weight[order]
 

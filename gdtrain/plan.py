@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,8 +23,12 @@ from gdtrain.engines.modes import Sgd
 from gdtrain.engines.stability import lr_limit
 from gdtrain.engines.states import Bounds, Number, Stops
 from gdtrain.errors import UserError
+from gdtrain.experiment.optimizers import SECOND
 from gdtrain.experiment.trials import Trials
 from gdtrain.optimizers import Optimizer
+from gdtrain.optimizers.rules import plain
+from gdtrain.problem.curvature import largest_curvature
+from gdtrain.problem.held import held_loss
 from gdtrain.problem.objective import Objective
 from gdtrain.problem.parameters import start_values
 from gdtrain.problem.penalty import Penalty, Ridges, Smooth, penalty_of
@@ -32,6 +37,7 @@ from gdtrain.problem.quadratic import Quadratic
 from gdtrain.rates import curvatures, safe_lr
 from gdtrain.results import shown_epochs
 from gdtrain.schedules import Schedule
+from gdtrain.second.walk import Second, descend_by
 from gdtrain.steps import minibatches, optimizer_of, schedule_of
 
 FULL_HISTORY = 10_000  # epochs up to which every one of a run is recorded
@@ -53,6 +59,8 @@ class Plan:
     steady    whether every epoch is the same step, so that what the curvature says of one lr holds for all
     every     show each so many epochs, in place of all or about twenty
     brief     record about so many epochs, since there are many trials; None for those of a run
+    steepest_S  the largest curvature at each start, where lr was worked out from it
+    second    a second-order optimizer, which takes the place of `optimizer` and has no lr; None where there is none
     """
 
     problem: Problem
@@ -74,6 +82,8 @@ class Plan:
     brief: int | None = None
     penalty: Penalty | None = None
     ridges: Ridges | None = None
+    steepest_S: Tensor | None = None
+    second: Second | None = None
 
     @property
     def quadratic(self) -> Quadratic | None:
@@ -117,7 +127,14 @@ class Plan:
             return ""
         if not bool(self.quadratic.eigenvalues_P.isfinite().all()):
             return "the curvature overflows; bring the columns to smaller units"
-        return "momentum or dampening is too large" if self.lr_limit == 0 else ""
+        return self.restless if self.lr_limit == 0 else ""
+
+    @property
+    def restless(self) -> str:
+        """Why sgd comes to rest at no lr, where it does not."""
+        momentum = float(self.sgd.momentum)
+        swings = f"a momentum of {momentum:g} swings without end, take one below 1"
+        return swings if momentum >= 1 else "the dampening is too large"
 
     @property
     def stride(self) -> int:
@@ -150,6 +167,8 @@ class Plan:
             halving_S=self.halving_S[index],
             penalty=None if self.penalty is None else self.penalty.take(index),
             batches=None if self.batches is None else self.batches.take(rows),
+            steepest_S=None if self.steepest_S is None else self.steepest_S[index],
+            second=None if self.second is None else self.second.take(index),
         )
 
     def trial(self, s: int, epochs: int | None = None) -> Plan:
@@ -173,11 +192,16 @@ class Plan:
             "reads": self.reads,
             "record": record,
             "stops": self.stops,
+            "watched": None if self.problem.held is None else partial(held_loss, self.problem),
             "watch": watch,
         }
         if self.engine.name == "exact" and self.problem.quadratic is not None:
             return descend_exactly(
                 self.problem.quadratic, self.sgd, self.theta_SP, penalty=self.penalty, ridges=self.ridges, **shared
+            )
+        if self.second is not None:
+            return descend_by(
+                self.second, self.problem.objective, self.theta_SP, bounds=self.bounds, penalty=self.penalty, **shared
             )
         return descend(
             self.problem.objective,
@@ -215,22 +239,27 @@ def make_plan(
     engine = choose_engine(experiment, problem)
     penalty = penalty_of(trials, problem)
     ridges = Ridges(problem.quadratic, penalty.weights_P) if penalty and problem.quadratic else None
+    second = Second(settings.optimizer.name, options) if settings.optimizer.name in SECOND else None
     peak = settings.schedule.max_lr if settings.schedule else None
-    automatic = settings.lr == "auto" and peak is None
+    automatic = settings.lr == "auto" and peak is None and second is None
+    steepest_S: Tensor | None = None
     rates: Sequence[float | None] = [None if settings.lr == "auto" else settings.lr] * trials.count
     if peak is not None:
         rates = [peak] * trials.count
     elif (own := trials.of("train.lr")) is not None:
         rates = own
     elif automatic:
-        rates = safe_lr(problem, theta_SP, sgd, penalty, ridges)
+        if problem.quadratic is None:
+            smooth = problem.objective if penalty is None else Smooth(problem.objective, penalty)
+            steepest_S = largest_curvature(smooth, theta_SP)
+        rates = safe_lr(problem, theta_SP, sgd, penalty, ridges, steepest_S)
     # A quadratic needs no halving, a schedule says what becomes of lr, and weight decay may raise the loss, rightly.
     pulled_S1 = torch.as_tensor(decay, device=theta_SP.device).expand(trials.count, 1) != 0
     halving_S = ~pulled_S1[:, 0] & (automatic and problem.quadratic is None and settings.schedule is None)
     return Plan(
         problem=problem,
         engine=engine,
-        optimizer=optimizer_of(settings, options, penalty, like=theta_SP),
+        optimizer=plain() if second else optimizer_of(settings, options, penalty, like=theta_SP),
         sgd=sgd,
         descends=settings.optimizer.name == "sgd",
         decay=decay,
@@ -238,7 +267,7 @@ def make_plan(
         lr_S=theta_SP.new_tensor([1.0 if lr is None else float(lr) for lr in rates]),
         halving_S=halving_S,
         bounds=(parameters.lower_P, parameters.upper_P) if parameters.bounded else None,
-        stops=Stops(stop.grad_tol, stop.loss_tol, stop.patience, stop.min_delta),
+        stops=Stops(stop.grad_tol, stop.loss_tol, stop.patience, stop.min_delta, stop.restore == "best"),
         reads=reads,
         schedule=schedule_of(settings),
         batches=minibatches(trials, problem.rows, theta_SP.device),
@@ -247,6 +276,8 @@ def make_plan(
         brief=brief,
         penalty=penalty,
         ridges=ridges,
+        steepest_S=steepest_S,
+        second=second,
     )
 
 

@@ -37,10 +37,17 @@ def best_rates(
 
 
 def safe_lr(
-    problem: Problem, theta_SP: Tensor, sgd: Sgd, penalty: Penalty | None = None, ridges: Ridges | None = None
+    problem: Problem,
+    theta_SP: Tensor,
+    sgd: Sgd,
+    penalty: Penalty | None = None,
+    ridges: Ridges | None = None,
+    largest_S: Tensor | None = None,
 ) -> list[float | None]:
     """For each trial the best lr where the loss is quadratic, else 1/h, h being the largest curvature at its theta plus
     weight decay; None where there is none to speak of. Of a penalty its l2 counts: l1 has no curvature.
+
+    largest_S  those curvatures, where they are known already
     """
     each = sgd.each(len(theta_SP))
     found: list[float | None] = [None] * len(theta_SP)
@@ -49,9 +56,12 @@ def safe_lr(
     rest = [s for s, lr in enumerate(found) if lr is None]
     if rest:
         rows = torch.as_tensor(rest, device=theta_SP.device)
-        objective = problem.objective if penalty is None else Smooth(problem.objective, penalty.take(rows))
-        largest = largest_curvature(objective, theta_SP[rows]).tolist()
-        for s, h in zip(rest, largest, strict=True):
+        if largest_S is None:
+            objective = problem.objective if penalty is None else Smooth(problem.objective, penalty.take(rows))
+            largest = largest_curvature(objective, theta_SP[rows])
+        else:
+            largest = largest_S[rows]
+        for s, h in zip(rest, largest.tolist(), strict=True):
             found[s] = _inverse(h + float(each[s].weight_decay), theta_SP)
     return found
 

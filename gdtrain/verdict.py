@@ -1,96 +1,19 @@
-"""How a trial ended: the status, and one sentence with numbers that says why and what would help.
-
-Shapes: P trained parameters, E equations.
+(
+    """How a trial ended: the status, and one sentence with numbers that says why and what would help.
 """
+    ""
+)
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
 
-import torch
-from torch import Tensor
-
-from gdtrain.engines.states import End, Stops
+from gdtrain.ended import Detail, Trial
 from gdtrain.formula import walk
 from gdtrain.formula.evaluate import evaluate
-from gdtrain.plan import Plan
-from gdtrain.problem.problem import Problem
+from gdtrain.roots import ROOT_TOL, judge_root, on_the_way
 
-GRAD_TOL = 1e-8  # converged: gradient norm at most this, times the norm at the start where that is above 1
-ROOT_TOL = 1e-6  # a root: sides equal to this share of their size, and the next Newton step this small
 _ROUNDING = 1e-12
-_FAR = 1e3  # a Newton step that is so many times theta explains nothing
-_FEW, _AXES = 4, 16
-
-
-Detail = Callable[[], str]  # a sentence, made when it is asked for: what would help may take some trying
-
-
-@dataclass(frozen=True)
-class Trial:
-    """What is judged: a trial of a plan, and its end.
-
-    epochs  what was to be its last
-    remedy  gives a learning rate that would not diverge, None where none was found
-    """
-
-    batch: Plan
-    s: int
-    end: End
-    epochs: int
-    remedy: Callable[[], float | None]
-
-    @cached_property
-    def plan(self) -> Plan:
-        """Of this trial alone."""
-        return self.batch.trial(self.s, self.epochs)
-
-    @property
-    def problem(self) -> Problem:
-        return self.batch.problem
-
-    @property
-    def stops(self) -> Stops:
-        return self.batch.stops
-
-    @property
-    def loss(self) -> float:
-        return self.end.loss
-
-    @property
-    def objective(self) -> float:
-        """What is descended: the loss, and the penalty where there is one."""
-        return self.end.objective
-
-    @property
-    def what(self) -> str:
-        """What that is called."""
-        return "loss" if self.batch.penalty is None else "objective"
-
-    @property
-    def norm(self) -> float:
-        return self.end.norm
-
-    @property
-    def lr(self) -> float:
-        """The learning rate that is to blame: the last, which halving may have found; a schedule's base."""
-        return self.end.lr if self.batch.schedule is None else self.plan.lr
-
-    @property
-    def tolerance(self) -> float:
-        return (self.stops.grad_tol or GRAD_TOL) * max(1.0, self.end.first_norm)
-
-    @property
-    def loss_reached(self) -> bool:
-        return self.stops.loss_tol is not None and self.loss <= self.stops.loss_tol
-
-    @property
-    def sides(self) -> list[tuple[float, ...]]:
-        """Left and right side of every equation at the end."""
-        return self.problem.side_values(self.problem.parameters.values(self.end.theta_P))
 
 
 def judge(trial: Trial) -> tuple[str, Detail]:
@@ -106,7 +29,9 @@ def judge(trial: Trial) -> tuple[str, Detail]:
     if _rising(trial):
         return "diverged", lambda: _risen(trial)
     if kind == "solve":
-        return _judge_root(trial)
+        return judge_root(trial) or _short_of_a_root(trial)
+    if trial.second:
+        return _judge_second(trial)
     if trial.norm <= trial.tolerance:
         if _above_start(trial):
             above = f"the gradient vanished at {_a(trial.what)} above the start's"
@@ -117,12 +42,32 @@ def judge(trial: Trial) -> tuple[str, Detail]:
     return _unfinished(trial)
 
 
+def _short_of_a_root(trial: Trial) -> tuple[str, Detail]:
+    status, detail = _unfinished(trial)
+    return status, lambda: f"{detail()}{on_the_way(trial)}"
+
+
 def _unfinished(trial: Trial) -> tuple[str, Detail]:
+    if trial.end.reason == "settled":
+        return "stopped", lambda: f"no step lowers the {trial.what} further; {_progress(trial)}"
     if trial.end.reason != "patience":
         return "max_epochs", lambda: _progress(trial)
     stops = trial.stops
     more = f" by more than {stops.min_delta:g}" if stops.min_delta else ""
-    return "stopped", lambda: f"no {trial.what} lower{more} for {stops.patience:,} epochs; {_progress(trial)}"
+    what = trial.what if trial.problem.held is None else "held-out loss"
+    return "stopped", lambda: f"no {what} lower{more} for {stops.patience:,} epochs; {_progress(trial)}"
+
+
+def _judge_second(trial: Trial) -> tuple[str, Detail]:
+    """A second-order optimizer's trial: the gradient's size alone, which depends on units, does not say enough."""
+    if trial.rests:
+        return "converged", lambda: f"no step lowers the {trial.what} further: gradient norm {trial.norm:.3g}"
+    if trial.loss_reached:
+        return "converged", lambda: f"loss {trial.loss:.6g} is at most {trial.stops.loss_tol:g}"
+    if trial.end.reason != "settled":
+        return _unfinished(trial)
+    what = f"no step that was found lowers the {trial.what}, and the gradient is not small"
+    return "stopped", lambda: f"{what} (norm {trial.norm:.3g}): try another start"
 
 
 def _a(what: str) -> str:
@@ -164,7 +109,7 @@ def _not_finite(trial: Trial) -> str:
         cause = trial.problem.not_finite(values_Q) or "loss or gradient overflows"
         return f"not finite at the start: {cause}; no learning rate mends that, but another start or other data may"
     if bool(trial.end.theta_P.isfinite().all()) and math.isfinite(trial.loss):
-        return f"the gradient is not finite at epoch {trial.end.epoch}, where {_values(trial)}, with {_remedy(trial)}"
+        return f"the gradient is not finite at epoch {trial.end.epoch}, where {trial.where}, with {_remedy(trial)}"
     return f"{_culprit(trial)} blew up: not finite at epoch {trial.end.epoch} with {_remedy(trial)}"
 
 
@@ -207,66 +152,3 @@ def _computable(trial: Trial) -> bool:
     named = trial.problem.named(trial.problem.parameters.values(trial.end.theta_P))
     parts = (part for trees in trial.problem.sides for tree in trees for part in walk(tree))
     return all(math.isfinite(float(evaluate(part, named))) for part in parts)
-
-
-def _judge_root(trial: Trial) -> tuple[str, Detail]:
-    """`solve` has converged when every equation holds and Newton's method would stay where it is."""
-    sides = trial.sides
-    worst = max(abs(left - right) for left, right in sides)
-    holds = all(abs(left - right) <= ROOT_TOL * max(1.0, abs(left), abs(right)) for left, right in sides)
-    small = trial.norm <= trial.tolerance
-    step_P, explained = _newton_step(trial)
-    step = float(step_P.norm())
-    near = step / max(1.0, float(trial.end.theta_P.norm()))
-    explained = explained and near < _FAR
-    equal = f"|left - right| is at most {worst:.3g}"
-    if holds and explained and near <= _ROUNDING:
-        return "converged", lambda: equal
-    if holds and explained and (small or trial.loss_reached):
-        if trial.loss_reached or near <= ROOT_TOL:
-            return "converged", lambda: equal
-        flat = f"|left - right| is {worst:.3g}, but so flat that Newton would still move {step:.2g}"
-        return "max_epochs", lambda: flat
-    if not (holds and explained):
-        if _stuck(trial, step_P):
-            apart = f"no real root found: |left - right| is at least {worst:.6g}"
-            return "no_root", lambda: f"{apart} near {_values(trial)}; another start may find one"
-        if small:
-            where = f"the gradient vanishes at {_values(trial)}, which is no root: try another start"
-            return "max_epochs", lambda: where
-    return _unfinished(trial)
-
-
-def _values(trial: Trial) -> str:
-    """The first few parameters at the end."""
-    values_Q = trial.problem.parameters.values(trial.end.theta_P)
-    shown = [f"{n} = {v:.6g}" for n, v in zip(trial.problem.parameters.names[:_FEW], values_Q, strict=False)]
-    return ", ".join(shown)
-
-
-def _newton_step(trial: Trial) -> tuple[Tensor, bool]:
-    """The Gauss-Newton step (P,) from the end, the least-norm solution of J step = -residuals (inf without one), and
-    whether it explains the residuals: halves them, or finds them rounding errors. At a minimum that is no root it
-    does not.
-    """
-    (jacobian_EP,) = trial.problem.objective.jacobians(trial.end.theta_P[None])
-    if not bool(jacobian_EP.isfinite().all()):
-        return torch.full_like(trial.end.theta_P, math.inf), False
-    residual_E = trial.end.theta_P.new_tensor([left - right for left, right in trial.sides])
-    step_P: Tensor = -torch.linalg.pinv(jacobian_EP) @ residual_E
-    left_over = float((residual_E + jacobian_EP @ step_P).norm())
-    size = max(1.0, *(abs(side) for sides in trial.sides for side in sides))
-    return step_P, left_over <= max(0.5 * float(residual_E.norm()), _ROUNDING * size)
-
-
-def _stuck(trial: Trial, newton_P: Tensor) -> bool:
-    """Whether no step, long or short, along the gradient, Newton's direction or an axis lowers the loss by 0.1 %."""
-    axes = torch.eye(len(newton_P), dtype=newton_P.dtype, device=newton_P.device)[:_AXES]
-    directions = [-trial.end.gradient_P, newton_P, *axes, *-axes]
-    lengths = 2.0 ** torch.arange(20, -60, -1, dtype=trial.end.theta_P.dtype)
-    steps = [lengths[:, None] * d / d.norm().clamp(min=1e-300) for d in directions if bool(d.isfinite().all())]
-    tried = trial.end.theta_P + torch.cat(steps)
-    if trial.plan.bounds is not None:
-        tried = tried.clamp(*trial.plan.bounds)
-    loss_S, _ = trial.problem.objective.loss_and_gradient(tried)
-    return not bool((loss_S < 0.999 * trial.loss).any())

@@ -216,6 +216,53 @@ def test_what_is_fixed_has_no_error() -> None:
     assert "std_error" not in result.to_dict()["params"]["b"]
 
 
+@pytest.mark.parametrize("engine", ["auto", "loop"])
+@pytest.mark.parametrize("posed", [{"fit": "y = a*x + b"}, {"regress": {"target": "y", "features": ["a"]}}], ids=str)
+def test_what_is_tied_follows_from_the_errors_of_the_others(posed: dict[str, Any], engine: str) -> None:
+    """y = a*(x + 2): b is 2a, and so is its error."""
+    tied = "b" if "fit" in posed else "intercept"
+    source = {**posed, "params": {tied: {"expr": "2*a"}}, "loss": "mse", "data": {"scale": "none"}}
+    rows = {"a" if "regress" in posed else "x": X, "y": Y}
+    result = run(source, data=rows, lr=0.02, epochs=10, polish=True, engine=engine)
+    value = float((X + 2) @ Y / ((X + 2) @ (X + 2)))
+    error = math.sqrt(float(np.sum((Y - value * (X + 2)) ** 2)) / (N - 1) / float((X + 2) @ (X + 2)))
+    found = told(result)
+    assert {name: one.std_error for name, one in found.estimates.items()} == pytest.approx(
+        {"a": error, tied: 2 * error}, rel=1e-9
+    )
+    assert found.estimates[tied].t == pytest.approx(value / error, rel=1e-9)
+    assert found.numbers["dof"] == N - 1
+    assert covariance(result).shape == (1, 1)
+    assert result.to_dict()["uncertainty"]["covariance"] == {"a": {"a": pytest.approx(error**2, rel=1e-9)}}
+    samples = run(source, data=rows, lr=0.02, epochs=10, polish=True, engine=engine, bootstrap=50)
+    drawn = {name: one.std_error for name, one in told(samples).estimates.items()}
+    assert drawn[tied] == pytest.approx(2 * drawn["a"], rel=1e-9)
+
+
+def test_the_error_of_a_curved_tie_is_that_of_its_slope() -> None:
+    """Of b = c^2 it is 2c times that of c; a tie to what is fixed has none."""
+    params = {"b": {"expr": "c^2"}, "c": 0.7, "k": {"start": 3.0, "fixed": True}, "q": {"expr": "k + 1"}}
+    result = run({"fit": "y = a*x + b*q/4", "params": params}, data={"x": X, "y": Y + 3}, optimizer="lm")
+    found = told(result).estimates
+    assert list(found) == ["a", "c", "b"]
+    assert found["b"].std_error == pytest.approx(2 * result.params["c"] * found["c"].std_error, rel=1e-12)
+    plain = told(fit("y = a*x + b", {"x": X, "y": Y + 3}, optimizer="lm")).estimates
+    assert {name: found[name].std_error for name in "ab"} == pytest.approx(
+        {name: plain[name].std_error for name in "ab"}, rel=1e-7
+    )
+
+
+def test_ties_between_targets_are_refused() -> None:
+    source = {"regress": {"target": ["y", "z"], "features": ["x"]}, "params": {"z.x": {"expr": "`y.x`/2"}}}
+    assert "tied parameters join the targets" in refused(run(source, data=ROWS, optimizer="lm"))
+
+
+@pytest.mark.parametrize("keys", [{}, {"bootstrap": 20}], ids=str)
+def test_hidden_layers_are_refused(keys: dict[str, Any]) -> None:
+    result = regressed(polish=False, model={"hidden": [2]}, epochs=5, **keys)
+    assert refused(result) == "hidden layers are not determined one by one"
+
+
 def test_correlations() -> None:
     result = regressed({**ROWS, "z": X + 0.1 * Z})
     ((one, other, r),) = told(result).strong[:1]

@@ -1,13 +1,12 @@
 """How much memory training a*exp(-b*x) + c takes beyond its data. `gdtrain|torch ROWS EPOCHS`.
 
 Each trains on a thousand rows first, so that what libraries load counts for neither. Prints the bytes by which the
-process's peak grew after the data was made, and the weights.
+peak lies above what was held once the data was made, and the weights.
 """
 
 from __future__ import annotations
 
 import json
-import resource
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -18,9 +17,9 @@ from torch.nn.functional import mse_loss
 
 from benchmarks.byhand import with_update
 from benchmarks.decay import EXPERIMENT, LR, START, decay
+from benchmarks.scripts.growth import growth
 
 Frame = Mapping[str, np.ndarray[Any, Any]]
-UNIT = 1 if sys.platform == "darwin" else 1024
 
 
 def gdtrain(frame: Frame, epochs: int) -> list[float]:
@@ -46,10 +45,8 @@ def main(side: str, rows: int, epochs: int) -> None:
     torch.set_num_threads(1)
     SIDES[side](decay(1000), epochs)
     frame = decay(rows)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    weights = SIDES[side](frame, epochs)
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(json.dumps({"bytes": (after - before) * UNIT, "weights": weights}))
+    taken, weights = growth(lambda: SIDES[side](frame, epochs))
+    print(json.dumps({"bytes": taken, "weights": weights}))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-UNIT = 1 if sys.platform == "darwin" else 1024
+from benchmarks.scripts.growth import UNIT
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from gdtrain.experiment.optimizers import LR, USUAL
+from gdtrain.experiment.optimizers import LR, SECOND, USUAL
 from gdtrain.experiment.rules import kind_of
 from gdtrain.experiment.schedules import LENGTH
 from gdtrain.experiment.tree import Node, Place, Scalar
@@ -33,16 +33,24 @@ def _of_loss(name: str, value: Scalar) -> Callable[[Node], Scalar | None]:
 
 
 def _scale(tree: Node) -> Scalar | None:
-    return "standard" if kind_of(tree) == "regress" and not _lr_chosen(tree) else None
+    tied = any(True for _ in tree.select("params.*.expr"))
+    return "standard" if kind_of(tree) == "regress" and not _lr_chosen(tree) and not tied else None
 
 
 def _lr(tree: Node) -> Scalar | None:
     name = tree.get("train", "optimizer", "name")
+    if name and str(name.value) in SECOND:
+        return None
     return LR.get(str(name.value), "auto") if name else "auto"
 
 
 def _shuffle(tree: Node) -> Scalar | None:
     return True if tree.get("train", "batch_size") else None
+
+
+def _draw(tree: Node) -> Scalar | None:
+    """The seed of a split that is drawn."""
+    return 0 if tree.get("data", "split", "holdout") or tree.get("data", "split", "folds") else None
 
 
 def _length_of(schedule: str) -> Callable[[Node], Scalar | None]:
@@ -64,6 +72,7 @@ DEFAULTS: Sequence[tuple[str, Callable[[Node], Scalar | None]]] = (
     ("loss.delta", _of_loss("huber", 1.0)),
     ("loss.q", _of_loss("quantile", 0.5)),
     ("data.scale", _scale),
+    ("data.split.seed", _draw),
     ("train.optimizer.name", lambda tree: USUAL),
     ("train.lr", _lr),
     ("train.epochs", lambda tree: 1000),

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from gdtrain.errors import UserError, did_you_mean
-from gdtrain.experiment import defaults, formulas, rules
+from gdtrain.experiment import defaults, formulas, rules, tied
 from gdtrain.experiment.forms import expand
 from gdtrain.experiment.loader import MAX_BYTES, parse_file
 from gdtrain.experiment.names import find, settle
@@ -86,12 +86,14 @@ def settled(draft: Draft, tree: Node, *, framed: bool = False) -> Experiment:
         mistakes += rules.check_stdin(tree)
     filled, chosen = defaults.fill(tree, draft.name or rules.kind_of(tree) or "experiment")
     experiment, wrong = validate(filled)
-    mistakes += [*wrong, *formulas.check(filled)]
+    mistakes += [*wrong, *formulas.check(filled), *tied.check(filled)]
     if experiment is None or mistakes:
         raise report([*mistakes, *_wrong_names(filled)])
     experiment = experiment.located(tree=filled, folder=draft.folder, chosen=chosen)
     columns = _columns(experiment, framed=framed)
     names = settle(experiment, columns).parameters
+    if experiment.model:  # too many to print: those that are not declared are filled in once the data is open
+        return experiment
     if experiment.regress and columns is None:  # a column of text has a parameter for each level
         names = [name for name in names if name in experiment.params]
     return experiment.with_starts(names)
@@ -110,7 +112,7 @@ def _wrong_names(tree: Node) -> list[Mistake]:
     for key, _ in tree.children():
         problem = problem if key in _PROBLEM else problem.without(str(key))
     experiment, wrong = validate(problem)
-    if experiment is None or wrong or [*rules.check(problem), *formulas.check(problem)]:
+    if experiment is None or wrong or [*rules.check(problem), *formulas.check(problem), *tied.check(problem)]:
         return []
     experiment = experiment.located(tree=problem, folder=Path(), chosen=())
     return find(experiment, _columns(experiment))[1]

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from gdtrain.experiment.fields import Fraction, Model, NonNegative, broken
+from gdtrain.experiment.fields import Fraction, Model, NonNegative, Whole, broken
 
 Option = float | bool | list[float]
 _ADAM: Mapping[str, Option] = {"betas": [0.9, 0.999], "eps": 1e-8, "weight_decay": 0.0}
@@ -22,6 +22,15 @@ DEFAULTS: Mapping[str, Mapping[str, Option]] = {
     "rmsprop": {"alpha": 0.99, "eps": 1e-8, "weight_decay": 0.0, "momentum": 0.0, "centered": False},
     "adagrad": {"lr_decay": 0.0, "weight_decay": 0.0, "initial_accumulator_value": 0.0, "eps": 1e-10},
     "rprop": {"etas": [0.5, 1.2], "step_sizes": [1e-6, 50.0]},
+    "lm": {"ftol": 1e-15, "xtol": 1e-15, "gtol": 1e-15},
+    "lbfgs": {"history_size": 10, "tolerance_grad": 0.0, "tolerance_change": 0.0},
+    "newton": {"damping": 0.0},
+}
+# Those that take the objective in the place of a gradient, and what they step by. They find their steps' lengths.
+SECOND: Mapping[str, str] = {
+    "lm": "the residuals and their derivatives",
+    "lbfgs": "the gradients of past steps",
+    "newton": "second derivatives",
 }
 USUAL: Literal["sgd"] = "sgd"  # where none is named
 # torch.optim's learning rates, for where none is chosen; sgd's is derived from the problem instead.
@@ -43,7 +52,7 @@ def _option(description: str) -> Any:
 class Optimizer(Model):
     """An optimizer by its name in torch.optim, with the options that DEFAULTS lists for it."""
 
-    name: Literal["sgd", "adam", "adamw", "nadam", "radam", "rmsprop", "adagrad", "rprop"]
+    name: Literal["sgd", "adam", "adamw", "nadam", "radam", "rmsprop", "adagrad", "rprop", "lm", "lbfgs", "newton"]
     momentum: NonNegative | None = _option("sgd, rmsprop: share of the last step that is kept")
     dampening: float | None = _option("sgd: share of the gradient that momentum leaves out")
     nesterov: bool | None = _option("sgd: Nesterov's momentum; needs a momentum, and dampening 0")
@@ -65,6 +74,14 @@ class Optimizer(Model):
     step_sizes: Annotated[list[NonNegative], Field(min_length=2, max_length=2)] | None = _option(
         "rprop: smallest and largest step size; lr is the first"
     )
+
+    ftol: Fraction | None = _option("lm: share of the sum of squares that a step must gain")
+    xtol: Fraction | None = _option("lm: share of the parameters' size that a step must move them")
+    gtol: Fraction | None = _option("lm: largest gradient, in units of the start's residuals, at which it stops")
+    history_size: Annotated[Whole, Field(ge=1, le=10_000)] | None = _option("lbfgs: past steps that it remembers")
+    tolerance_grad: NonNegative | None = _option("lbfgs: largest component of the gradient at which it stops")
+    tolerance_change: NonNegative | None = _option("lbfgs: share of the loss that a step must gain")
+    damping: NonNegative | None = _option("newton: share of the largest curvature that is added to all at first")
 
     @model_validator(mode="before")
     @classmethod

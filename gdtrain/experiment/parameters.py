@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from gdtrain.experiment.fields import Model, Pair, broken
+from gdtrain.experiment.fields import Model, Pair, Text, broken
 
 
 class Start(Model):
@@ -39,11 +39,17 @@ class Param(Model):
     min: float | None = Field(None, description="lower bound; the parameter is projected onto it")
     max: float | None = Field(None, description="upper bound")
     fixed: bool = Field(False, description="keep it at its start")
+    expr: Text | None = Field(None, description="a formula of other parameters, from which it follows: 2*a")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         low = -float("inf") if self.min is None else self.min
         high = float("inf") if self.max is None else self.max
+        if self.expr is not None:
+            for key in ("start", "min", "max", "fixed"):
+                if getattr(self, key) is not None and getattr(self, key) is not False:
+                    what = f"a tied parameter takes no {key}: it follows from others"
+                    raise broken(what, f"leave {key} out, or set it where those are declared", key)
         if low >= high:
             raise broken(f"max must be above min, {low:g}", "for a constant write fixed: true", "max")
         if self.start and not all(low <= number <= high for number in self.start.around):
@@ -52,9 +58,14 @@ class Param(Model):
             raise broken("a fixed parameter needs a number to stay at", "write start: NUMBER beside fixed", "fixed")
         return self
 
+    @property
+    def trained(self) -> bool:
+        """Whether descent moves it: it is neither fixed nor tied."""
+        return not self.fixed and self.expr is None
+
     def started(self, default: tuple[float, float]) -> Param:
-        """With a start: its own, else drawn between two numbers, which are first moved within its bounds."""
-        if self.start:
+        """With a start: its own, else drawn between two numbers, first moved within its bounds. Tied: none."""
+        if self.start or self.expr is not None:
             return self
         low, high = (_clamped(number, self.min, self.max) for number in default)
         start = Start(value=low) if low == high else Start(uniform=[low, high])

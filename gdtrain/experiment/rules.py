@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from gdtrain.experiment.keys import AXIS, CLIP, OPTIMIZER, SCHEDULE, SECTIONS
+from gdtrain.experiment import second
+from gdtrain.experiment.keys import AXIS, CLIP, OPTIMIZER, SCHEDULE, SECTIONS, SPLIT
 from gdtrain.experiment.objective import KINKED, LIKELIHOODS, SQUARED
-from gdtrain.experiment.optimizers import DEFAULTS, USUAL
+from gdtrain.experiment.optimizers import DEFAULTS, SECOND, USUAL
 from gdtrain.experiment.schedules import OPTIONS as SCHEDULES
 from gdtrain.experiment.schema import KINDS, STDIN
 from gdtrain.experiment.tree import Mistake, Node
@@ -18,6 +19,7 @@ ALTERNATIVES: tuple[tuple[str, Sequence[str]], ...] = (
     ("predict", ("points", "data", "path")),
     (AXIS, SECTIONS[AXIS]),
     (CLIP, SECTIONS[CLIP]),
+    (SPLIT, ("holdout", "folds", "column")),
 )
 # A section without which a kind is none -> what is wrong, what to do.
 NEEDED = {
@@ -42,6 +44,9 @@ USELESS = {
         "minimize has no residuals to tell standard errors by",
         "leave uncertainty out, or write it as fit",
     ),
+    ("solve", "model"): ("hidden layers predict a column, and solve has none", "write the functions into the equation"),
+    ("fit", "model"): ("fit takes no hidden layers: its formula is the model", "use regress"),
+    ("minimize", "model"): ("hidden layers predict a column, and minimize does not", "use regress"),
     ("minimize", "loss"): ("minimize has no loss: the expression itself is descended", "leave loss out"),
 }
 # Sections whose options depend on their name -> which options each name takes, and the usual name.
@@ -71,18 +76,23 @@ def check(tree: Node, *, framed: bool = False) -> Iterator[Mistake]:
     for (idle, section), (what, remedy) in USELESS.items():
         if kind == idle and tree.get(section):
             yield Mistake(tree.key(section), what, remedy)
-    scale = tree.get("data", "scale")
+    scale, tied = tree.get("data", "scale"), [*tree.select("params.*.expr")]
     if scale and scale.value in ("standard", "minmax") and kind in ("fit", "minimize"):
         yield Mistake(scale.place, f"{kind} scales no columns", "scale in the formula; only regress takes it")
-    for key in ("sample_weight", "sigma", "offset"):
+    elif scale and scale.value in ("standard", "minmax") and tied:
+        what = "tied parameters are in the units of the data, and scaled columns are not"
+        yield Mistake(scale.place, what, "set scale: none")
+    for key in ("sample_weight", "sigma", "offset", "split"):
         if (column := tree.get("data", key)) and kind == "minimize":
             yield Mistake(
                 column.place, f"minimize has no {key}: the expression itself is descended", f"leave {key} out"
             )
     yield from _loss(tree, kind)
     yield from _likelihood(tree)
+    yield from _last_steps(tree)
     yield from _options(tree)
     yield from _kinks(tree)
+    yield from second.check(tree, kind)
     yield from _batches(tree, kind)
     yield from check_alternatives(tree, framed=framed)
 
@@ -130,13 +140,24 @@ def _loss(tree: Node, kind: str) -> Iterator[Mistake]:
 
 
 def _likelihood(tree: Node) -> Iterator[Mistake]:
-    """Known standard errors beside a loss that is no sum of squares, and last steps that need derivatives."""
-    named, sigma, polish = tree.get("loss", "name"), tree.get("data", "sigma"), tree.get("train", "polish")
+    """Known standard errors beside a loss that is no sum of squares."""
+    named, sigma = tree.get("loss", "name"), tree.get("data", "sigma")
     if sigma and named and named.value not in (*SQUARED, None):
         what = f"sigma goes with squares, and {named.value} is not a squared loss"
         yield Mistake(sigma.place, what, "leave loss out, or write sample_weight")
+
+
+def _last_steps(tree: Node) -> Iterator[Mistake]:
+    """Newton's steps after the last epoch, where there are no derivatives, or no one minimum to go to."""
+    named, polish = tree.get("loss", "name"), tree.get("train", "polish")
     if not polish or polish.value is not True:
         return
+    if tree.get("model"):
+        what = "the weights of hidden layers are not determined one by one, and have no minimum to go to"
+        yield Mistake(polish.place, what, "leave polish out")
+    if (restore := tree.get("stop", "restore")) and restore.value == "best":
+        what = "polish goes on to the minimum, and restore: best back to an epoch before the last"
+        yield Mistake(polish.place, what, "leave one of them out")
     if named and named.value in KINKED:
         yield Mistake(polish.place, f"{named.value} has kinks, where Newton's steps lead nowhere", "leave polish out")
     if (l1 := tree.get("penalty", "l1")) and isinstance(l1.value, int | float) and l1.value > 0:
@@ -169,7 +190,13 @@ def _batches(tree: Node, kind: str) -> Iterator[Mistake]:
 def _kinks(tree: Node) -> Iterator[Mistake]:
     """An l1 beside an optimizer that would step over its kink."""
     l1, named = tree.get("penalty", "l1"), tree.get("train", "optimizer", "name")
-    if l1 and isinstance(l1.value, int | float) and l1.value > 0 and named and named.value not in (USUAL, None):
+    if (
+        l1
+        and isinstance(l1.value, int | float)
+        and l1.value > 0
+        and named
+        and named.value not in (USUAL, *SECOND, None)
+    ):
         remedy = "write optimizer: sgd, or {name: sgd, momentum: 0.9, nesterov: true}; l2 goes with any"
         yield Mistake(l1.place, f"{named.value} takes no l1", remedy)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from gdtrain.formula.analysis import degree, names
 from gdtrain.formula.nodes import ALIASES, ARITY, FUNCTIONS, REDUCTIONS, Name, Node, Number, Op, Span, walk
 from gdtrain.formula.parser import parse, parse_equation
+from gdtrain.formula.substitution import substituted
 from gdtrain.formula.text import to_text
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "names",
     "parse",
     "parse_equation",
+    "substituted",
     "to_text",
     "walk",
 ]

@@ -14,6 +14,7 @@ from gdtrain.experiment.formulas import sides
 from gdtrain.experiment.names import Names
 from gdtrain.experiment.objective import SQUARED
 from gdtrain.experiment.schema import Experiment
+from gdtrain.experiment.tied import ties, untied
 from gdtrain.formula import Node, Op, degree
 from gdtrain.formula.tape import Tape
 from gdtrain.problem.parameters import Parameters
@@ -27,14 +28,19 @@ def obstacle(experiment: Experiment, names: Names) -> str:
     """Why the experiment's rows cannot be gathered into a few, as a clause; "" where they can."""
     if experiment.loss is None:
         return "an expression is no sum of squares"
+    if experiment.model is not None:
+        return "hidden layers have no closed form"
     if experiment.train.batch_size is not None:
         return "mini-batches have no closed form"
     if experiment.loss.name not in SQUARED:
         return f"{experiment.loss.name} is not a squared loss"
-    trained = [name for name in names.parameters if not experiment.param(name).fixed]
+    trained = [name for name in names.parameters if experiment.param(name).trained]
     for text in [experiment.fit] if experiment.fit else experiment.solve or ():
-        if degree(Op("sub", sides(experiment.kind, text)), trained) > 1:
+        if degree(Op("sub", untied(experiment, sides(experiment.kind, text))), trained) > 1:
             return f"the residual of {text} is not affine in the parameters"
+    for name, tree in ties(experiment).items() if experiment.regress else ():
+        if degree(tree, trained) > 1:
+            return f"{name} is tied to others by more than a sum of multiples"
     if len(trained) > WIDEST:
         return f"{len(trained):,} parameters are too many to gather"
     if len(trained) > max(_WIDE, _EPOCHS_WORTH * experiment.train.epochs):

@@ -5,6 +5,7 @@ Shapes: P parameters, D null directions.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,8 @@ from torch import Tensor
 from gdtrain.problem.relations import Near, relations
 
 _FEW = 5  # names in a sentence
+_FIRST = 64  # rows for each parameter that are looked at before all are
+_ROUNDINGS = 10  # times the size of the whole, below which a singular value counts as zero
 _INVOLVED = 1e-6  # share of a null direction from which a parameter takes part in it
 
 
@@ -33,6 +36,31 @@ class Here:
     same: Callable[[Tensor, Tensor], bool]
 
 
+def plainly_determined(jacobians: Iterable[Tensor]) -> bool:
+    """Whether the first rows alone determine every parameter beyond doubt; of the others only their size is looked at.
+
+    Rows that are added take nothing away: let s be the least singular value of the first rows, each column over its
+    largest magnitude among all N rows; that of all rows is no smaller. `undetermined` divides a column by the largest
+    entry of its triangle, at most sqrt(N) times that magnitude, which leaves a norm of P at most: what it compares
+    with its tolerance is at least s / (P sqrt(N)).
+    """
+    triangle, largest_P = torch.zeros(0, 1, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)
+    rows, eps = 0, 0.0
+    with torch.inference_mode():
+        for jacobian_NP in jacobians:
+            if not rows:
+                first = jacobian_NP[: _FIRST * jacobian_NP.shape[1]]
+                triangle, eps = torch.linalg.qr(first.double().cpu(), mode="r").R, torch.finfo(jacobian_NP.dtype).eps
+            rows += len(jacobian_NP)
+            size_P = jacobian_NP.amax(0).maximum(-jacobian_NP.amin(0))  # a tenth of what aminmax takes
+            largest_P = largest_P.maximum(size_P.double().cpu())
+        size = triangle.shape[1]
+        if len(triangle) < size or not bool((largest_P > 0).all()) or not bool((triangle / largest_P).isfinite().all()):
+            return False
+        least = float(torch.linalg.svdvals(triangle / largest_P)[-1])
+    return least > _ROUNDINGS * max(rows, size) * eps * size * math.sqrt(rows)
+
+
 def undetermined(jacobians: Iterable[Tensor], names: Sequence[str], here: Here | None = None) -> list[str]:
     """What the names' derivatives (n, P), block by block, say: a sentence for those that could move without moving any
     residual; [] where none could. With `here`, what is determined together is told too.
@@ -50,7 +78,7 @@ def undetermined(jacobians: Iterable[Tensor], names: Sequence[str], here: Here |
     size_P = upper.abs().amax(0)  # not the length: squares of 1e300 overflow
     felt = [i for i, size in enumerate(size_P.tolist()) if size > 0]
     _, singular, directions = torch.linalg.svd(upper[:, felt] / size_P[felt], full_matrices=True)
-    tolerance = 10 * max(rows, len(names)) * eps
+    tolerance = _ROUNDINGS * max(rows, len(names)) * eps
     null_DP = torch.zeros(len(names) - int((singular > tolerance * singular[:1]).sum()), len(names)).double()
     idle = [i for i in range(len(names)) if i not in set(felt)]
     null_DP[: len(idle), idle] = torch.eye(len(idle)).double()

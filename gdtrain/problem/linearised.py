@@ -37,8 +37,10 @@ class Linearised:
 
 
 def targets_of(problem: Problem) -> list[list[int]]:
-    """The parameters of each target, by their place in theta; all of them where they are shared."""
-    if len(problem.targets) < 2 or problem.classes:
+    """The parameters of each target, by their place in theta; all of them where targets share some: classes, and
+    targets with tied parameters.
+    """
+    if len(problem.targets) < 2 or problem.classes or problem.parameters.ties:
         return [list(range(len(problem.parameters.free)))]
     width = len(problem.parameters.names) // len(problem.targets)
     owner = [i // width for i in problem.parameters.free]
@@ -75,11 +77,11 @@ def _block(
     rule = curved(loss, options)
     assert rule is not None
     slope, curvature = (each.reshape(rows, -1) for each in rule(eta, target))
+    if len(owned) == 1:  # one target after another, as the derivatives are
+        every_N = None if weight_N is None else weight_N.repeat(slope.shape[1])
+        return [_of_numbers(slope.mT.flatten(), curvature.mT.flatten(), jacobian, every_N)]
     each = jacobian.view(-1, rows, len(theta_P))
-    return [
-        _of_numbers(slope[:, t], curvature[:, t], each[t] if len(owned) == 1 else each[t][:, index], weight_N)
-        for t, index in enumerate(owned)
-    ]
+    return [_of_numbers(slope[:, t], curvature[:, t], each[t][:, index], weight_N) for t, index in enumerate(owned)]
 
 
 def _of_numbers(slope_N: Tensor, curvature_N: Tensor, jacobian_NP: Tensor, weight_N: Tensor | None) -> Linearised:

@@ -6,13 +6,13 @@ Shapes: P trained parameters, N rows, T targets.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import torch
 from torch import Tensor
 
 from gdtrain.metrics import Metrics, explained, measure, over_targets
 from gdtrain.problem.objective import DataLoss
-from gdtrain.problem.parameters import Parameters
 from gdtrain.problem.problem import Problem
 
 _ALIKE = 1e-9  # share of the terms of a prediction that is no change of it
@@ -30,7 +30,7 @@ def metrics_at(problem: Problem, theta_P: Tensor) -> Metrics:
     if not isinstance(problem.objective, DataLoss):
         return {}
     eta, target, weight_N = predicted(problem.objective, theta_P)
-    counts = _counts(problem.parameters, len(problem.targets))
+    counts = _counts(problem)
 
     def of_target(t: int, eta: Tensor, target: Tensor) -> Metrics:
         return measure(
@@ -54,9 +54,22 @@ def predicted(objective: DataLoss, theta_P: Tensor) -> tuple[Tensor, Tensor, Ten
     Of weights that differ between trials those of the first.
     """
     blocks = objective.blocks()
-    eta = torch.cat([block.predict(theta_P[None])[0][0] for block in blocks])
+    with torch.inference_mode():
+        each = (block.predict(theta_P[None])[0][0] for block in blocks)
+        eta = _end_to_end(each, sum(block.target.shape[1] for block in blocks))
+    target = torch.cat([block.target[0] for block in blocks]) if objective.target is None else objective.target
     weights = [block.weight[0].reshape(-1) for block in blocks if block.weight is not None]
-    return eta, torch.cat([block.target[0] for block in blocks]), torch.cat(weights) if weights else None
+    return eta, target, torch.cat(weights) if weights else None
+
+
+def _end_to_end(parts: Iterator[Tensor], rows: int) -> Tensor:
+    """The parts of (N, ...) as one, of which none is held besides."""
+    first = next(parts)
+    whole, start = first.new_empty(rows, *first.shape[1:]), 0
+    for part in chain((first,), parts):
+        whole[start : start + len(part)] = part
+        start += len(part)
+    return whole
 
 
 def alike(problem: Problem, theta_P: Tensor, other_P: Tensor) -> bool:
@@ -105,13 +118,14 @@ def _of_squares(problem: Problem, theta_P: Tensor) -> Metrics:
     squares = problem.squares
     assert squares is not None
     residual_T = squares.residual(theta_P).tolist()
+    counts = _counts(problem)
     each = {
         name: explained(
             residual_T[t],
             float(squares.about_T[t]),
             squares.tally.size,
             rows=squares.tally.rows,
-            parameters=squares.quadratics[t].R_MP.shape[1],
+            parameters=counts[t],
             centred=problem.centred,
         )
         for t, name in enumerate(problem.targets)
@@ -119,7 +133,9 @@ def _of_squares(problem: Problem, theta_P: Tensor) -> Metrics:
     return over_targets(each) if len(each) > 1 else each[problem.targets[0]]
 
 
-def _counts(parameters: Parameters, targets: int) -> Sequence[int]:
-    """Trained parameters of each target, whose parameters stand one target after another."""
-    width = len(parameters.names) // targets
-    return [sum(i // width == t for i in parameters.free) for t in range(targets)]
+def _counts(problem: Problem) -> Sequence[int]:
+    """Trained parameters of each target: those that all share, then its own, one target after another."""
+    parameters, shared = problem.parameters, problem.network.shared if problem.network else 0
+    width = max(1, (len(parameters.names) - shared) // len(problem.targets))
+    own = [(i - shared) // width for i in parameters.free if i >= shared]
+    return [len(parameters.free) - len(own) + own.count(t) for t in range(len(problem.targets))]

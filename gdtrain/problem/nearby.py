@@ -92,13 +92,11 @@ def nearby(problem: Problem, theta_P: Tensor, options: Mapping[str, float]) -> l
 
 def _of_gathered(problem: Problem, theta_P: Tensor) -> list[Nearby]:
     squares = problem.squares
-    assert squares is not None
+    assert squares is not None and problem.quadratic is not None
+    quadratics = squares.quadratics if squares.spreading is None else [problem.quadratic]
     index = targets_of(problem)
     theta_P = theta_P.double().cpu()
-    return [
-        Nearby(own, q, q.residual(theta_P[own]), squares.tally)
-        for own, q in zip(index, squares.quadratics, strict=True)
-    ]
+    return [Nearby(own, q, q.residual(theta_P[own]), squares.tally) for own, q in zip(index, quadratics, strict=True)]
 
 
 def _with_rest(squares: Quadratic, index: list[int], rest_P: Tensor, tally: Tally) -> Nearby:

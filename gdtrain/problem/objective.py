@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor
@@ -12,7 +12,8 @@ from torch import Tensor
 from gdtrain.formula import Node
 from gdtrain.formula.tape import Tape
 from gdtrain.losses import Loss
-from gdtrain.problem.predictors import Predictor, Rows
+from gdtrain.problem.predictors import Linear, Predictor, Rows
+from gdtrain.threads import each
 
 
 class Objective(Protocol):
@@ -75,16 +76,21 @@ class Block:
 class DataLoss:
     """A loss of predictions against targets: sums over blocks of rows, divided once.
 
-    cut    how many trials there are -> the blocks that suit so many: all of the rows, in one order
-    pick   rows -> the block of these alone; None where `gradient_on` is not asked for
+    cut     how many trials there are -> the blocks that suit so many: all of the rows, in one order
+    pick    rows -> the block of these alone; None where `gradient_on` is not asked for
+    target  of all rows, (N,) or (N, T), where it lies in one; None where only blocks have theirs
 
     A mean is over rows, each as often as its weight says, and over targets too where there are several, as in torch.
     """
 
     def __init__(
-        self, cut: Callable[[int], Sequence[Block]], loss: Loss, pick: Callable[[Rows], Block] | None = None
+        self,
+        cut: Callable[[int], Sequence[Block]],
+        loss: Loss,
+        pick: Callable[[Rows], Block] | None = None,
+        target: Tensor | None = None,
     ) -> None:
-        self._cut, self.loss, self._pick = cut, loss, pick
+        self._cut, self.loss, self._pick, self.target = cut, loss, pick, target
         blocks = cut(1)
         self.elements = sum(block.elements for block in blocks)
         divisor = self.elements if loss.reduction == "mean" else 1
@@ -95,10 +101,8 @@ class DataLoss:
         self._elements = tuple(range(1, blocks[0].target.dim()))
 
     def loss_and_gradient(self, theta_SP: Tensor) -> tuple[Tensor, Tensor]:
-        first, *others = self._cut(len(theta_SP))
-        loss, gradient = self._block(first, theta_SP)
-        for block in others:
-            more_loss, more_gradient = self._block(block, theta_SP)
+        (loss, gradient), *others = each(lambda block: self._block(block, theta_SP), self._cut(len(theta_SP)))
+        for more_loss, more_gradient in others:
             loss, gradient = loss + more_loss, gradient + more_gradient
         return loss / self._value_divisor, gradient if self._undivided else gradient / self._slope_divisor
 
@@ -123,6 +127,20 @@ class DataLoss:
             return value, slope
         of_classes = slope.dim() > value.dim()
         return value * block.weight, slope * (block.weight[..., None] if of_classes else block.weight)
+
+    def hessian(self, theta_SP: Tensor) -> Tensor | None:
+        """Its Hessian (S, P, P) where predictions are linear, of one target; else None."""
+        blocks = self._cut(len(theta_SP))
+        if blocks[0].target.dim() > 2 or not all(isinstance(block.predictor, Linear) for block in blocks):
+            return None
+        return cast(Tensor, sum(each(lambda block: self._curved(block, theta_SP), blocks))) / self._slope_divisor
+
+    def _curved(self, block: Block, theta_SP: Tensor) -> Tensor:
+        prediction, saved = block.predict(theta_SP)
+        prediction = prediction.detach().requires_grad_()
+        _, slope = self._weighted(block, *self.loss.rule(prediction, block.target))
+        (derivative,) = torch.autograd.grad(slope.sum(), prediction, materialize_grads=True)
+        return cast(Linear, block.predictor).hessian(saved, derivative)
 
     def terms(self, theta_SP: Tensor) -> Iterator[Tensor]:
         for block in self._cut(len(theta_SP)):

@@ -17,7 +17,10 @@ from torch import Tensor
 from gdtrain.draws import generator
 from gdtrain.experiment.parameters import Param
 from gdtrain.experiment.schema import Experiment
+from gdtrain.experiment.tied import ties
 from gdtrain.experiment.trials import Trials
+from gdtrain.formula import Node
+from gdtrain.formula.evaluate import evaluate
 
 
 @dataclass(frozen=True)
@@ -41,9 +44,11 @@ class Parameters:
     names      Q names as they are reported
     free       indices of the P that are trained
     start_Q    values at the start of the experiment, units of the data; fixed ones stay there
+    drawn      indices of those whose starts are drawn in trained units: of hidden layers those that nobody declared
     lower_P    bounds in trained units, -inf and inf where there are none
     upper_P
     scalings   one for each target of a scaled `regress`, else none
+    ties       index and formula of each parameter that follows from free and fixed ones; then nothing is scaled
     """
 
     names: list[str]
@@ -52,11 +57,18 @@ class Parameters:
     lower_P: Tensor
     upper_P: Tensor
     scalings: tuple[Scaling, ...] = ()
+    drawn: Sequence[int] = ()
+    ties: tuple[tuple[int, Node], ...] = ()
 
     @property
     def trained(self) -> list[str]:
         """Names of the P free parameters."""
         return [self.names[i] for i in self.free]
+
+    @property
+    def varying(self) -> list[int]:
+        """Indices of those that are not fixed: the free ones, and the tied ones."""
+        return sorted([*self.free, *(i for i, _ in self.ties)])
 
     @property
     def bounded(self) -> bool:
@@ -80,11 +92,30 @@ class Parameters:
         fixed = self.scaled(self.start_Q).expand(*theta.shape[:-1], len(self.names))
         trained = fixed.clone()
         trained[..., self.free] = theta
+        return self._unscaled(trained)
+
+    def starting(self, starts: Tensor) -> Tensor:
+        """Starts (..., Q), those of `drawn` in trained units, to values (..., Q) in the units of the data."""
+        if not (self.drawn and self.scalings):
+            return self._tied(starts.clone()) if self.ties else starts
+        trained = self.scaled(starts)
+        trained[..., self.drawn] = starts[..., self.drawn]
+        return self._unscaled(trained)
+
+    def _unscaled(self, trained: Tensor) -> Tensor:
         values = trained.clone()
         for s in self.scalings:
             values[..., s.weights] = trained[..., s.weights] / s.sd_F
             if s.intercept is not None:
                 values[..., s.intercept] -= (values[..., s.weights] * s.mean_F).sum(-1)
+        return self._tied(values)
+
+    def _tied(self, values: Tensor) -> Tensor:
+        """Values (..., Q) with those of tied parameters, which are written in."""
+        if self.ties:
+            named: dict[str, Tensor | float] = {name: values[..., i] for i, name in enumerate(self.names)}
+            for i, tree in self.ties:
+                values[..., i] = evaluate(tree, named)
         return values
 
     def moved(self, step: Tensor) -> Tensor:
@@ -106,7 +137,8 @@ class Parameters:
             in_values[..., s.weights] = trained[..., s.weights] * s.sd_F
             if s.intercept is not None:
                 in_values[..., s.weights] += s.mean_F * trained[..., s.intercept, None]
-        in_values[..., [i for i in range(len(self.names)) if i not in set(self.free)]] = 0.0
+        free = set(self.free)
+        in_values[..., [i for i in range(len(self.names)) if i not in free]] = 0.0
         return in_values
 
 
@@ -118,23 +150,32 @@ def build_parameters(
     declared = [experiment.param(name) for name in names]
     lower = [-math.inf if p.min is None else p.min for p in declared]
     upper = [math.inf if p.max is None else p.max for p in declared]
-    free = [i for i, p in enumerate(declared) if not p.fixed]
+    free = [i for i, p in enumerate(declared) if p.trained]
+    found = ties(experiment)
     sd_Q = torch.ones(len(names), dtype=like.dtype, device=like.device)
     for s in scalings:
         sd_Q[s.weights] = s.sd_F
-    return Parameters(
+    parameters = Parameters(
         names=list(names),
         free=free,
         start_Q=_starts(Trials(experiment), names, like)[0],
         lower_P=(like.new_tensor(lower) * sd_Q)[free],
         upper_P=(like.new_tensor(upper) * sd_Q)[free],
         scalings=tuple(scalings),
+        drawn=_drawn(experiment, names),
+        ties=tuple((i, found[name]) for i, name in enumerate(names) if name in found),
     )
+    return replace(parameters, start_Q=parameters.starting(parameters.start_Q))
+
+
+def _drawn(experiment: Experiment, names: Sequence[str]) -> list[int]:
+    chosen = set(experiment.chosen) if experiment.model else ()
+    return [i for i, name in enumerate(names) if f"params.{name}.start" in chosen]
 
 
 def start_values(trials: Trials, parameters: Parameters) -> Tensor:
     """Where each trial starts, (S, Q) in the units of the data."""
-    return _starts(trials, parameters.names, parameters.start_Q)
+    return parameters.starting(_starts(trials, parameters.names, parameters.start_Q))
 
 
 def _starts(trials: Trials, names: Sequence[str], like: Tensor) -> Tensor:
@@ -146,6 +187,8 @@ def _starts(trials: Trials, names: Sequence[str], like: Tensor) -> Tensor:
 def _column(trials: Trials, name: str) -> list[float]:
     """The starts (S,) of one parameter, within its bounds."""
     param = trials.experiment.param(name)
+    if param.expr is not None:
+        return [0.0] * trials.count  # it follows from the others
     own, seeds = trials.of(f"params.{name}.start.value"), trials.of("train.seed")
     if own is not None:
         values = list(own)

@@ -114,44 +114,64 @@ class OverReference:
         return self._others.jacobian(theta_1P)
 
 
+class Columns(Protocol):
+    """A matrix (N, F) that is made when it is asked for, whole or some of its rows."""
+
+    def matrix(self) -> Tensor: ...
+
+    def of(self, rows: Rows) -> Tensor | Columns: ...
+
+
 class Linear:
     """x_NF @ w for T targets; theta holds the free ones of the T * F weights, target by target.
 
     Prediction (S, N) for one target, else (S, N, T). Of rows that differ between trials, x is (S, N, F).
     """
 
-    def __init__(self, x_NF: Tensor, targets: int, free: Sequence[int], weights_Q: Tensor) -> None:
+    def __init__(self, x_NF: Tensor | Columns, targets: int, free: Sequence[int], weights_Q: Tensor) -> None:
         self._x_NF, self._targets = x_NF, targets
         everything = len(free) == len(weights_Q)
-        self._free = None if everything else torch.tensor(list(free), device=x_NF.device)
+        self._free = None if everything else torch.tensor(list(free), device=weights_Q.device)
         self._weights_1Q = weights_Q[None]
 
-    def forward(self, theta_SP: Tensor) -> tuple[Tensor, Any]:
-        trials = theta_SP.shape[0]
+    def forward(self, theta_SP: Tensor) -> tuple[Tensor, Tensor]:
+        """The prediction, and x. What x is made of may hold one at a time."""
+        trials, x_NF = theta_SP.shape[0], self._matrix()
         if self._free is not None:
             theta_SP = self._weights_1Q.expand(trials, -1).index_copy(1, self._free, theta_SP)
-        if self._targets == 1 and self._x_NF.dim() == 2:
-            return theta_SP @ self._x_NF.T, None
+        if self._targets == 1 and x_NF.dim() == 2:
+            return theta_SP @ x_NF.T, x_NF
         weights_STF = theta_SP.view(trials, self._targets, -1)
-        prediction = (weights_STF @ self._x_NF.mT).transpose(1, 2)
-        return prediction[:, :, 0] if self._targets == 1 else prediction, None
+        prediction = (weights_STF @ x_NF.mT).transpose(1, 2)
+        return prediction[:, :, 0] if self._targets == 1 else prediction, x_NF
 
-    def backward(self, saved: Any, slope: Tensor) -> Tensor:
+    def backward(self, saved: Tensor, slope: Tensor) -> Tensor:
         if self._targets > 1:
             slope = slope.transpose(1, 2)
-        elif self._x_NF.dim() == 3:
+        elif saved.dim() == 3:
             slope = slope[:, None]
-        gradient = (slope @ self._x_NF).flatten(1)
+        gradient = (slope @ saved).flatten(1)
         return gradient if self._free is None else gradient[:, self._free]
+
+    def hessian(self, saved: Tensor, slope_derivative_SN: Tensor) -> Tensor:
+        """x' diag(h) x of each trial, (S, P, P): the Hessian of a loss, h being its second derivatives in predictions
+        of one target.
+        """
+        hessian_SFF = torch.stack([(saved.T * h_N) @ saved for h_N in slope_derivative_SN])
+        return hessian_SFF if self._free is None else hessian_SFF[:, self._free][:, :, self._free]
 
     def of(self, rows: Rows) -> Linear:
         some = copy(self)
-        some._x_NF = taken(self._x_NF, rows)
+        some._x_NF = taken(self._x_NF, rows) if isinstance(self._x_NF, Tensor) else self._x_NF.of(rows)
         return some
 
     def jacobian(self, theta_1P: Tensor) -> Tensor:
-        jacobian = torch.kron(torch.eye(self._targets).to(self._x_NF), self._x_NF)
+        x_NF = self._matrix()
+        jacobian = torch.kron(torch.eye(self._targets).to(x_NF), x_NF.contiguous()) if self._targets > 1 else x_NF
         return jacobian if self._free is None else jacobian[:, self._free]
+
+    def _matrix(self) -> Tensor:
+        return self._x_NF if isinstance(self._x_NF, Tensor) else self._x_NF.matrix()
 
 
 def taken(x_N: Tensor, rows: Rows) -> Tensor:

@@ -18,12 +18,15 @@ from gdtrain.formula import names as formula_names
 from gdtrain.formula.evaluate import blame, evaluate
 from gdtrain.losses import Loss, total
 from gdtrain.losses import build as build_loss
+from gdtrain.problem.between import Between
 from gdtrain.problem.objective import DataLoss, Objective
 from gdtrain.problem.parameters import Parameters
 from gdtrain.problem.quadratic import Quadratic
 from gdtrain.problem.squares import Squares
 
 Columns = dict[str, Tensor]  # (N,) each
+
+_PART = 1 << 15  # rows of which numbers are made at once
 
 DTYPES = {"float64": torch.float64, "float32": torch.float32}
 
@@ -48,9 +51,12 @@ class Problem:
     labels      texts that the numbers of a target stand for, of targets that are text
     squares     of residuals and targets, where the rows were gathered
     reread      the loss on the data's own rows, a block of the table at a time, where the objective gathered them
+    network     what stands between the columns and the prediction, where that is not linear
     centred     whether R2 is held against the targets' mean; else, where no constant is trained, against 0
     loss_scale  the loss of predicting 0 everywhere, of a residual its square: what a rounding error is held against;
                 0 without data
+    held        the same problem over the rows that are held out, in the same theta; None where none are
+    folds       of each fold () -> the problem of training without it: a problem of its own, with a theta of its own
     """
 
     kind: str
@@ -74,7 +80,10 @@ class Problem:
     squares: Squares | None = None
     reread: Callable[[], Iterator[DataLoss]] | None = None
     centred: bool = True
+    network: Between | None = None
     loss_scale: float = 0.0
+    held: Problem | None = None
+    folds: Sequence[Callable[[], Problem]] = ()
 
     def losses(self) -> Iterator[DataLoss]:
         """The loss on the rows of the data, in one piece or in several; nothing where it has none."""
@@ -130,7 +139,7 @@ def by_name(names: Sequence[str], values_Q: Tensor) -> Columns:
 
 def fixed_columns(parameters: Parameters) -> Columns:
     """Parameters that are not trained, as columns of one value."""
-    held = [i for i in range(len(parameters.names)) if i not in set(parameters.free)]
+    held = [i for i in range(len(parameters.names)) if i not in set(parameters.varying)]
     return by_name([parameters.names[i] for i in held], parameters.start_Q[held])
 
 
@@ -147,8 +156,13 @@ def loss_scale(target: Tensor, loss: Loss, weight_N: Tensor | None = None, class
     """
     if not loss.linked:
         loss = build_loss("mse" if loss.reduction == "mean" else "sse", {})
-    zero = target.new_zeros(1, *target.shape, *([classes] if classes else []))
-    return float(loss.reduce(*total(loss, zero, target[None], weight_N)))
+    whole, count = target.new_zeros(1), target.new_zeros(1)
+    for start in range(0, len(target), _PART):
+        part = target[start : start + _PART]
+        zero = part.new_zeros(1, *part.shape, *([classes] if classes else []))
+        sums = total(loss, zero, part[None], None if weight_N is None else weight_N[start : start + _PART])
+        whole, count = whole + sums[0], count + sums[1]
+    return float(loss.reduce(whole, count))
 
 
 def loss_factor(loss: Loss, elements: float) -> float:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from gdtrain.problem.quadratic import Quadratic
 from gdtrain.problem.tally import Tally
+from gdtrain.problem.tied import Spreading
 
 
 @dataclass(frozen=True)
@@ -23,14 +24,18 @@ class Squares:
     about_T     of the targets, offsets and all, about their mean, or about 0 where the predictor has no constant to
                 take it up
     tally       of the rows
+    spreading   theta to the parameters of the quadratics, where some of these are tied
     """
 
     quadratics: Sequence[Quadratic]
     about_T: Tensor
     tally: Tally
+    spreading: Spreading | None = None
 
     def residual(self, theta_P: Tensor) -> Tensor:
         """Of the residuals, (T,)."""
+        if self.spreading is not None:
+            theta_P = self.spreading.forward(theta_P[None])[0][0]
         parts = torch.split(theta_P.double(), [q.R_MP.shape[1] for q in self.quadratics])
         return torch.stack([_sum(q, part) for q, part in zip(self.quadratics, parts, strict=True)])
 
@@ -53,17 +58,29 @@ class Spread:
     def add(self, block_TN: Tensor, weight_N: Tensor | None = None) -> None:
         """Take in the numbers of some rows, each counted `weight_N` times, once unless given."""
         block_TN = block_TN.double()
-        before = self.tally.size
-        self.tally.add(block_TN.shape[1], weight_N)
-        weight_N = block_TN.new_ones(block_TN.shape[1]) if weight_N is None else weight_N.double()
-        size = float(weight_N.sum())
-        if size == 0:
+        tally = Tally()
+        tally.add(block_TN.shape[1], weight_N)
+        if tally.size == 0:
             return
-        mean_T = block_TN @ weight_N / size
+        weight_N = block_TN.new_ones(block_TN.shape[1]) if weight_N is None else weight_N.double()
+        mean_T = block_TN @ weight_N / tally.size
         about_T = (block_TN - mean_T[:, None]).square() @ weight_N
-        apart_T, whole = mean_T - self._mean_T, before + size
-        self._about_T = self._about_T + about_T + apart_T * apart_T * (before / whole) * size
-        self._mean_T = self._mean_T + apart_T * (size / whole)
+        self._join(tally, mean_T, about_T)
+
+    def merged(self, others: Sequence[Spread]) -> Spread:
+        """Over the numbers of all of them."""
+        whole = Spread()
+        for each in (self, *others):
+            if each.tally.size:
+                whole._join(each.tally, each._mean_T, each._about_T)
+        return whole
+
+    def _join(self, tally: Tally, mean_T: Tensor, about_T: Tensor) -> None:
+        before, whole = self.tally.size, self.tally.size + tally.size
+        apart_T = mean_T - self._mean_T
+        self._about_T = self._about_T + about_T + apart_T * apart_T * (before / whole) * tally.size
+        self._mean_T = self._mean_T + apart_T * (tally.size / whole)
+        self.tally = self.tally.merged([tally])
 
     @property
     def about_mean(self) -> Tensor:

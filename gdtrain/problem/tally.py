@@ -5,6 +5,7 @@ Shapes: N rows.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -37,3 +38,13 @@ class Tally:
         self.rows += len(some)
         self.whole = self.whole and bool((some == torch.round(some)).all())
         self.log_weight += float(some.log().sum())
+
+    def merged(self, others: Sequence[Tally]) -> Tally:
+        """Of the rows of all of them."""
+        each = [self, *others]
+        return Tally(
+            sum(one.size for one in each),
+            sum(one.rows for one in each),
+            all(one.whole for one in each),
+            sum(one.log_weight for one in each),
+        )

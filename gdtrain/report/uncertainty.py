@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from gdtrain.errors import printable
-from gdtrain.report.sections import Section, number, short
+from gdtrain.report.numbers import number, short
+from gdtrain.report.sections import Section
 from gdtrain.results import Result, Uncertainty
 
 _ROWS = 20  # parameters that a table shows

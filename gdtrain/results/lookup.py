@@ -10,7 +10,10 @@ from gdtrain.errors import UserError, did_you_mean
 SHORT_NAMES = ("verdict", "loss", "epochs")
 SCALARS = ("schema", "name", "kind", "statement", "seed", "dtype", "device")
 # Sections of a document that hold numbers.
-SECTIONS = ("verdict", "loss", "objective", "params", "train", "data", "timing", "curvature", "metrics", "uncertainty")
+SECTIONS = (
+    *("verdict", "loss", "objective", "params", "train", "data", "timing", "curvature", "metrics"),
+    *("folds", "restored", "uncertainty"),
+)
 # What a document has of the uncertainty of a fit, where that is not refused.
 _ESTIMATES = ("std_error", "t", "p", "interval", "0", "1", "sigma", "dof", "loglik", "aic", "bic")
 _LONG = {"verdict": "verdict.status", "loss": "loss.final", "epochs": "verdict.epoch"}

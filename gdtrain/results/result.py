@@ -43,13 +43,15 @@ class Verdict:
 class History:
     """The recorded epochs of one trial. Row k holds the state after `epochs_K[k]` epochs; row 0 is the start.
 
-    epochs_K (K,) whole numbers, loss_K (K,), values_KQ (K, Q) and, where asked for, gradient_KQ (K, Q).
+    epochs_K (K,) whole numbers, loss_K (K,), values_KQ (K, Q) and, where asked for, gradient_KQ (K, Q); where rows are
+    held out, the loss over them, held_K (K,).
     """
 
     epochs_K: np.ndarray
     loss_K: np.ndarray
     values_KQ: np.ndarray
     gradient_KQ: np.ndarray | None = None
+    held_K: np.ndarray | None = None
 
     def rows(self, epochs: Sequence[int]) -> list[int]:
         """Indices of `epochs`, or of the next recorded ones where a long history was thinned."""
@@ -60,7 +62,7 @@ class History:
 @dataclass(frozen=True)
 class Parameter:
     """One parameter at the start and at the end; `scaled` is its trained value where columns were scaled, `optimum` the
-    exact least-squares solution where there is one.
+    exact least-squares solution where there is one. A tied one follows from others.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Parameter:
     fixed: bool = False
     scaled: float | None = None
     optimum: float | None = None
+    tied: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,10 +107,12 @@ class Result:
     """One trial's outcome. `to_dict()` is the result document, `params` the values, `history` a data frame.
 
     statement  the problem in a line, as it was written: `y = w*x`
-    epochs     how many were done; `loss` has name, initial and final
+    epochs     how many were done; `loss` has name, initial and final, and those of held-out rows
     objective  under a penalty: loss and penalty at the end, and their sum, initial and final
     curvature  the section of the document, and `insights` what it says in words
     metrics    how good the predictions of the training rows are, by name
+    restored   the epoch whose weights the result has, where it went back to the best
+    folds      where each was held out in turn, what each came to: the section of the document
     quiet      tables leave out standard errors
     uncertain  works out `uncertainty`: standard errors and intervals, when they are asked for
     every      the history shows each so many epochs, where that was asked; `thinned`: it holds fewer than were done
@@ -138,6 +143,8 @@ class Result:
     every: int | None = None
     thinned: bool = False
     objective: dict[str, float] | None = None
+    restored: int | None = None
+    folds: dict[str, Any] | None = None
     quiet: bool = False
     uncertain: Callable[[], Uncertainty | None] = field(default=lambda: None, compare=False, repr=False)
 
@@ -164,14 +171,17 @@ class Result:
 
     @property
     def history(self) -> polars.DataFrame:
-        """Every recorded epoch as a polars data frame: epoch, loss, then a column for each parameter.
+        """Every recorded epoch as a polars data frame: epoch, loss, that of held-out rows as `held_out` where there are
+        some, then a column for each parameter.
 
-        A parameter that shares a name with `epoch` or `loss` is called `params.NAME`.
+        A parameter that shares a name with one of these is called `params.NAME`.
         """
         import polars
 
-        names = history_names([parameter.name for parameter in self.parameters])
         series = {"epoch": self.recorded.epochs_K, "loss": self.recorded.loss_K}
+        if self.recorded.held_K is not None:
+            series["held_out"] = self.recorded.held_K
+        names = history_names([parameter.name for parameter in self.parameters], list(series))
         series |= dict(zip(names, self.recorded.values_KQ.T, strict=True))
         if self.recorded.gradient_KQ is not None:
             series |= {f"gradient.{n}": g for n, g in zip(names, self.recorded.gradient_KQ.T, strict=True)}
@@ -191,6 +201,7 @@ class Result:
             "params": {p.name: _parameter(p) | self._estimate(p.name) for p in self.parameters},
             "engine": self.engine,
             "train": self.train,
+            **({} if self.restored is None else {"restored": {"epoch": self.restored}}),
             "history": [self._row(k) for k in self.shown],
             "predictions": [_without_none(vars(p)) for p in self.predictions],
             "data": self.data,
@@ -206,6 +217,8 @@ class Result:
             document["metrics"] = self.metrics
         if self.uncertainty is not None:
             document["uncertainty"] = self.uncertainty.document()
+        if self.folds is not None:
+            document["folds"] = self.folds
         if self.curvature is not None:
             document["curvature"] = self.curvature
         if self.warnings:
@@ -222,6 +235,7 @@ class Result:
         row: dict[str, Any] = {
             "epoch": int(self.recorded.epochs_K[k]),
             "loss": self.recorded.loss_K[k],
+            **({} if self.recorded.held_K is None else {"held_out": self.recorded.held_K[k]}),
             "params": dict(zip(names, self.recorded.values_KQ[k], strict=True)),
         }
         if self.recorded.gradient_KQ is not None:
@@ -238,9 +252,9 @@ class Result:
     __repr__ = __str__
 
 
-def history_names(parameters: Sequence[str]) -> list[str]:
-    """Column names for the parameters beside `epoch` and `loss`."""
-    return [f"params.{name}" if name in ("epoch", "loss") else name for name in parameters]
+def history_names(parameters: Sequence[str], beside: Sequence[str] = ("epoch", "loss")) -> list[str]:
+    """Column names for the parameters beside others."""
+    return [f"params.{name}" if name in beside else name for name in parameters]
 
 
 def shown_epochs(last: int, every: int | None) -> list[int]:
@@ -283,6 +297,8 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
     }
     if parameter.fixed:
         fields["fixed"] = True
+    if parameter.tied:
+        fields["tied"] = True
     fields |= {"scaled": parameter.scaled, "optimum": parameter.optimum}
     return _without_none(fields)
 

@@ -40,10 +40,10 @@ class Uncertainty:
     method         gauss-newton, fisher, hessian, sandwich or bootstrap
     level          of the intervals
     refused        why there are no standard errors, as a sentence; "" where there are
-    estimates      name -> Estimate
+    estimates      name -> Estimate: of trained parameters, then of tied ones, which follow from these
     distribution   of t: t or normal
     numbers        dof, sigma, loglik, aic, bic and the like, by name
-    covariance_FF  of `names`
+    covariance_FF  of `names`, the trained ones
     """
 
     method: str
@@ -56,7 +56,7 @@ class Uncertainty:
 
     @property
     def names(self) -> Sequence[str]:
-        return list(self.estimates)
+        return list(self.estimates)[: 0 if self.covariance_FF is None else len(self.covariance_FF)]
 
     @property
     def correlation_FF(self) -> np.ndarray:

@@ -33,6 +33,7 @@ class InlineSource(Source):
     def __init__(self, table: object, *, where: str, nulls: Collection[str] = ()) -> None:
         super().__init__(where, nulls)
         self._columns = {name: self._array(name, column) for name, column in self._items(table)}
+        self._finite: set[str] = set()  # columns of numbers that are known to be
         self._check_lengths()
         self.columns = [_described(name, values, self.nulls) for name, values in self._columns.items()]
 
@@ -90,12 +91,13 @@ class InlineSource(Source):
         values = self._columns[name]
         if name in reading.levels or values.dtype.kind not in "iufb":
             return self._each(name, values, reading)
+        if name in self._finite:
+            return values
         numbers = np.ascontiguousarray(values, dtype=np.float64)  # torch takes no negative strides
         self._columns[name] = numbers
-        good = np.isfinite(numbers)
-        if name in reading.gaps:
-            good |= np.isnan(numbers)
-        if not good.all():
+        if _all_finite(numbers):
+            self._finite.add(name)
+        elif name not in reading.gaps or np.isinf(numbers).any():
             self._each(name, values, reading)
         return numbers
 
@@ -145,11 +147,16 @@ def _complaint(value: object) -> tuple[str, str]:
 
 def _described(name: str, values: NDArray[Any], nulls: Collection[str]) -> Column:
     if values.dtype.kind == "f":
-        return Column(name, "number", int(np.isnan(values).sum()))
+        return Column(name, "number", 0 if _all_finite(values) else int(np.isnan(values).sum()))
     if values.dtype.kind in _KINDS:
         return Column(name, _KINDS[values.dtype.kind], 0)
     present = [v for v in values.tolist() if not (_is_gap(v) or (isinstance(v, str) and is_missing(v.strip(), nulls)))]
     return Column(name, shared_kind({_kind(value) for value in present}), len(values) - len(present))
+
+
+def _all_finite(values: NDArray[Any]) -> bool:
+    """Whether all numbers are finite, without a mark for each: least and greatest are NaN where one is."""
+    return not values.size or bool(np.isfinite(values.min()) and np.isfinite(values.max()))
 
 
 def _is_number(value: object) -> bool:

@@ -6,7 +6,7 @@ descended again as the run was, samples side by side. Efron 1979; intervals are 
 
 Weights that are counts are drawn from as the rows that they stand for; others stay with their rows.
 
-Shapes: S samples, P trained parameters, F of them in the units of the data, N rows.
+Shapes: S samples, P trained parameters, V with the tied ones, in the units of the data, N rows.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _LEAST = 0.5  # share of samples that must have a fit
 
 
 def samples_of(fitted: Fitted, count: int) -> Tensor:
-    """The fits (S, F) of so many samples, those left out that have none."""
+    """The fits (S, V) of so many samples, trained parameters and then tied ones; those left out that have none."""
     plan = fitted.plan
     if plan.problem.quadratic is not None and plan.penalty is None and plan.bounds is None:
         theta_SP = _solved(fitted, count)
@@ -43,25 +43,25 @@ def samples_of(fitted: Fitted, count: int) -> Tensor:
         theta_SP = _stepped(fitted, count)
     else:
         theta_SP = _descended(fitted, count)
-    free = plan.problem.parameters.free
-    values_SF = plan.problem.parameters.values(theta_SP.to(fitted.theta_P))[:, free].double()
-    return values_SF[values_SF.isfinite().all(1)]
+    shown = [*plan.problem.parameters.free, *fitted.tied]
+    values_SV = plan.problem.parameters.values(theta_SP.to(fitted.theta_P))[:, shown].double()
+    return values_SV[values_SV.isfinite().all(1)]
 
 
-def estimates_of(values_SF: Tensor, names: Sequence[str], level: float) -> dict[str, Estimate]:
+def estimates_of(values_SV: Tensor, names: Sequence[str], level: float) -> dict[str, Estimate]:
     """Standard deviations and percentiles of fits."""
     ends = torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=torch.float64)
-    low_F, high_F = torch.quantile(values_SF, ends, dim=0).tolist()
-    error_F = values_SF.std(0).tolist()
+    low_V, high_V = torch.quantile(values_SV, ends, dim=0).tolist()
+    error_V = values_SV.std(0).tolist()
     return {
         name: Estimate(error, None, None, (low, high))
-        for name, error, low, high in zip(names, error_F, low_F, high_F, strict=True)
+        for name, error, low, high in zip(names, error_V, low_V, high_V, strict=True)
     }
 
 
-def enough(values_SF: Tensor, count: int) -> bool:
+def enough(values_SV: Tensor, count: int) -> bool:
     """Whether so many samples had a fit that these tell how it varies."""
-    return len(values_SF) >= max(2, _LEAST * count)
+    return len(values_SV) >= max(2, _LEAST * count)
 
 
 def _weights(fitted: Fitted, weight_N: Tensor | None, rows: int, count: int) -> Iterator[Tensor]:

@@ -1,6 +1,6 @@
 """A fit whose uncertainty is asked for: where it ended, and what the loss is like there.
 
-Shapes: P trained parameters, Q reported ones, T targets.
+Shapes: P trained parameters, F of them in the units of the data, U tied ones, Q reported ones, T targets.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from gdtrain.plan import Plan
 from gdtrain.problem.curvature import hessian_of
 from gdtrain.problem.nearby import Nearby, has_curvature, nearby
 from gdtrain.problem.objective import DataLoss
-from gdtrain.problem.problem import Problem
+from gdtrain.problem.problem import Problem, fixed_columns
 from gdtrain.problem.tally import Tally
+from gdtrain.problem.tied import Spreading
 
 _ROUNDING = 16  # roundings of its terms that the length of the residuals may come to where the data are exact
 OBSERVED = ("logistic", "poisson")  # whose curvature is that of the log likelihood itself, of a formula too
@@ -148,6 +149,21 @@ class Fitted:
         factor = self.problem.loss.value_factor if self.problem.loss else 1.0
         mean = self.problem.loss is not None and self.problem.loss.reduction == "mean"
         return math.sqrt(self.problem.loss_scale / factor * (self.tally.size * targets if mean else 1))
+
+    @property
+    def tied(self) -> list[int]:
+        """Tied parameters, by their place among the reported ones."""
+        return [i for i, _ in self.problem.parameters.ties]
+
+    @cached_property
+    def tied_UF(self) -> Tensor:
+        """Derivatives of the tied parameters by those that they follow from (U, F), all in the units of the data."""
+        parameters = self.problem.parameters
+        if not parameters.ties:
+            return torch.zeros(0, len(parameters.free), dtype=torch.float64)
+        rows = [parameters.varying.index(i) for i in self.tied]
+        slopes_VF = Spreading(parameters, fixed_columns(parameters)).jacobian(self.theta_P[None])
+        return slopes_VF[rows].double().cpu()
 
     def in_values(self, step: Tensor) -> Tensor:
         """Steps (..., P) of theta as steps of the trained values (..., F), in the units of the data."""

@@ -57,6 +57,11 @@ def _uncertainty(fitted: Fitted) -> Uncertainty:
             problem.parameters.trained, _values(fitted), _lengths(spread_DF).tolist(), dof_F, strict=True
         )
     }
+    errors_U = _lengths(spread_DF @ fitted.tied_UF.mT).tolist()
+    for i, error in zip(fitted.tied, errors_U, strict=True):
+        if error > 0:  # it does not follow from fixed ones alone
+            value = float(problem.parameters.values(fitted.theta_P)[i])
+            estimates[problem.parameters.names[i]] = _estimate(value, error, dof_F[0], level)
     return Uncertainty(
         fitted.method,
         level,
@@ -69,16 +74,19 @@ def _uncertainty(fitted: Fitted) -> Uncertainty:
 
 def _bootstrapped(fitted: Fitted, count: int, numbers: Mapping[str, Any]) -> Uncertainty:
     """From fits of samples of the rows."""
-    level, values_SF = fitted.experiment.level, samples_of(fitted, count)
-    if not enough(values_SF, count):
-        reason = f"only {len(values_SF):,} of {count:,} samples of the rows determine the parameters"
+    level, values_SV = fitted.experiment.level, samples_of(fitted, count)
+    if not enough(values_SV, count):
+        reason = f"only {len(values_SV):,} of {count:,} samples of the rows determine the parameters"
         return Uncertainty(fitted.method, level, reason)
+    names = fitted.problem.parameters.names
+    shown = [*fitted.problem.parameters.trained, *(names[i] for i in fitted.tied)]
+    values_SF = values_SV[:, : len(fitted.theta_P)]
     return Uncertainty(
         fitted.method,
         level,
-        estimates=estimates_of(values_SF, fitted.problem.parameters.trained, level),
+        estimates=estimates_of(values_SV, shown, level),
         distribution="",
-        numbers={"samples": len(values_SF), **numbers},
+        numbers={"samples": len(values_SV), **numbers},
         covariance_FF=np.atleast_2d(np.cov(values_SF.numpy(), rowvar=False)),
     )
 

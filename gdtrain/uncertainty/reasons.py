@@ -27,7 +27,7 @@ def before(fitted: Fitted) -> str:
 
     Samples of the rows are fitted whatever the loss, and with its penalty.
     """
-    checks = (_diverged,) if fitted.samples else _BEFORE
+    checks = (*_ALWAYS, *(() if fitted.samples else _BY_CURVATURE))
     return next((reason for check in checks if (reason := check(fitted))), "")
 
 
@@ -39,6 +39,18 @@ def nearby(fitted: Fitted) -> str:
 def _diverged(fitted: Fitted) -> str:
     finite = math.isfinite(fitted.loss) and bool(fitted.theta_P.isfinite().all())
     return "" if finite and fitted.status != "diverged" else "the run diverged"
+
+
+def _layers(fitted: Fitted) -> str:
+    return "" if fitted.problem.network is None else "hidden layers are not determined one by one"
+
+
+def _joined(fitted: Fitted) -> str:
+    """Each target has a scatter of its own."""
+    problem = fitted.problem
+    if not problem.parameters.ties or problem.classes or len(problem.targets) < 2:
+        return ""
+    return "tied parameters join the targets, each of which has a scatter of its own; regress one target at a time"
 
 
 def _kinks(fitted: Fitted) -> str:
@@ -104,7 +116,8 @@ def _exact(fitted: Fitted) -> str:
     return "the residuals are 0 to rounding: the data lie on the model exactly, and have no scatter to tell errors by"
 
 
-_BEFORE: tuple[Callable[[Fitted], str], ...] = (_diverged, _kinks, _penalised)
+_ALWAYS: tuple[Callable[[Fitted], str], ...] = (_diverged, _layers, _joined)
+_BY_CURVATURE: tuple[Callable[[Fitted], str], ...] = (_kinks, _penalised)
 _NEARBY: tuple[Callable[[Fitted], str], ...] = (
     _few, _overflown, _undetermined, _bounded, _separated, _exact,
 )  # fmt: skip
@@ -129,7 +142,13 @@ def short_of(fitted: Fitted, error_F: Tensor) -> str:
     what = (
         f"{fitted.problem.parameters.trained[worst]} is {about}{abs(float(step_F[worst])):.3g} {side} its optimum{far}"
     )
-    return f"{what}; {'another start may help' if fitted.polished else '--polish goes there'}"
+    return f"{what}; {_remedy(fitted)}"
+
+
+def _remedy(fitted: Fitted) -> str:
+    if fitted.experiment.stop.restore == "best":
+        return "--polish in place of stop.restore: best goes there"
+    return "another start may help" if fitted.polished else "--polish goes there"
 
 
 def saddle(fitted: Fitted) -> str:

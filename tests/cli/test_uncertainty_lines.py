@@ -97,6 +97,11 @@ REFUSED = [
     (["minimize", "x^2", "--level", "0.9"], "minimize has no residuals to tell standard errors by"),
     ([*ROWS, "--loss", "mae", "--polish"], "mae has kinks, where Newton's steps lead nowhere"),
     ([*ROWS, "--set", "penalty.l1=0.1", "--polish"], "Newton's steps would step over the kinks of l1"),
+    ([*ROWS, "--set", "stop.restore=best", "--polish"], "polish goes on to the minimum, and restore: best back to an"),
+    (
+        ["regress", "t.csv", "--target", "y", "--set", "model.hidden=[3]", "--polish"],
+        "the weights of hidden layers are not determined",
+    ),
     ([*ROWS, "--level", "95"], "level must be below 1, not 95"),
     ([*ROWS, "--bootstrap", "2"], "bootstrap must be 10 or more, not 2"),
     ([*ROWS, "--loss", "huber", "--set", "data.sigma=x"], "sigma goes with squares, and huber is not a squared loss"),

@@ -13,31 +13,14 @@ from typing import Any
 import pytest
 
 from gdtrain import fit, regress
-from gdtrain.results import Result
+from tests.certified.test_nist import digits, worst_error
 from tests.test_references import MOMENTUM, reference, table
 
-NIST = Path(__file__).parent / "data" / "nist"
 # What polynomials of high degree leave; of the others the certificate's own last digit.
 LINEAR = {
     "Filip": 5, "Longley": 8, "NoInt1": 8, "NoInt2": 8, "Norris": 8, "Pontius": 8,
     "Wampler3": 8, "Wampler4": 8, "Wampler5": 8,
 }  # fmt: skip
-
-
-def digits(found: float, expected: float) -> float:
-    return -math.log10(max(1e-17, abs(found / expected - 1)))
-
-
-def worst(result: Result, certified: dict[str, Any]) -> float:
-    """Digits of the standard errors, and of the residual standard deviation."""
-    assert result.uncertainty is not None
-    assert result.uncertainty.refused == ""
-    errors = {name: estimate.std_error for name, estimate in result.uncertainty.estimates.items()}
-    assert result.uncertainty.numbers["dof"] == certified["dof"]
-    return min(
-        *(digits(errors[name], error) for name, error in certified["certified_sd"].items()),
-        digits(result.uncertainty.numbers["sigma"], certified["residual_sd"]),
-    )
 
 
 def columns(certified: dict[str, Any]) -> dict[str, list[float]]:
@@ -52,7 +35,7 @@ def formula(certified: dict[str, Any]) -> str:
 def test_linear(name: str, cases: Path) -> None:
     certified = json.loads((cases / "nist" / f"{name}.json").read_text(encoding="utf-8"))
     result = fit(formula(certified), columns(certified), polish=True)
-    assert worst(result, certified) >= LINEAR[name]
+    assert worst_error(result, certified) >= LINEAR[name]
 
 
 @pytest.mark.parametrize("name", ["Wampler1", "Wampler2"])
@@ -62,16 +45,6 @@ def test_exact_polynomials(name: str, cases: Path) -> None:
     result = fit(formula(certified), columns(certified), polish=True)
     assert result.uncertainty is not None
     assert result.uncertainty.refused.startswith("the residuals are 0 to rounding")
-
-
-@pytest.mark.parametrize("path", sorted(NIST.glob("*.json")), ids=lambda path: path.stem)
-def test_nonlinear(path: Path) -> None:
-    """From the certified parameters to seven digits, which a descent must not lose, to all of them."""
-    certified = json.loads(path.read_text(encoding="utf-8"))
-    starts = {name: float(f"{value:.7g}") for name, value in certified["certified"].items()}
-    result = fit(formula(certified), columns(certified), params=starts, epochs=0, polish=True)
-    assert min(digits(result.params[name], value) for name, value in certified["certified"].items()) >= 9
-    assert worst(result, certified) >= 9
 
 
 def test_spector_logit() -> None:

@@ -1,0 +1,49 @@
+"""The Hessian of what is descended, whole, and whether a gradient is small beside it.
+
+Shapes: P parameters.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from gdtrain.problem.curvature import hessian_products
+from gdtrain.problem.objective import Objective
+from gdtrain.second import Task
+
+DENSE = 256  # parameters up to which it is formed for more than newton's steps
+_ROUNDINGS = 16
+_RUIZ = 20  # rounds, each of which halves what is left in logarithms
+
+
+def hessian_at(objective: Objective, theta_P: Tensor) -> Tensor:
+    """The Hessian (P, P) at theta, symmetric, float64 on the CPU."""
+    with torch.inference_mode(mode=False), torch.enable_grad():
+        theta_1P = theta_P.detach().clone()[None]
+        identity = torch.eye(theta_1P.shape[1], dtype=theta_1P.dtype, device=theta_1P.device)
+        found = torch.cat(hessian_products(objective, theta_1P, [e[None] for e in identity]))
+    found = found.detach().double().cpu()
+    return (found + found.mT) / 2
+
+
+def hessian(task: Task, theta_P: Tensor) -> Tensor:
+    """That of a task, at a point in float64."""
+    return hessian_at(task.smooth, theta_P.to(task.theta_P))
+
+
+def rounding_of(hessian_PP: Tensor, theta_P: Tensor) -> Tensor:
+    """What a gradient (P,) moves by where each parameter moves by its own rounding: |H| |theta| eps."""
+    return _ROUNDINGS * torch.finfo(torch.float64).eps * hessian_PP.abs() @ theta_P.abs()
+
+
+def units_of(hessian_PP: Tensor) -> Tensor:
+    """u (P,) with which no |H_jk| / (u_j u_k) is above 1, and each row has one that is about 1; 1 for a row of zeros.
+
+    (Ruiz 2001.) Of a positive definite H it is the root of the diagonal.
+    """
+    size_PP, unit_P = hessian_PP.abs(), torch.ones(len(hessian_PP), dtype=hessian_PP.dtype)
+    for _ in range(_RUIZ):
+        most_P = (size_PP / unit_P[:, None] / unit_P).amax(1)
+        unit_P = unit_P * torch.where(most_P > 0, most_P.sqrt(), 1.0)
+    return unit_P

@@ -1,0 +1,62 @@
+"""Whether a second-order optimizer has come to rest where descent ends: told without units, as they step.
+
+`lm`: no parameter's derivatives correlate with the residuals (see `lm`). The others: the step that the Hessian asks for
+would not lower the loss by more than a share of 1e-12,
+
+    g' |H|^-1 g <= 1e-12 |loss|    or 1e-20 of what it has fallen by, where the loss falls to 0
+
+which for a sum of squares is the square of that correlation (Newton's decrement: Boyd and Vandenberghe 2004, section
+9.5). Along a direction without curvature the gradient must vanish but for rounding.
+
+Shapes: P parameters.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from gdtrain.second import Task
+from gdtrain.second.hessian import DENSE, hessian, rounding_of, units_of
+from gdtrain.second.lm import Point
+
+_SHARE = 1e-12
+_OF_ALL = 1e-20
+_LARGE = 1e-6  # gradient, beside the loss, of a problem whose Hessian is too large to form
+
+
+def at_rest(name: str, task: Task, theta_P: Tensor, *, first: float, scale: float) -> bool:
+    """Whether the optimizer `name` has come to rest at theta.
+
+    first  the objective at the start
+    scale  the loss of predicting 0, of which residuals have rounding errors
+    """
+    theta_P = theta_P.double().cpu()
+    with torch.no_grad():
+        if name == "lm":
+            point = Point.at(task, theta_P)
+            return point.finite and point.at_rest(task.held(theta_P, point.gradient_P), scale**0.5)
+        return _decrement_is_small(task, theta_P, first)
+
+
+def _decrement_is_small(task: Task, theta_P: Tensor, first: float) -> bool:
+    value, gradient_P = task.value(theta_P)
+    free = ~task.held(theta_P, gradient_P)
+    gradient_F = gradient_P[free]
+    if not (math.isfinite(value) and bool(gradient_F.isfinite().all())):
+        return False
+    if len(gradient_F) > DENSE:
+        return float(gradient_F.norm()) <= _LARGE * max(1.0, abs(value))
+    hessian_PP = hessian(task, theta_P)
+    if not bool(hessian_PP.isfinite().all()):
+        return False
+    left_F = torch.where(gradient_F.abs() <= rounding_of(hessian_PP, theta_P)[free], 0.0, gradient_F)
+    inner_FF = hessian_PP[free][:, free]
+    unit_F = units_of(inner_FF)
+    eigenvalues_F, vectors_FF = torch.linalg.eigh(inner_FF / unit_F[:, None] / unit_F)
+    steep_F = eigenvalues_F.abs()
+    steep_F = steep_F.clamp(min=torch.finfo(steep_F.dtype).eps * max(float(steep_F.max()), 1e-300))
+    decrement = float(((vectors_FF.mT @ (left_F / unit_F)).square() / steep_F).sum())
+    return decrement <= max(_SHARE * abs(value), _OF_ALL * abs(first - value))
