@@ -2,16 +2,14 @@
 
 from gdtrain.results.distinct import Found
 from gdtrain.results.folds import FoldEnd, lost, over_folds, pooled
+from gdtrain.results.parts import Equation, Parameter, Prediction
 from gdtrain.results.result import (
     EXIT_CODES,
     ROWS,
     SCHEMA,
     SHOWN,
     STATUSES,
-    Equation,
     History,
-    Parameter,
-    Prediction,
     Result,
     Verdict,
     history_names,

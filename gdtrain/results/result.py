@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gdtrain.results.parts import Equation, Parameter, Prediction
 from gdtrain.results.uncertainty import Uncertainty
 
 if TYPE_CHECKING:
@@ -57,49 +58,6 @@ class History:
         """Indices of `epochs`, or of the next recorded ones where a long history was thinned."""
         found = np.searchsorted(self.epochs_K, np.asarray(epochs))
         return sorted(set(found.clip(max=len(self.epochs_K) - 1).tolist()))
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One parameter at the start and at the end; `scaled` is its trained value where columns were scaled, `optimum` the
-    exact least-squares solution where there is one. A tied one follows from others.
-    """
-
-    name: str
-    start: float
-    value: float
-    gradient: float | None
-    fixed: bool = False
-    scaled: float | None = None
-    optimum: float | None = None
-    tied: bool = False
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """One predicted row: its inputs, the prediction before and after training, the target where it is known.
-
-    With several targets, `before`, `after` and `target` hold one number for each; with classes `before` and `after`
-    hold the probability of each, and `target` is the class: a text where the table has texts.
-    """
-
-    inputs: Mapping[str, float | str]
-    before: float | dict[str, float]
-    after: float | dict[str, float]
-    target: float | str | dict[str, float | str] | None = None
-
-
-@dataclass(frozen=True)
-class Equation:
-    """An equation with the final values put back into it."""
-
-    text: str
-    left: float
-    right: float
-
-    @property
-    def residual(self) -> float:
-        return self.left - self.right
 
 
 @dataclass
