@@ -114,6 +114,11 @@ class Gathered:
     least_F: Tensor
     largest_F: Tensor
 
+    @property
+    def single_F(self) -> Tensor:
+        """Which features hold a single value, as far as that was asked for: no rounding of many rows hides it."""
+        return self.least_F == self.largest_F
+
 
 class _Rows:
     """Gathers rows as they come. The ones come first: the first row of the triangle then holds the means alone. Targets
@@ -193,11 +198,14 @@ def scaled_triangle(
         mean_F, sd_F = moments_of(gathered, x_MF, centre=layout.centre)
         if layout.centre:
             x_MF[0] = 0.0  # exactly: the first row holds the means
+            x_MF[:, _constant(gathered, layout)] = 0.0  # not the roundings that are left of them
         x_MF = x_MF / sd_F
         scalings = layout.scalings(mean_F, sd_F)
     elif scale == "minmax":
         least_F, range_F = range_of(gathered.least_F, gathered.largest_F, centre=layout.centre)
         x_MF = (x_MF - ones_M1 * least_F) / range_F
+        if layout.centre:
+            x_MF[:, _constant(gathered, layout)] = 0.0
         scalings = layout.scalings(least_F, range_F)
     return torch.cat([x_MF, ones_M1], 1) if layout.intercept else x_MF, scalings
 
@@ -209,9 +217,19 @@ def moments_of(gathered: Gathered, x_MF: Tensor, *, centre: bool) -> tuple[Tenso
     """
     size_F = _lengths(x_MF)
     spread_F = _lengths(x_MF[1:]) if centre else size_F
-    constant = spread_F <= 8 * torch.finfo(x_MF.dtype).eps * size_F
+    constant = _is_constant(spread_F, size_F) | (gathered.single_F & centre)
     mean_F = x_MF[0] / gathered.triangle_MW[0, 0] if centre else torch.zeros_like(size_F)
     return mean_F, torch.where(constant, torch.ones_like(size_F), spread_F / gathered.count**0.5)
+
+
+def _constant(gathered: Gathered, layout: Layout) -> Tensor:
+    """Which features do not vary (F,)."""
+    x_MF = gathered.triangle_MW[:, 1 : 1 + len(layout.features)]
+    return _is_constant(_lengths(x_MF[1:]), _lengths(x_MF)) | gathered.single_F
+
+
+def _is_constant(spread_F: Tensor, size_F: Tensor) -> Tensor:
+    return spread_F <= 8 * torch.finfo(size_F.dtype).eps * size_F
 
 
 def range_of(least_F: Tensor, largest_F: Tensor, *, centre: bool) -> tuple[Tensor, Tensor]:
