@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain, count
 
 from gdtrain.errors import did_you_mean, nearest
 from gdtrain.experiment.features import (
@@ -299,7 +300,7 @@ def _learnable(experiment: Experiment, columns: Columns, found: _Found) -> Itera
     """That something is left to learn."""
     place = experiment.tree.find(experiment.kind)
     if not found.possible and (columns is not None or experiment.kind == "fit"):
-        yield Mistake(place, "there is nothing to learn", _name_the_number(experiment))
+        yield Mistake(place, "there is nothing to learn", _name_the_number(experiment, columns or ()))
     elif found.names.parameters and columns is not None and _all_fixed(experiment, found.names):
         yield Mistake(place, "there is nothing to learn: every parameter is fixed", "free one")
 
@@ -308,11 +309,16 @@ def _all_fixed(experiment: Experiment, names: Names) -> bool:
     return all(experiment.param(name).fixed for name in names.parameters)
 
 
-def _name_the_number(experiment: Experiment) -> str:
+def _name_the_number(experiment: Experiment, columns: Sequence[str]) -> str:
     if experiment.kind == "regress":
         return "name features, or set intercept: true"
     if experiment.kind != "fit":
-        return "name the number to find: x"
+        return f"name the number to find: {_free_name('x', columns)}"
     target, *_ = [*_places(experiment.tree, side=0), "y"]
     feature, *_ = [*_places(experiment.tree, side=1), "x"]
-    return f"name the number to find: {target} = w*{feature}"
+    return f"name the number to find: {target} = {_free_name('w', [*columns, target, feature])}*{feature}"
+
+
+def _free_name(name: str, taken: Sequence[str]) -> str:
+    """A name that is not taken: this one, else with the first number that makes it so."""
+    return next(n for n in chain([name], (f"{name}{i}" for i in count(1))) if n not in taken)
