@@ -320,6 +320,23 @@ def test_few_held_out_rows_are_warned_of() -> None:
     assert not run(REGRESS, TABLE, {"holdout": 0.2}).warnings
 
 
+@pytest.mark.parametrize(
+    ("kinds", "test", "lacking"),
+    [
+        ("abcbba", 2, ""),  # the rows held out hold no c, which is no concern of the weights
+        ("abbcca", 2, "c"),
+        ("abcbba", None, "ac"),  # where the first rows are held out, b alone trains
+        ("abbcca", None, "abc"),
+    ],
+)
+def test_a_class_that_no_row_that_trains_holds(kinds: str, test: int | None, lacking: str) -> None:
+    table = {"x": [1.0, 2, 3, 4, 5, 6], "c": list(kinds), "f": [1, 1, 1, 2, 2, 1]}
+    split = {"data.split.column": "f"} | ({"data.split.test": test} if test else {})
+    told = [each for each in gdtrain.regress(table, "c", ["x"], loss="softmax", **split).warnings if "holds" in each]
+    what, remedy = "its weights grow without bound", "hold out other rows, or add a penalty"
+    assert sorted(told) == [f"data, column c: no row that trains holds {c}: {what}; {remedy}" for c in lacking]
+
+
 def test_rows_to_predict_are_filled_as_training_rows_are() -> None:
     source = {**FIT, "data": {"missing": "mean"}, "predict": "data"}
     held = run(source, GAPPY, {"column": "fold", "test": 2})

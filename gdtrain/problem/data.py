@@ -80,6 +80,11 @@ class Data:
         return self._source.where if self._source else "data"
 
     @property
+    def partial(self) -> bool:
+        """Whether other rows of the table are held out of these."""
+        return False
+
+    @property
     def uncached(self) -> dict[str, Any]:
         """What it holds, but for what has been read."""
         return {name: value for name, value in vars(self).items() if name not in ("columns", "_means")}

@@ -77,7 +77,7 @@ def build_regress(experiment: Experiment, data: Data, given: Parameters | None =
     if columns:
         fitted = target(columns) if data.classes is None else data.classes.numbers(target(columns))
         require_targets(loss, fitted, layout.targets, data)
-        if data.classes is not None:
+        if data.classes is not None and given is None:
             warn_of_empty(data.classes, fitted, weight_of(columns, data), layout.targets[0], data)
     return Problem(
         kind="regress",

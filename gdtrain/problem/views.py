@@ -49,6 +49,10 @@ class View(Data):
         self._assignment: Assignment = whole.split
         self.rows = 0
 
+    @property
+    def partial(self) -> bool:
+        return not self._keep_L.all()
+
     def gathered(self, name: str, make: Callable[[], G]) -> G:
         """Everything in one, of the labels that are kept; the whole table is read once for all views of it."""
         if name not in self._seen.gathered:
