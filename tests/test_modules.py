@@ -249,6 +249,7 @@ REFUSED: list[tuple[Callable[[], object], dict[str, Any], str]] = [
     (_calls(lambda _, x: x[:, :1]), {}, "its prediction does not depend on its parameters"),
     (_calls(lambda linear, x: linear(x).float()), {}, "it predicts in float32, and its parameters are float64"),
     (lambda: nn.LSTM(2, 1), {}, "it gives a tuple, no tensor"),
+    (lambda: nn.Linear(2, 40_000), {}, "model: 120,000 parameters are more than 100,000"),
     (lambda: "net", {}, "a str is no torch.nn.Module"),
     (net, {"scale": "standard"}, "a module takes columns as they are"),
     (net, {"dtype": "float32"}, "the module's parameters are float64; leave dtype out"),

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from gdtrain.errors import UserError
+from gdtrain.experiment.network import MOST
 from gdtrain.experiment.parameters import Param, Start
 from gdtrain.experiment.schema import Experiment
 from gdtrain.problem.data import Data
@@ -171,6 +172,8 @@ def adopt(experiment: Experiment, data: Data, module: object) -> Experiment:
         raise UserError(what, where=_WHERE, remedy='for hidden layers write {"hidden": [32, 32]}')
     _refuse(experiment, module)
     named = dict(module.named_parameters())
+    if (count := sum(tensor.numel() for tensor in named.values())) > MOST:
+        raise UserError(f"{count:,} parameters are more than {MOST:,}", where=_WHERE, remedy="train it in torch")
     names = [f"{name}{place}" for name, tensor in named.items() for place in _places(tensor)]
     data.module, data.names = module, replace(data.names, parameters=names)
     return _with(experiment, named, names)
