@@ -42,7 +42,8 @@ def test_it_changes_nothing(engine: str, scale: str, split: str) -> None:
 def test_the_rate_that_is_chosen_is_that_of_the_other_columns(rows: int, scale: str) -> None:
     z = np.resize([1.0, 2.0, 4.0], rows)
     table = {"x": np.full(rows, 0.3), "z": z, "y": np.resize([1.0, 2.0, 3.0], rows)}
-    found = gdtrain.regress(table, "y", ["x", "z"], **{"data.scale": scale})
+    settings: dict[str, Any] = {"data.scale": scale}
+    found = gdtrain.regress(table, "y", ["x", "z"], **settings)
     assert found.loss["final"] == pytest.approx(1 / 42, rel=1e-9)  # residuals (-2, 3, -1)/14
     assert found.params["x"] == pytest.approx(0, abs=1e-12)
     assert found.curvature is not None

@@ -331,7 +331,7 @@ def test_few_held_out_rows_are_warned_of() -> None:
 )
 def test_a_class_that_no_row_that_trains_holds(kinds: str, test: int | None, lacking: str) -> None:
     table = {"x": [1.0, 2, 3, 4, 5, 6], "c": list(kinds), "f": [1, 1, 1, 2, 2, 1]}
-    split = {"data.split.column": "f"} | ({"data.split.test": test} if test else {})
+    split: dict[str, Any] = {"data.split.column": "f"} | ({"data.split.test": test} if test else {})
     told = [each for each in gdtrain.regress(table, "c", ["x"], loss="softmax", **split).warnings if "holds" in each]
     what, remedy = "its weights grow without bound", "hold out other rows, or add a penalty"
     assert sorted(told) == [f"data, column c: no row that trains holds {c}: {what}; {remedy}" for c in lacking]
