@@ -12,8 +12,9 @@ from gdtrain.experiment.axes import Axes, Axis
 from gdtrain.experiment.forms import expand
 from gdtrain.experiment.loader import parse
 from gdtrain.experiment.rules import ALTERNATIVES
+from gdtrain.experiment.scalars import is_doubtful
 from gdtrain.experiment.tree import Key, Node, Place, from_plain, report
-from gdtrain.experiment.values import LISTS, TEXTS, axis_of, is_listed, is_several, written
+from gdtrain.experiment.values import CELLS, LISTS, TEXTS, axis_of, is_listed, is_several, written
 
 _COMMA_LIST = re.compile(r"""[^,\[\]{}"']+(,[^,\[\]{}"']*)+""")
 _NAME = re.compile(r"""[^,\[\]{}"']*[^,\[\]{}"'\s][^,\[\]{}"']*""")  # that YAML might take for a number
@@ -50,7 +51,7 @@ class Override:
     @classmethod
     def of(cls, key: str, text: str, flag: str) -> Self:
         """A flag's text, read by the file's rules: `1e-3`, `{uniform: [0, 1]}`. Raises UserError."""
-        if key in TEXTS and not (key == "solve" and text.startswith("[")):
+        if (key in TEXTS and not (key == "solve" and text.startswith("["))) or (key in CELLS and is_doubtful(text)):
             return cls(key, Node(text, Place.of(flag, text)), flag)
         if _COMMA_LIST.fullmatch(text) or is_several(text) or (key in LISTS and _NAME.fullmatch(text)):
             return cls(key, _listed(key, text, flag), flag)
