@@ -87,11 +87,12 @@ def _by_column(
         texts = list(levels.get(column) or own[column])
         wanted = float(texts.index(_text(split.test))) if _text(split.test) in texts else UNSEEN - 1
         return Assignment(lambda: _equal(column, wanted), 1, remedy, column=column, levels=own, unseen=list(own))
-    if split.test is None:
+    test = split.test
+    if test is None:
         values = _values(source, column, reading, where)
         named = _name_truth if source.kind(column) == "bool" else "{:.17g}".format
         return _told(column, values, [named(value) for value in values], where, {})
-    return Assignment(lambda: _equal(column, _number(split.test)), 1, remedy, column=column)
+    return Assignment(lambda: _equal(column, _number(test)), 1, remedy, column=column)
 
 
 def _told(

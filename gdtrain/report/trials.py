@@ -115,10 +115,10 @@ def section(heading: str, columns: Sequence[Column], notes: Sequence[str] = ()) 
 
 
 def set_columns(
-    sweep: SweepResult, trials: Sequence[Trial] | Sequence[dict[str, Any]], leave: str = ""
+    sweep: SweepResult, trials: Sequence[Trial] | Sequence[dict[str, Any]], leave: Sequence[str] = ()
 ) -> list[Column]:
-    """A column for each axis but `leave`, under the last word of its key where that is not another's."""
-    axes = [axis for axis in sweep.axes if axis != leave]
+    """A column for each axis but those of `leave`, under the last word of its key where that is not another's."""
+    axes = [axis for axis in sweep.axes if axis not in leave]
     values = [trial.set if isinstance(trial, Trial) else trial["set"] for trial in trials]
     headers = _short_names(axes, [*_HEADERS, *sweep.parameters])
     return [

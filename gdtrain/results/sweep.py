@@ -13,7 +13,7 @@ import numpy as np
 from gdtrain.results.distinct import Found, distinct
 from gdtrain.results.ranking import LOSSES, direction, rank_values, ranked
 from gdtrain.results.result import EXIT_CODES, plain_numbers
-from gdtrain.results.seeds import SEED, over_seeds
+from gdtrain.results.seeds import HELD, SEEDS, means, over_seeds
 from gdtrain.results.trial import Trial
 
 if TYPE_CHECKING:
@@ -74,7 +74,8 @@ class SweepResult:
     @cached_property
     def _ranked(self) -> tuple[list[int], list[int]]:
         name, largest = self.metric
-        return ranked(self.trials, -self.values_S if largest else self.values_S, self.floor if name in LOSSES else 0.0)
+        values_S = means(self.trials, self.axes, -self.values_S if largest else self.values_S)
+        return ranked(self.trials, values_S, self.floor if name in LOSSES else 0.0)
 
     @property
     def metric(self) -> tuple[str, bool]:
@@ -118,8 +119,18 @@ class SweepResult:
 
     @property
     def settings(self) -> list[dict[str, Any]]:
-        """Where seeds are an axis, each setting of the other axes over its seeds, the least mean loss first."""
-        return over_seeds(self.trials, self.axes, self.parameters) if SEED in self.axes else []
+        """Where seeds or folds are an axis, each setting of the other axes over these, the least mean loss first."""
+        return over_seeds(self.trials, self.axes, self.parameters) if self.seeds else []
+
+    @property
+    def seeds(self) -> list[str]:
+        """The axes that a setting is told over: seeds, and what is held out."""
+        return [axis for axis in self.axes if axis in SEEDS]
+
+    @property
+    def averaged(self) -> list[str]:
+        """Those of them along which other rows are held out: trials are ranked by the mean over these."""
+        return [axis for axis in self.axes if axis in HELD]
 
     @property
     def frame(self) -> polars.DataFrame:
@@ -191,7 +202,7 @@ class SweepResult:
         """What the document says after its trials. Indices are places in its list: null for one that is not listed."""
         places = {s: place for place, s in enumerate(self.listed)}
         document: dict[str, Any] = {"best": places.get(-1 if self.best is None else self.best), "ties": self.ties}
-        if SEED in self.axes:
+        if self.seeds:
             document["settings"] = self.settings
         if self.starts is not None:
             document["roots" if self.kind == "solve" else "minima"] = [self._end(f, places) for f in self.found]
