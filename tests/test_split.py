@@ -480,7 +480,8 @@ def test_a_sweep_over_folds_ranks_by_the_mean_held_out_loss(loss: str) -> None:
         assert best.order == sorted(range(2), key=lambda s: -r2[s])
     by_loss = gdtrain.sweep(source, data=NOISY, epochs=150, rank_by="loss", **strengths(1.0, 0.01))
     assert by_loss.order == [1, 0]
-    assert swept.columns()[:5] == ["penalty.l2", "verdict", "epochs", "loss", "held_out"]
+    assert swept.columns()[:6] == ["penalty.l2", "verdict", "epochs", "loss", "held_out", "held_out_sd"]
+    assert swept.frame["held_out_sd"].to_list() == [trial.held_out_sd for trial in swept.trials]
 
 
 def test_folds_may_be_an_axis() -> None:

@@ -135,7 +135,7 @@ class SweepResult:
     @property
     def frame(self) -> polars.DataFrame:
         """One row a trial, in the order of the points: axes, verdict, epochs, loss, that of held-out rows as `held_out`
-        where there are some, then a column for each parameter.
+        where there are some, its deviation over folds as `held_out_sd`, then a column for each parameter.
 
         Names that are taken become `set.NAME` and `params.NAME`. An axis of anything but numbers is a column of text.
         """
@@ -157,14 +157,15 @@ class SweepResult:
         for s in indices:
             trial = self.trials[s]
             values = [trial.params.get(name) for name in self.parameters]
-            held = [trial.held_out for _ in self._held_out]
+            held = [getattr(trial, name) for name in self._held_out]
             axes = (trial.set.get(axis) for axis in self.axes)
             yield [*axes, trial.status, trial.epochs, trial.loss, *held, *values]
 
     @property
     def _held_out(self) -> list[str]:
-        """The name of the column of held-out losses, where there are some."""
-        return ["held_out"] if any(trial.held_out is not None for trial in self.trials) else []
+        """Names of the columns of held-out losses and of their deviations over folds, where there are some."""
+        names = ("held_out", "held_out_sd")
+        return [name for name in names if any(getattr(trial, name) is not None for trial in self.trials)]
 
     @property
     def listed(self) -> list[int]:
