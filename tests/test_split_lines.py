@@ -154,3 +154,60 @@ def test_a_truth_value_in_a_file(rows_csv: str, tmp_path: Path, capsys: pytest.C
     again.write_text(capsys.readouterr().out)
     assert command(["run", str(again), "--get", "data.split.test"]) == 0
     assert capsys.readouterr().out == "true\n"
+
+
+# What is asked by name
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--holdout", ".5", "--get", "held_out"], "there is no number called held_out; did you mean loss.held_out?"),
+        (["--get", "held_out"], "there is no number called held_out; there is w, verdict, loss, epochs\n"),
+        (
+            ["--holdout", ".5", "--get", "metrics.holdout"],
+            "metrics.holdout is a section; it holds metrics.holdout.r2, metrics.holdout.rmse\n",
+        ),
+        (["--get", "metrics"], "metrics is a section; write metrics.NAME for one of its numbers"),
+        (["--folds", "3", "--get", "folds.each"], "folds.each is a list of 3; write folds.each.0 for the first of them"),
+        (["--folds", "3", "--get", "folds.each.3.loss.final"], "there is no number called folds.each.3.loss.final"),
+    ],
+)
+def test_names_that_are_no_numbers(
+    flags: list[str], message: str, rows_csv: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fitted(rows_csv, *flags, "--quiet") == 2
+    assert message in capsys.readouterr().err
+
+
+def test_what_an_expectation_could_mean(rows_csv: str, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["--expect", "held_out < 5", "--expect", "metrics.holdout < 3", "--expect", "folds.each.1.held_out = 8"]
+    assert fitted(rows_csv, "--folds", "5", *asked, "--get", "folds.each.0.rows", "--quiet") == 1
+    said = capsys.readouterr()
+    assert said.out == "32\n"
+    assert "did you mean loss.held_out?" in said.err and "metrics.holdout is a section" in said.err
+    assert "pass: folds.each.1.held_out = 8" in said.err
+    assert command(["sweep", "--lr", "1e-3,1e-2", "--rank-by", "metrics"]) == 2
+
+
+# One mistake, one message
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["solve", "x = 2", "--holdout", ".2"], "--holdout: solve has no data; write fit for a formula of columns"),
+        (["minimize", "x^2", "--folds", "3"], "--folds: minimize has no split"),
+        (["fit", "y = w*x", "ROWS", "--set", "data.split.fold=2"], "fold is one of several"),
+        (["fit", "y = w*x", "ROWS", "--set", "data.split.test=2"], "test is a value of a column, and none is named"),
+        (["fit", "y = w*x", "ROWS", "--set", "data.split.seed=2"], "split says nothing; write one of holdout, folds"),
+        (["fit", "y = w*x", "--folds", "3"], "data says nothing; write one of path, columns"),
+        (["minimize", "x^2", "--set", "data.missing=drop"], "data says nothing; write one of path, columns"),
+    ],
+)
+def test_one_mistake_is_told_once(
+    words: list[str], message: str, rows_csv: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command([rows_csv if word == "ROWS" else word for word in words]) == 2
+    said = capsys.readouterr().err
+    assert message in said and sum(line.startswith("--") for line in said.splitlines()) == 1
