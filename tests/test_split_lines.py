@@ -211,3 +211,28 @@ def test_one_mistake_is_told_once(
     assert command([rows_csv if word == "ROWS" else word for word in words]) == 2
     said = capsys.readouterr().err
     assert message in said and sum(line.startswith("--") for line in said.splitlines()) == 1
+
+
+# Gaps, and the table of folds
+
+
+@pytest.mark.parametrize("test", [None, "true", "p1", "2024-01-01"])
+@pytest.mark.parametrize("column", ["day", "flag", "part"])
+def test_a_gap_where_rows_are_told_apart(
+    column: str, test: str | None, rows_csv: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = Path(rows_csv)
+    path.write_text(path.read_text() + "0.5,1.0,,,,\n")
+    split = ["--set", f"data.split.column={column}", *([] if test is None else ["--set", f"data.split.test={test}"])]
+    assert fitted(rows_csv, *split, "--set", "data.missing=mean") == 3
+    remedy = "mean fills only numbers that predict: set data.missing: drop, or fill it in"
+    assert f"column {column}: the cell is empty; {remedy}" in capsys.readouterr().err
+
+
+def test_the_value_of_a_fold_has_a_column_of_its_own(rows_csv: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert fitted(rows_csv, "--set", "data.split.column=part", "--format", "md", "--quiet") == 0
+    shown = capsys.readouterr().out
+    assert "| fold | value | rows | held out |" in shown
+    assert "| 1 | p0 | 20 | 20 |" in shown and "| mean |  |  |  |  |  | " in shown
+    assert fitted(rows_csv, "--folds", "2", "--format", "md", "--quiet") == 0
+    assert "| fold | rows | held out |" in capsys.readouterr().out

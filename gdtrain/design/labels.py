@@ -34,7 +34,7 @@ class Assignment:
 
     start   () -> labels of the rows from the first on
     folds   K, how many there are
-    remedy  where one of them holds no row, or every one
+    remedy  where one of them holds no row; `fewer` where it holds every one
     names   of the folds, where a column tells them
     column  that tells them, if any; `levels` are its texts where it is read as the places of these, and it is among
             `unseen` where any other text belongs to no fold
@@ -43,6 +43,7 @@ class Assignment:
     start: Callable[[], Labels]
     folds: int
     remedy: str
+    fewer: str
     names: Sequence[str] = ()
     column: str | None = None
     levels: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -66,9 +67,10 @@ def assign(split: Split, source: Source, levels: Mapping[str, Sequence[str]], re
         return _by_column(split, split.column, source, levels, reading)
     if split.folds is not None:
         count = split.folds
-        return Assignment(lambda: _Drawn(_permutations(count, split.seed or 0)), count, "ask for fewer folds")
+        remedy = "ask for fewer folds"
+        return Assignment(lambda: _Drawn(_permutations(count, split.seed or 0)), count, remedy, remedy)
     share = split.holdout or 0.0
-    return Assignment(lambda: _Drawn(_strata(share, split.seed or 0)), 1, "hold out another share of them")
+    return Assignment(lambda: _Drawn(_strata(share, split.seed or 0)), 1, "hold out more", "hold out less")
 
 
 def _by_column(
@@ -86,13 +88,13 @@ def _by_column(
         own = {} if column in levels else {column: [_text(split.test)]}
         texts = list(levels.get(column) or own[column])
         wanted = float(texts.index(_text(split.test))) if _text(split.test) in texts else UNSEEN - 1
-        return Assignment(lambda: _equal(column, wanted), 1, remedy, column=column, levels=own, unseen=list(own))
+        return Assignment(lambda: _equal(column, wanted), 1, remedy, remedy, column=column, levels=own, unseen=list(own))
     test = split.test
     if test is None:
         values = _values(source, column, reading, where)
         named = _name_truth if source.kind(column) == "bool" else "{:.17g}".format
         return _told(column, values, [named(value) for value in values], where, {})
-    return Assignment(lambda: _equal(column, _number(test)), 1, remedy, column=column)
+    return Assignment(lambda: _equal(column, _number(test)), 1, remedy, remedy, column=column)
 
 
 def _told(
@@ -110,7 +112,7 @@ def _told(
         return found
 
     remedy = f"name another column than {column}, or write folds: 5"
-    return Assignment(lambda: label, len(names), remedy, names, column, levels)
+    return Assignment(lambda: label, len(names), remedy, remedy, names, column, levels)
 
 
 def _equal(column: str, value: float) -> Labels:
