@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -236,3 +237,25 @@ def test_the_value_of_a_fold_has_a_column_of_its_own(rows_csv: str, capsys: pyte
     assert "| 1 | p0 | 20 | 20 |" in shown and "| mean |  |  |  |  |  | " in shown
     assert fitted(rows_csv, "--folds", "2", "--format", "md", "--quiet") == 0
     assert "| fold | rows | held out |" in capsys.readouterr().out
+
+
+# Many starts
+
+
+def test_a_minimum_has_its_held_out_loss(rows_csv: str, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["--holdout", ".25", "--starts", "3", "--quiet"]
+    assert fitted(rows_csv, *asked, "--format", "md") == 0
+    assert "| minimum | loss | held out | w | starts |" in capsys.readouterr().out
+    assert fitted(rows_csv, *asked, "--format", "json") == 0
+    document = json.loads(capsys.readouterr().out)
+    (minimum,) = document["minima"]
+    assert minimum["held_out"] == document["trials"][minimum["trial"]]["loss"]["held_out"]
+
+
+@pytest.mark.parametrize("split", [["--folds", "3"], ["--set", "data.split.column=part"]])
+def test_many_starts_hold_out_no_folds(
+    split: list[str], rows_csv: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fitted(rows_csv, *split, "--starts", "3") == 2
+    assert "many starts are of one problem, and each fold is one of its own; hold out one" in capsys.readouterr().err
+    assert fitted(rows_csv, *split, "--set", "data.split.fold=1", "--starts", "3", "--quiet") == 0

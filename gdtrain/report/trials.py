@@ -164,12 +164,12 @@ def _measured(trials: Sequence[Trial]) -> list[Column]:
         ("verdict", [trial.status for trial in trials]),
         ("epochs", [str(trial.epochs) for trial in trials]),
         ("loss", [number(trial.loss) for trial in trials]),
-        *_held_out(trials),
+        *held_out(trials),
     ]
 
 
-def _held_out(trials: Sequence[Trial]) -> list[Column]:
-    """The loss of held-out rows, and its standard deviation over folds."""
+def held_out(trials: Sequence[Trial]) -> list[Column]:
+    """The loss of held-out rows, and its standard deviation over folds, where there are some."""
     columns = [("held out", [trial.held_out for trial in trials]), ("sd", [trial.held_out_sd for trial in trials])]
     return [(name, [number(value) for value in each]) for name, each in columns if any(v is not None for v in each)]
 

@@ -221,6 +221,8 @@ class SweepResult:
     def _end(self, found: Found, places: Mapping[int, int]) -> dict[str, Any]:
         trial = self.trials[found.trial]
         end: dict[str, Any] = {"params": trial.params, "loss": trial.loss, "starts": found.starts}
+        if trial.held_out is not None:
+            end["held_out"] = trial.held_out
         end["trial"] = places.get(found.trial)
         if self.kind == "solve":
             end["equations"] = trial.document().get("equations", [])
