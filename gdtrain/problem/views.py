@@ -39,7 +39,13 @@ class _Pass:
 class View(Data):
     """The rows of some labels.
 
-    what  they do, for messages
+    A view starts from what the whole table holds, but for what was read of it (`uncached`): source, names and the list
+    of warnings are shared with the table; rows, their numbers and columns are the view's own. Where a view reads the
+    table, the table learns from it how many rows and gaps it has itself, which its document tells.
+
+    whole   the table, and keep_L which labels of it
+    what    its rows do, for messages
+    seen    what a reading of the table told, shared by the views for which one will do
     """
 
     def __init__(self, whole: Data, keep_L: np.ndarray, what: str, seen: _Pass) -> None:
