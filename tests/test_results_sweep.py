@@ -217,7 +217,10 @@ def test_folds_are_no_rivals() -> None:
     points = [(0.1, 1, 5.0), (0.1, 2, 1.0), (0.2, 1, 2.0), (0.2, 2, 3.0), (0.3, 1, 0.5), (0.3, 2, 100.0)]
     for axis in ("data.split.fold", "data.split.seed"):
         trials = [
-            replace(trial(9.0, set={"train.lr": lr, axis: k}, status="diverged" if held == 100 else "stopped"), held_out=held)
+            replace(
+                trial(9.0, set={"train.lr": lr, axis: k}, status="diverged" if held == 100 else "stopped"),
+                held_out=held,
+            )
             for lr, k, held in points
         ]
         found = sweep(trials, ["train.lr", axis], rank_by="loss.held_out")

@@ -170,7 +170,10 @@ def test_a_truth_value_in_a_file(rows_csv: str, tmp_path: Path, capsys: pytest.C
             "metrics.holdout is a section; it holds metrics.holdout.r2, metrics.holdout.rmse\n",
         ),
         (["--get", "metrics"], "metrics is a section; write metrics.NAME for one of its numbers"),
-        (["--folds", "3", "--get", "folds.each"], "folds.each is a list of 3; write folds.each.0 for the first of them"),
+        (
+            ["--folds", "3", "--get", "folds.each"],
+            "folds.each is a list of 3; write folds.each.0 for the first of them",
+        ),
         (["--folds", "3", "--get", "folds.each.3.loss.final"], "there is no number called folds.each.3.loss.final"),
     ],
 )
@@ -253,9 +256,7 @@ def test_a_minimum_has_its_held_out_loss(rows_csv: str, capsys: pytest.CaptureFi
 
 
 @pytest.mark.parametrize("split", [["--folds", "3"], ["--set", "data.split.column=part"]])
-def test_many_starts_hold_out_no_folds(
-    split: list[str], rows_csv: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_many_starts_hold_out_no_folds(split: list[str], rows_csv: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert fitted(rows_csv, *split, "--starts", "3") == 2
     assert "many starts are of one problem, and each fold is one of its own; hold out one" in capsys.readouterr().err
     assert fitted(rows_csv, *split, "--set", "data.split.fold=1", "--starts", "3", "--quiet") == 0

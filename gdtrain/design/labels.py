@@ -88,7 +88,9 @@ def _by_column(
         own = {} if column in levels else {column: [_text(split.test)]}
         texts = list(levels.get(column) or own[column])
         wanted = float(texts.index(_text(split.test))) if _text(split.test) in texts else UNSEEN - 1
-        return Assignment(lambda: _equal(column, wanted), 1, remedy, remedy, column=column, levels=own, unseen=list(own))
+        return Assignment(
+            lambda: _equal(column, wanted), 1, remedy, remedy, column=column, levels=own, unseen=list(own)
+        )
     test = split.test
     if test is None:
         values = _values(source, column, reading, where)

@@ -36,7 +36,8 @@ def folds(section: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     """Header and rows of a table: each fold, then mean and standard deviation (sd)."""
     each, shown = section["each"], [name for name in LABELS if name in section["mean"]["metrics"]]
     named = any("value" in fold for fold in each)
-    header = ["fold", *["value"] * named, "rows", "held out", "verdict", "epochs", "loss", "held-out loss", *(LABELS[n] for n in shown)]
+    told = ["rows", "held out", "verdict", "epochs", "loss", "held-out loss", *(LABELS[name] for name in shown)]
+    header = ["fold", *["value"] * named, *told]
     rows = [
         [
             str(fold["fold"]),

@@ -88,7 +88,7 @@ def no_number(name: str, parameters: Iterable[str], where: str = "", known: Sequ
 
 
 def _follow(document: Any, path: str) -> Any:
-    """The value at a dotted path; names that hold dots themselves are found too, and a list's items by number from 0."""
+    """The value at a dotted path; names that hold dots are found too, and a list's items by number from 0."""
     if isinstance(document, list):
         document = {str(i): item for i, item in enumerate(document)}
     if not isinstance(document, dict):
