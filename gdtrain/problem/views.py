@@ -39,7 +39,13 @@ class _Pass:
 class View(Data):
     """The rows of some labels.
 
-    what  they do, for messages
+    A view starts from what the whole table holds, but for what was read of it (`uncached`): source, names and the list
+    of warnings are shared with the table; rows, their numbers and columns are the view's own. Where a view reads the
+    table, the table learns from it how many rows and gaps it has itself, which its document tells.
+
+    whole   the table, and keep_L which labels of it
+    what    its rows do, for messages
+    seen    what a reading of the table told, shared by the views for which one will do
     """
 
     def __init__(self, whole: Data, keep_L: np.ndarray, what: str, seen: _Pass) -> None:
@@ -120,10 +126,12 @@ class View(Data):
         """How many rows there are. Raises UserError (exit 3) for none, or none that counts."""
         self.rows = int(self._seen.rows_L[self._keep_L].sum())
         every = int(self._seen.rows_L.sum())
+        remedy = self._assignment.fewer if self._keep_L[0] else self._assignment.remedy
         if not self.rows:
-            raise self._error(f"of {every:,} rows none {self._what}", self._assignment.remedy)
+            few = "a split takes two rows or more" if every < 2 else remedy
+            raise self._error(f"of {every:,} row{'s' * (every != 1)} none {self._what}", few)
         if not self._seen.weight_L[self._keep_L].sum() > 0:
-            raise self._error(f"every row that {self._what} has a weight of 0", self._assignment.remedy)
+            raise self._error(f"every row that {self._what} has a weight of 0", remedy)
 
     @cached_property
     def _means(self) -> dict[str, float]:

@@ -55,6 +55,8 @@ class InlineSource(Source):
                 values = np.asarray(column, dtype=object)
         except (TypeError, ValueError):  # lists of several lengths
             values = np.empty(0)[:, None]
+        if values.dtype.kind == "M" and np.datetime_data(values.dtype)[0] == "ns":
+            values = values.astype("datetime64[us]")  # whose elements are no whole numbers
         if values.ndim != 1:
             raise UserError(
                 f"is not one number a row, but of shape {values.shape}" if values.size else "is not a list of numbers",
