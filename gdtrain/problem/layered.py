@@ -137,6 +137,17 @@ class Layered:
         some._x = taken(self._x, rows)
         return some
 
+    def stack(self, others: Sequence[Layered]) -> Layered:
+        whole, each = copy(self), (self, *others)
+        whole._x = torch.stack([one._x for one in each])
+        whole._weights_1Q = torch.cat([one._weights_1Q for one in each])
+        return whole
+
+    def take(self, index: Tensor) -> Layered:
+        some = copy(self)
+        some._x, some._weights_1Q = self._x[index], self._weights_1Q[index]
+        return some
+
     def _weights(self, theta_SP: Tensor) -> list[Tensor]:
         """Each layer's weights, (S, units, inputs and the constant)."""
         trials = len(theta_SP)

@@ -2,14 +2,15 @@
 
 Every predictor has `forward(theta_SP) -> (prediction, saved)` and `backward(saved, slope) -> gradient_SP`, where
 `slope` is the loss's derivative in the prediction, and `jacobian(theta_1P) -> (rows, P)`. Trials never mix. Those over
-columns have `of(rows)`, the same over some of them: Rows are a range, indices (B,), or (S, B), each trial's own.
+columns have `of(rows)`, the same over some of them: Rows are a range, indices (B,), or (S, B), each trial's own. Those
+that are Stackable can be walked side by side, each of a trial of its own, over as many rows of another table.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import copy
-from typing import Any, Protocol
+from typing import Any, Protocol, Self, cast, runtime_checkable
 
 import numpy as np
 import torch
@@ -27,6 +28,17 @@ class Predictor(Protocol):
     def backward(self, saved: Any, slope: Tensor) -> Tensor: ...
 
     def jacobian(self, theta_1P: Tensor) -> Tensor: ...
+
+
+@runtime_checkable
+class Stackable(Predictor, Protocol):
+    def stack(self, others: Sequence[Self]) -> Self:
+        """This one for the first trial, and each of the others for one more."""
+        ...
+
+    def take(self, index: Tensor) -> Self:
+        """Of a stack those of some trials, by their numbers; one may stand several times."""
+        ...
 
 
 class Formula:
@@ -57,6 +69,16 @@ class Formula:
         some = copy(self)
         some._tape = self._tape.of(rows)
         some._rows = rows.shape[-1] if isinstance(rows, Tensor) else len(range(self._rows)[rows])
+        return some
+
+    def stack(self, others: Sequence[Formula]) -> Formula:
+        whole = copy(self)
+        whole._tape = self._tape.stack([other._tape for other in others])
+        return whole
+
+    def take(self, index: Tensor) -> Formula:
+        some = copy(self)
+        some._tape = self._tape.take(index)
         return some
 
 
@@ -113,6 +135,12 @@ class OverReference:
     def jacobian(self, theta_1P: Tensor) -> Tensor:
         return self._others.jacobian(theta_1P)
 
+    def stack(self, others: Sequence[OverReference]) -> OverReference:
+        return OverReference(cast(Stackable, self._others).stack([other._others for other in others]))
+
+    def take(self, index: Tensor) -> OverReference:
+        return OverReference(cast(Stackable, self._others).take(index))
+
 
 class Columns(Protocol):
     """A matrix (N, F) that is made when it is asked for, whole or some of its rows."""
@@ -163,6 +191,17 @@ class Linear:
     def of(self, rows: Rows) -> Linear:
         some = copy(self)
         some._x_NF = taken(self._x_NF, rows) if isinstance(self._x_NF, Tensor) else self._x_NF.of(rows)
+        return some
+
+    def stack(self, others: Sequence[Linear]) -> Linear:
+        whole, each = copy(self), (self, *others)
+        whole._x_NF = torch.stack([one._matrix() for one in each])
+        whole._weights_1Q = torch.cat([one._weights_1Q for one in each])
+        return whole
+
+    def take(self, index: Tensor) -> Linear:
+        some = copy(self)
+        some._x_NF, some._weights_1Q = self._matrix()[index], self._weights_1Q[index]
         return some
 
     def jacobian(self, theta_1P: Tensor) -> Tensor:
