@@ -62,7 +62,8 @@ class Block:
         """Values and slopes of its elements, each as often as its row counts."""
         if self.weight is None:
             return value, slope
-        return value * self.weight, slope * per_element(self.weight, value, slope)
+        of_classes = slope.dim() > value.dim()
+        return value * self.weight, slope * (self.weight[..., None] if of_classes else self.weight)
 
     @property
     def elements(self) -> float:
@@ -162,11 +163,6 @@ class DataLoss:
     def blocks(self) -> Sequence[Block]:
         """All of the rows, in one order."""
         return self._cut(1)
-
-
-def per_element(number: Tensor, value: Tensor, slope: Tensor) -> Tensor:
-    """What each row has, shaped as a block's weight, for slopes: of a loss over classes these have an axis more."""
-    return number[..., None] if slope.dim() > value.dim() else number
 
 
 class Expression:

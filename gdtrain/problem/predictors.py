@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import copy
-from typing import Any, Protocol, Self, cast, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 import torch
@@ -32,11 +32,11 @@ class Predictor(Protocol):
 
 @runtime_checkable
 class Stackable(Predictor, Protocol):
-    def stack(self, others: Sequence[Self]) -> Self:
-        """This one for the first trial, and each of the others for one more."""
+    def stack(self, others: Sequence[Any]) -> Stackable:
+        """This one for the first trial, and each of the others, of the same kind, for one more."""
         ...
 
-    def take(self, index: Tensor) -> Self:
+    def take(self, index: Tensor) -> Stackable:
         """Of a stack those of some trials, by their numbers; one may stand several times."""
         ...
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 import torch
 from torch import Tensor
 
 from gdtrain.losses import Loss
-from gdtrain.problem.objective import Block, DataLoss, Objective, per_element
+from gdtrain.problem.objective import Block, DataLoss, Objective
 from gdtrain.problem.predictors import Stackable
 
 
@@ -20,20 +21,18 @@ from gdtrain.problem.predictors import Stackable
 class Stacked:
     """The loss of each of S trials over rows of its own.
 
-    block   (S, B): rows that are fewer are filled up with their last
-    filled  which of them those are, shaped as a weight; None where there are none
+    block  (S, B): where rows are fewer, the last fills up, and counts 0 times
     value_divisor_S, slope_divisor_S1  what sums of values and of slopes are divided by
     """
 
     loss: Loss
     block: Block
-    filled: Tensor | None
     value_divisor_S: Tensor
     slope_divisor_S1: Tensor
 
     @classmethod
     def of(cls, objectives: Sequence[Objective]) -> Stacked | None:
-        """One trial for each objective; None where they cannot be walked side by side, or some have but one row."""
+        """A trial for each objective; None where they cannot be walked side by side, or one has but one row."""
         losses = [objective for objective in objectives if isinstance(objective, DataLoss)]
         sizes = [0 if loss.target is None else len(loss.target) for loss in losses]
         if len(losses) < len(objectives) or min(sizes) < 2:
@@ -42,69 +41,56 @@ class Stacked:
         blocks = [loss.on(rows.clamp(max=size - 1)) for loss, size in zip(losses, sizes, strict=True)]
         if not all(isinstance(block.predictor, Stackable) for block in blocks):
             return None
-        loss, whole, filled = losses[0].loss, _stacked(blocks), rows >= rows.new_tensor(sizes)[:, None]
-        divisor_S = whole.target.new_tensor([one.elements if loss.reduction == "mean" else 1 for one in losses])
-        return cls(
-            loss,
-            whole,
-            filled.reshape(*filled.shape, *[1] * (whole.target.dim() - 2)) if len(set(sizes)) > 1 else None,
-            divisor_S / loss.value_factor,
-            divisor_S[:, None] / loss.slope_factor,
-        )
+        loss, block = losses[0].loss, _stack(blocks)
+        if len(set(sizes)) > 1:
+            count = (rows < rows.new_tensor(sizes)[:, None]).to(block.target)
+            count = count.reshape(*count.shape, *[1] * (block.target.dim() - 2))
+            block = replace(block, weight=count if block.weight is None else count * block.weight)
+        divisor_S = block.target.new_tensor([one.elements if loss.reduction == "mean" else 1 for one in losses])
+        return cls(loss, block, divisor_S / loss.value_factor, divisor_S[:, None] / loss.slope_factor)
 
     def take(self, index: Tensor) -> Stacked:
         """Those of some trials, by their numbers; one may stand several times."""
-        block = self.block
-        assert isinstance(block.predictor, Stackable)
-        weight, offset, filled = (
-            None if one is None else one[index] for one in (block.weight, block.offset, self.filled)
-        )
-        block = Block(block.predictor.take(index), block.target[index], weight, offset)
         return replace(
             self,
-            block=block,
-            filled=filled,
+            block=_take(self.block, index),
             value_divisor_S=self.value_divisor_S[index],
             slope_divisor_S1=self.slope_divisor_S1[index],
         )
 
     def loss_and_gradient(self, theta_SP: Tensor) -> tuple[Tensor, Tensor]:
         prediction, saved = self.block.predict(theta_SP)
-        value, slope = self._counted(prediction)
-        gradient_SP = self.block.predictor.backward(saved, slope)
-        return self._reduced(value), gradient_SP / self.slope_divisor_S1
+        value, slope = self.block.weighted(*self.loss.rule(prediction, self.block.target))
+        return self._reduced(value), self.block.predictor.backward(saved, slope) / self.slope_divisor_S1
 
     def terms(self, theta_SP: Tensor) -> Iterator[Tensor]:
-        value, _ = self._counted(self.block.predict(theta_SP)[0])
-        yield self._reduced(value)
+        prediction, _ = self.block.predict(theta_SP)
+        yield self._reduced(self.block.weighted(*self.loss.rule(prediction, self.block.target))[0])
 
     def jacobians(self, theta_1P: Tensor) -> Iterator[Tensor]:
-        """None: the rows of trials differ, and so do their Jacobians."""
+        """None: trials have residuals of their own."""
         return iter(())
 
     def _reduced(self, value: Tensor) -> Tensor:
         return value.sum(tuple(range(1, value.dim()))) / self.value_divisor_S
 
-    def _counted(self, prediction: Tensor) -> tuple[Tensor, Tensor]:
-        """Values and slopes, as often as rows count, 0 where none is: 0 times what overflows would be no number."""
-        value, slope = self.block.weighted(*self.loss.rule(prediction, self.block.target))
-        if self.filled is None:
-            return value, slope
-        return value.masked_fill(self.filled, 0), slope.masked_fill(per_element(self.filled, value, slope), 0)
 
-
-def _stacked(blocks: Sequence[Block]) -> Block:
-    """Blocks of one trial each, of as many rows, as one of a trial for each."""
+def _stack(blocks: Sequence[Block]) -> Block:
+    """Blocks (1, B) as one, a trial for each."""
     first, *others = (block.predictor for block in blocks)
-    assert isinstance(first, Stackable)
+
+    def together(each: Sequence[Tensor | None]) -> Tensor | None:
+        there = [one for one in each if one is not None]
+        return torch.cat(there) if there else None
+
     return Block(
-        first.stack(others),
+        cast(Stackable, first).stack(others),
         torch.cat([block.target for block in blocks]),
-        _side_by_side([block.weight for block in blocks]),
-        _side_by_side([block.offset for block in blocks]),
+        together([block.weight for block in blocks]),
+        together([block.offset for block in blocks]),
     )
 
 
-def _side_by_side(each: Sequence[Tensor | None]) -> Tensor | None:
-    there = [one for one in each if one is not None]
-    return torch.cat(there) if there else None
+def _take(block: Block, index: Tensor) -> Block:
+    weight, offset = (None if one is None else one[index] for one in (block.weight, block.offset))
+    return Block(cast(Stackable, block.predictor).take(index), block.target[index], weight, offset)
