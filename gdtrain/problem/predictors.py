@@ -167,18 +167,13 @@ class Linear:
         trials, x_NF = theta_SP.shape[0], self._matrix()
         if self._free is not None:
             theta_SP = self._weights_1Q.expand(trials, -1).index_copy(1, self._free, theta_SP)
-        if self._targets == 1 and x_NF.dim() == 2:
-            return theta_SP @ x_NF.T, x_NF
+        if self._targets == 1:
+            return _products(theta_SP, x_NF.mT), x_NF
         weights_STF = theta_SP.view(trials, self._targets, -1)
-        prediction = (weights_STF @ x_NF.mT).transpose(1, 2)
-        return prediction[:, :, 0] if self._targets == 1 else prediction, x_NF
+        return (weights_STF @ x_NF.mT).transpose(1, 2), x_NF
 
     def backward(self, saved: Tensor, slope: Tensor) -> Tensor:
-        if self._targets > 1:
-            slope = slope.transpose(1, 2)
-        elif saved.dim() == 3:
-            slope = slope[:, None]
-        gradient = (slope @ saved).flatten(1)
+        gradient = _products(slope, saved) if self._targets == 1 else (slope.transpose(1, 2) @ saved).flatten(1)
         return gradient if self._free is None else gradient[:, self._free]
 
     def hessian(self, saved: Tensor, slope_derivative_SN: Tensor) -> Tensor:
@@ -211,6 +206,11 @@ class Linear:
 
     def _matrix(self) -> Tensor:
         return self._x_NF if isinstance(self._x_NF, Tensor) else self._x_NF.matrix()
+
+
+def _products(row_S: Tensor, matrix: Tensor) -> Tensor:
+    """Each trial's row times a matrix, or a matrix of its own."""
+    return row_S @ matrix if matrix.dim() == 2 else torch.bmm(row_S[:, None], matrix)[:, 0]
 
 
 def taken(x_N: Tensor, rows: Rows) -> Tensor:
