@@ -18,18 +18,16 @@ from gdtrain.plan import Plan
 from gdtrain.problem.stacked import Stacked
 
 _AT_ONCE = 1 << 15  # numbers of a column, for all trials, up to which calls cost more than what they do
-_RECORDED = 1 << 21  # numbers of a history of all trials
+_COLUMNS = 1 << 20  # numbers of all columns, which each trial has of its own: more fall out of the cache
+_HISTORIES = 1 << 21  # numbers of what is recorded of all trials
 
 
 def joins(plan: Plan, plans: int) -> bool:
     """Whether so many plans, of which this one has the most rows, are better walked as one."""
-    problem, (trials, parameters) = plan.problem, plan.theta_SP.shape
-    return (
-        plan.engine.name == "loop"
-        and plan.batches is None
-        and plans * trials * problem.rows <= _AT_ONCE
-        and plans * trials * parameters * len(plan.recorded) <= _RECORDED
-    )
+    rows, numbers = plan.problem.rows, plans * plan.theta_SP.numel()
+    small = plans * len(plan.theta_SP) * rows <= _AT_ONCE and numbers * rows <= _COLUMNS
+    fits = numbers * len(plan.recorded) <= _HISTORIES
+    return small and fits and plan.engine.name == "loop" and plan.batches is None
 
 
 def join(plans: Sequence[Plan]) -> Plan | None:
