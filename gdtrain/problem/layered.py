@@ -85,8 +85,8 @@ class Shape:
 class Layered:
     """x_ND through hidden layers; theta holds the free ones of the Q weights.
 
-    Prediction (S, N) for one output, else (S, N, T). Of rows that differ between trials, x is (S, N, D). The last
-    column of x is ones.
+    Prediction (S, N) for one output, else (S, N, T). Of rows that differ between trials, x is (S, N, D); of a stack the
+    fixed weights are (S, Q) too. The last column of x is ones.
     """
 
     def __init__(self, x_ND: Tensor, shape: Shape, free: Sequence[int], weights_Q: Tensor) -> None:

@@ -153,7 +153,8 @@ class Columns(Protocol):
 class Linear:
     """x_NF @ w for T targets; theta holds the free ones of the T * F weights, target by target.
 
-    Prediction (S, N) for one target, else (S, N, T). Of rows that differ between trials, x is (S, N, F).
+    Prediction (S, N) for one target, else (S, N, T). Of rows that differ between trials, x is (S, N, F); of a stack the
+    fixed weights are (S, Q) too.
     """
 
     def __init__(self, x_NF: Tensor | Columns, targets: int, free: Sequence[int], weights_Q: Tensor) -> None:
