@@ -26,7 +26,7 @@ LAYERS = [
     {"choice", "rates", "steps"},
     {"plan"},
     {"insight", "survivors", "verdict"},
-    {"batch"},
+    {"batch", "joined"},
     {"outcome"},
     {"crossed"},
     {"gradient", "train"},

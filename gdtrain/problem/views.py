@@ -29,11 +29,13 @@ class _Pass:
 
     rows_L    how many there are, and weight_L how often they count
     gathered  of each label what was asked for by name
+    labels_N  each row's, where the table was read whole
     """
 
     rows_L: np.ndarray
     weight_L: np.ndarray
     gathered: dict[str, list[Any]] = field(default_factory=dict)
+    labels_N: np.ndarray | None = None
 
 
 class View(Data):
@@ -80,13 +82,15 @@ class View(Data):
             blocks = list(self._blocks())
             return joined([made for _, made, _ in blocks])
         whole = self._whole.columns
-        labels = self._assignment.start()(whole)
-        weight = None if self.weight is None else whole[self.weight]
-        self._seen.rows_L, self._seen.weight_L = self._counts(labels, weight)
+        if self._seen.labels_N is None:
+            labels_N = self._assignment.start()(whole)
+            weight = None if self.weight is None else whole[self.weight]
+            self._seen.rows_L, self._seen.weight_L = self._counts(labels_N, weight)
+            self._seen.labels_N = labels_N.astype(np.uint8)  # there are at most 100 folds
         self._count()
-        kept = np.flatnonzero(self._keep_L[labels])
+        kept = np.flatnonzero(self._keep_L[self._seen.labels_N])
         numbers = self._whole.numbers
-        if len(kept) == len(labels):
+        if len(kept) == len(self._seen.labels_N):
             self.numbers = numbers
             return whole
         self.numbers = kept + 1 if numbers is None else numbers[kept]
