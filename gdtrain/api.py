@@ -22,6 +22,7 @@ def run(
     experiment: Source,
     *,
     data: object | None = None,
+    model: object | None = None,
     every: int | None = None,
     gradients: bool = False,
     **overrides: Any,
@@ -29,6 +30,9 @@ def run(
     """Train the experiment in a YAML file, or a dict of the same keys.
 
     data       a polars or pandas DataFrame, or a dict of arrays (N,), in place of the experiment's data; or a path
+    model      of `regress`: hidden layers, {"hidden": [32, 32]}; or a torch.nn.Module of your own, which takes the
+               features as columns (N, F) and gives predictions (N,), (N, T) or scores of classes (N, K). It is trained
+               from where it is, with its dtype and on its device, and ends with the weights of the result
     every      show each so many epochs in the document, in place of all or about twenty
     gradients  keep gradients in the history too
     overrides  keys of the experiment: `lr=0.1`, `epochs=50`, `optimizer={"name": "sgd", "momentum": 0.9}`,
@@ -38,9 +42,14 @@ def run(
     """
     from gdtrain.train import train
 
-    frame, overrides = _framed(data, overrides)
+    layers = {"model": model} if isinstance(model, Mapping) else {}
+    frame, overrides = _framed(data, {**overrides, **layers})
     return train(
-        load(experiment, _settings(overrides), framed=frame is not None), frame=frame, every=every, gradients=gradients
+        load(experiment, _settings(overrides), framed=frame is not None),
+        frame=frame,
+        every=every,
+        gradients=gradients,
+        module=None if layers else model,
     )
 
 
@@ -51,7 +60,7 @@ def sweep(
     starts: int | None = None,
     zip: bool = False,
     random: int | None = None,
-    rank_by: str = "loss",
+    rank_by: str | None = None,
     top: int | None = None,
     memory: int | None = None,
     out: str | Path | None = None,
@@ -66,7 +75,8 @@ def sweep(
     starts      in place of axes: so many random starts; `found` are the distinct roots or minima
     zip         pair the values of the axes, in place of every combination
     random      draw so many points: axes are `{"loguniform": [a, b]}`, `{"uniform": ...}` or lists to choose from
-    rank_by     what ranks the trials: "epochs", a parameter, a dotted path of the result document; "-w" largest first
+    rank_by     what ranks the trials in place of the loss (held-out where rows are): "epochs", a parameter, a dotted
+                path of the result document; "-w" largest first
     top         list so many of the best in the document
     memory      bytes that trials side by side may take; a quarter of the machine's unless given
     out         a folder that keeps finished trials, and from which they are taken when it is swept again
@@ -84,13 +94,16 @@ def sweep(
     from gdtrain.tables import Tables
 
     source, called = usual_source() if experiment is None else (experiment, _called(experiment))
+    if callable(axes.get("model")):
+        raise UserError("a sweep takes no module", where="model", remedy="train one at a time, with regress")
     frame, axes = _framed(data, axes)
     flags = [AxisFlag.of_values(SHORT.get(key, key), values, key) for key, values in axes.items() if values is not None]
     spec = load_sweep(source, (), flags, zipped=zip, random=random, framed=frame is not None)
     request = Request(called, every, gradients, rank_by=rank_by, top=top, memory=memory, out=out)
 
     def ready(parameters: Sequence[str]) -> None:
-        check_metric(rank_by, parameters)
+        if rank_by is not None:
+            check_metric(rank_by, parameters)
 
     if starts is not None and spec.axes:
         raise UserError(f"{spec.axes[0]} is swept too", where="starts", remedy="give it one value")
@@ -120,7 +133,7 @@ def regress(
     intercept: bool = True,
     **overrides: Any,
 ) -> Result:
-    """Regress one column or several on others; `features` None: on all other columns. `data` as for `run`."""
+    """Regress one column or several on others; `features` None: on all other columns. `data`, `model` as for `run`."""
     targets = [target] if isinstance(target, str) else list(target)
     predictor: dict[str, Any] = {"target": targets, "intercept": intercept}
     if features is not None:

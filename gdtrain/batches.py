@@ -77,8 +77,10 @@ def _fitting(problem: Problem, trials: Trials, memory: int) -> int:
     if problem.quadratic is not None and problem.gathered:
         return _STATES // (parameters * FEW_EPOCHS)
     if problem.kind == "regress":
+        block = _BLOCK * (problem.network.row_numbers if problem.network else 1)
         return min(
-            memory // (_NUMBER * _COPIES * max(parameters, _BLOCK)), memory // (_NUMBER * _orders(problem, trials))
+            memory // (_NUMBER * _COPIES * max(parameters, block)),
+            memory // (_NUMBER * _orders(problem, trials)),
         )
     return _AT_ONCE // max(1, problem.rows)
 

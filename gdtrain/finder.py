@@ -20,7 +20,6 @@ from gdtrain.experiment.sweep import Sweep, load_sweep
 from gdtrain.experiment.trials import Trials
 from gdtrain.insight import steepest
 from gdtrain.plan import FULL_HISTORY, Plan, make_plan
-from gdtrain.problem.build import build_problem
 from gdtrain.results import SweepResult, Trial
 from gdtrain.results.ranking import REACH
 from gdtrain.sweeping import Request, sweep
@@ -69,8 +68,9 @@ def learning_rates(experiment: Experiment, tables: Tables) -> tuple[list[float],
     """
     data = tables.of(experiment)
     experiment = experiment.with_starts(data.names.parameters)
+    problem = tables.problem(experiment, data)
     with threads(1):
-        plan = make_plan(Trials(experiment), build_problem(experiment, data))
+        plan = make_plan(Trials(experiment), problem)
     limit = _limit(plan)
     if limit is not None:
         return np.geomspace(_BELOW * limit, _ABOVE * limit, _STEPS).tolist(), limit
@@ -109,17 +109,18 @@ def find_lr(
 
 
 def _reaches(trials: Sequence[Trial]) -> list[Trial]:
-    """The trials, each with how many epochs it took to come near the least loss of all."""
-    best = min((trial.loss for trial in trials if trial.sound), default=math.nan)
-    return [replace(trial, reach=_reach(trial, best)) if trial.sound else trial for trial in trials]
+    """The trials, each with how many epochs it took to come near the least of what all descended."""
+    walks = {s: trial.descended() for s, trial in enumerate(trials) if trial.sound}
+    best = min((walk[-1][1] for walk in walks.values()), default=math.nan)
+    return [replace(trial, reach=_reach(walks[s], best)) if s in walks else trial for s, trial in enumerate(trials)]
 
 
-def _reach(trial: Trial, best: float) -> int | None:
-    """The first epoch from which its loss stays near the best."""
-    near = best + NEAR * (trial.first - best)
+def _reach(walk: Sequence[tuple[int, float]], best: float) -> int | None:
+    """The first epoch from which it stays near the best."""
+    near = best + NEAR * (walk[0][1] - best)
     reached = None
-    for epoch, loss in reversed(trial.losses()):
-        if not loss <= near:
+    for epoch, objective in reversed(walk):
+        if not objective <= near:
             break
         reached = epoch
     return reached
@@ -128,7 +129,7 @@ def _reach(trial: Trial, best: float) -> int | None:
 def _fastest(trials: Sequence[Trial]) -> Trial | None:
     """The trial that came near first; of several the one that ended lowest."""
     near = [trial for trial in trials if trial.reach is not None]
-    return min(near, key=lambda trial: (trial.reach, trial.loss), default=None)
+    return min(near, key=lambda trial: (trial.reach, trial.descended()[-1][1]), default=None)
 
 
 def _lr(trial: Trial) -> float:

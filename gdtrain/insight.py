@@ -36,7 +36,7 @@ class Curvature:
     lr_limit, lr_best  for this optimizer; None where it is not sgd
     epochs             to come within a millionth of the distance to the optimum, at the lr of the run
     optimum_Q          exact least-squares solution in the units of the data; of several the nearest to the end; with
-                       an l2 penalty that of loss + penalty, ridge's; None with an l1
+                       an l2 penalty that of loss + penalty, ridge's; None with an l1, and where it lies beyond a bound
     loss               there
     excess             how much the loss at the end lies above that; with a penalty the objective
     objective          loss + penalty at the optimum; None without a penalty
@@ -74,8 +74,10 @@ class Curvature:
 
 
 def steepest(plan: Plan) -> list[float] | None:
-    """The largest curvature at each trial's start, of a loss that is not quadratic; None where it costs too much."""
-    if plan.problem.quadratic is not None:
+    """The largest curvature at each trial's start, of a loss that is not quadratic; None where it costs too much, and
+    of hidden layers, where it says nothing of a few epochs later.
+    """
+    if plan.problem.quadratic is not None or plan.problem.network is not None:
         return None
     if plan.problem.rows > _LOCAL_ROWS and not bool(plan.halving_S.any()):
         return None
@@ -112,10 +114,12 @@ def _of_quadratic(plan: Plan, quadratic: Quadratic, end_P: Tensor) -> Curvature:
 
 
 def _with_optimum(known: Curvature, plan: Plan, quadratic: Quadratic, end_P: Tensor) -> Curvature:
-    """What is known of the minimum of what is descended, and of the way to it."""
+    """What is known of the minimum of what is descended, and of the way to it; nothing where bounds bar that way."""
     assert plan.problem.quadratic is not None
     finite = bool(end_P.isfinite().all())
     solution_P = quadratic.solution(end_P if finite else None) + 0.0  # no -0
+    if plan.bounds is not None and not bool(((solution_P >= plan.bounds[0]) & (solution_P <= plan.bounds[1])).all()):
+        return known
     loss, _ = plan.problem.quadratic.loss_and_gradient(solution_P[None])
     objective, _ = quadratic.loss_and_gradient(solution_P[None])
     return replace(
@@ -134,7 +138,7 @@ def cautions(experiment: Experiment, plan: Plan, curvature: Curvature) -> list[s
     """Sentences about an lr beyond its limit, and about columns that make descent hopeless."""
     found = []
     if curvature.lr_limit == 0:
-        found.append(f"descent comes to rest at no lr: {plan.unstable or 'momentum or dampening is too large'}")
+        found.append(f"descent comes to rest at no lr: {plan.unstable or plan.restless}")
     elif plan.steady and curvature.lr_limit is not None and plan.lr > curvature.lr_limit * (1 + 1e-9):
         best = f"; {curvature.lr_best:.3g} is best" if curvature.lr_best else ""
         where = " at the start" if curvature.local else ""
@@ -182,7 +186,8 @@ def hints(
     settled = status in ("converged", "stopped")
     if not (settled or loss <= problem.loss_scale) or problem.rows * len(end_P) ** 2 > _JACOBIAN_WORK:
         return found
-    found += loose(plan, end_P)
+    if problem.network is None:  # units of a hidden layer can always stand in for one another
+        found += loose(plan, end_P)
     if settled and problem.kind != "solve" and not plan.sparse and falls_away(plan.smooth, end_P[None]):
         found.append("the gradient vanishes here, but the loss falls away from it: no minimum; try another start")
     return found

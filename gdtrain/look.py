@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import BinaryIO
 
 from gdtrain.engines.states import gradient_norm
@@ -14,6 +15,9 @@ from gdtrain.plan import make_plan
 from gdtrain.problem.build import build_problem
 from gdtrain.problem.data import Data
 from gdtrain.problem.opening import open_data, rows_to_predict
+from gdtrain.problem.problem import Problem
+
+_FEW = 5  # labels that are told
 
 
 def describe(experiment: Experiment, *, stdin: BinaryIO | None = None) -> list[str]:
@@ -25,6 +29,7 @@ def describe(experiment: Experiment, *, stdin: BinaryIO | None = None) -> list[s
     experiment = experiment.with_starts(data.names.parameters)
     problem = build_problem(experiment, data)
     lines = [f"rows: {data.rows:,}"] if data.rows else []
+    lines += _counts(problem)
     lines += [f"{name}: {column}" for name, column in _ranges(data).items()]
     warnings = data.warnings
     rows_to_predict(experiment, data, stdin)  # says what is wrong with it
@@ -47,6 +52,16 @@ def describe(experiment: Experiment, *, stdin: BinaryIO | None = None) -> list[s
     return [*lines, *(f"warning: {warning}" for warning in warnings)]
 
 
+def _counts(problem: Problem) -> list[str]:
+    """How many rows train and how many are held out, of each fold where each is in turn."""
+    posed = [pose() for pose in problem.folds] or [problem]
+    return [
+        (f"fold {k}: " if problem.folds else "") + f"{each.rows:,} rows train, {each.held.rows:,} held out"
+        for k, each in enumerate(posed, start=1)
+        if each.held is not None
+    ]
+
+
 def _ranges(data: Data) -> dict[str, str]:
     """Least, largest and mean value of each column, block by block."""
     least: dict[str, float] = {}
@@ -60,4 +75,11 @@ def _ranges(data: Data) -> dict[str, str]:
             largest[name] = max(float(column.max()), largest.get(name, -math.inf))
             so_far = mean.get(name, 0.0)
             mean[name] = so_far + float((column / rows - so_far / rows).sum())  # a sum of 1e308 would overflow
-    return {n: f"{least[n]:.6g} to {largest[n]:.6g}, mean {mean[n]:.6g}" for n in least}
+    ranges = {n: f"{least[n]:.6g} to {largest[n]:.6g}, mean {mean[n]:.6g}" for n in least}
+    return {n: f"{told}{_labels(data.labels.get(n, ()))}" for n, told in ranges.items()}
+
+
+def _labels(texts: Sequence[str]) -> str:
+    """What the first few numbers of a target stand for."""
+    few = [f"; {i} is {text}" for i, text in enumerate(texts[:_FEW])]
+    return "".join([*few, "; ..."] if len(texts) > _FEW else few)

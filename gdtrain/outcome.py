@@ -1,13 +1,12 @@
-"""What a batch of trials came to: each trial's verdict and result, made when it is asked for.
+"""What a trial of a batch came to: its result, made when it is asked for.
 
-Shapes: S trials, P trained parameters, Q reported ones, K recorded epochs, N rows.
+Shapes: P trained parameters, Q reported ones, K recorded epochs, N rows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,73 +14,29 @@ import torch
 from torch import Tensor
 
 from gdtrain import __version__
-from gdtrain.engines.loop import Descent
+from gdtrain.batch import Batch, array
 from gdtrain.engines.states import End
 from gdtrain.experiment.schema import Experiment
-from gdtrain.experiment.trials import Trials
-from gdtrain.insight import Curvature, curvature_of, hints, sentences, steepest
+from gdtrain.insight import Curvature, curvature_of, hints, sentences
 from gdtrain.plan import Plan
-from gdtrain.problem.data import Data, PredictedRows
+from gdtrain.problem.held import held_loss, held_metrics
 from gdtrain.problem.measured import metrics_at
+from gdtrain.problem.predictions import PredictedRows
 from gdtrain.problem.problem import Problem, tensors
-from gdtrain.results import Equation, History, Parameter, Prediction, Result, Verdict
-from gdtrain.survivors import surviving_lr
-from gdtrain.verdict import Detail, Trial, judge
+from gdtrain.results import (
+    Equation,
+    FoldEnd,
+    History,
+    Parameter,
+    Prediction,
+    Result,
+    Verdict,
+    lost,
+    over_folds,
+    pooled,
+)
 
 SHOWN_WEIGHTS = 8  # that a sentence lists
-
-
-class Batch:
-    """Trials that were descended together.
-
-    data       whose rows they were; `rows` those to predict
-    gradients  whether histories hold them
-    """
-
-    def __init__(
-        self, trials: Trials, data: Data, plan: Plan, descent: Descent, rows: PredictedRows, *, gradients: bool = False
-    ) -> None:
-        self.trials, self.data, self.plan, self.rows = trials, data, plan, rows
-        recorded, parameters = descent.recorded, plan.problem.parameters
-        self.reads = descent.reads
-        self.epochs_K = np.array(recorded.epochs)
-        self.loss_KS, self.theta_KSP = recorded.loss_CS, recorded.theta_CSP
-        self.gradient_KSP = recorded.gradient_CSP if gradients else None
-        self.values_SQ = {
-            epochs: _array(parameters.values(torch.stack([end.theta_P for end in ends])))
-            for epochs, ends in descent.reads.items()
-        }
-
-    def outcome(self, s: int, epochs: int | None = None) -> Outcome:
-        """What trial `s` came to where `epochs` is its last, by default the plan's."""
-        return Outcome(self, s, self.plan.epochs if epochs is None else epochs)
-
-    @cached_property
-    def steepest_S(self) -> list[float] | None:
-        return steepest(self.plan)
-
-    @cached_property
-    def judged(self) -> dict[tuple[int, int], tuple[str, Detail]]:
-        """Status, and the sentence on request, of each trial, by its number and last epoch."""
-        return {(s, epochs): self._judge(s, epochs) for epochs, ends in self.reads.items() for s in range(len(ends))}
-
-    def _judge(self, s: int, epochs: int) -> tuple[str, Detail]:
-        return judge(Trial(self.plan, s, self.reads[epochs][s], epochs, lambda: self._remedies[s, epochs]))
-
-    @cached_property
-    def _remedies(self) -> dict[tuple[int, int], float | None]:
-        """For each trial that diverged, by its number and last epoch, an lr that would not."""
-        found: dict[tuple[int, int], float | None] = {}
-        for epochs in self.reads:
-            lost = [s for (s, last), (status, _) in self.judged.items() if status == "diverged" and last == epochs]
-            rates = [self._lr(s, epochs) for s in lost]
-            plan = replace(self.plan.take(lost), reads=(epochs,)) if lost else self.plan
-            found |= {(s, epochs): lr for s, lr in zip(lost, surviving_lr(plan, rates) if lost else (), strict=True)}
-        return found
-
-    def _lr(self, s: int, epochs: int) -> float:
-        """The learning rate that a trial came to; of a schedule what it starts from."""
-        return self.reads[epochs][s].lr if self.plan.schedule is None else float(self.plan.lr_S[s])
 
 
 @dataclass(frozen=True)
@@ -100,6 +55,22 @@ class Outcome:
         return self.batch.reads[self.epochs][self.s]
 
     @property
+    def kept(self) -> End:
+        return self.batch.kept(self.s, self.epochs)
+
+    @property
+    def folds(self) -> list[FoldEnd]:
+        """What each fold came to, where each was held out in turn."""
+        return [fold[self.s, self.epochs] for fold in self.batch.folds]
+
+    @property
+    def held_out(self) -> float | None:
+        """The loss over the rows that are held out, or over all of them, each held out once; None where none are."""
+        if self.batch.folds:
+            return pooled(self.folds)
+        return self.batch.held_S[self.epochs][self.s] if self.batch.held_S else None
+
+    @property
     def status(self) -> str:
         return self.batch.judged[self.s, self.epochs][0]
 
@@ -108,62 +79,95 @@ class Outcome:
         values: np.ndarray = self.batch.values_SQ[self.epochs][self.s]
         return values
 
-    def losses(self) -> list[tuple[int, float]]:
-        """Epoch and loss of the epochs that were recorded."""
-        history = self._history()
-        return list(zip(history.epochs_K.tolist(), history.loss_K.tolist(), strict=True))
+    def descended(self) -> list[tuple[int, float]]:
+        """Epoch and what was descended, the loss with its penalty, of the epochs that were recorded."""
+        history, penalty = self._history(), self.batch.plan.penalty
+        if penalty is None:
+            return list(zip(history.epochs_K.tolist(), history.loss_K.tolist(), strict=True))
+        own = penalty.take(torch.as_tensor([self.s], device=penalty.l1_S1.device))
+        objective_K = history.loss_K + array(own.value(self._thetas()[:, None])[:, 0])
+        return list(zip(history.epochs_K.tolist(), objective_K.tolist(), strict=True))
+
+    @property
+    def _recorded(self) -> slice:
+        """Recorded epochs before the last."""
+        return slice(int(np.searchsorted(self.batch.epochs_K, self.end.epoch)))
+
+    def _thetas(self) -> Tensor:
+        """The recorded parameters as they are trained (K, P), those of the end last."""
+        return torch.cat([self.batch.theta_KSP[self._recorded, self.s], self.end.theta_P[None]])
 
     def result(self) -> Result:
         """The trial's result."""
-        batch, end, problem = self.batch, self.end, self.batch.plan.problem
+        batch, end, kept, problem = self.batch, self.end, self.kept, self.batch.plan.problem
         plan, experiment = batch.plan.trial(self.s, self.epochs), batch.trials.experiment_of(self.s)
         status, detail = batch.judged[self.s, self.epochs]
         history = self._history()
-        curvature = curvature_of(plan, end.theta_P, None if batch.steepest_S is None else batch.steepest_S[self.s])
+        curvature = curvature_of(plan, kept.theta_P, None if batch.steepest_S is None else batch.steepest_S[self.s])
         names = problem.parameters.names
-        warnings = hints(experiment, plan, curvature, end.theta_P, end.loss, status)
+        warnings = hints(experiment, plan, curvature, kept.theta_P, kept.loss, status)
+        start_Q, folds = history.values_KQ[0], self.folds
         return Result(
             name=experiment.name,
             kind=experiment.kind,
             statement=statement(experiment, problem),
-            verdict=Verdict(status, end.epoch, detail()),
+            verdict=Verdict(status, end.epoch, detail() + _whose(end, kept)),
             epochs=end.epoch,
-            loss={"name": problem.loss_name, "initial": end.first_loss, "final": end.loss},
-            objective=None if plan.penalty is None else _objective(end),
-            parameters=_parameters(problem, history, end, curvature),
+            loss={"name": problem.loss_name, "initial": end.first_loss, "final": kept.loss, **self.held_losses()},
+            objective=None if plan.penalty is None else _objective(kept),
+            parameters=_parameters(problem, start_Q, self.values_Q, kept, curvature),
             engine=vars(plan.engine),
             recorded=history,
             train=_training(experiment, plan, end),
-            data=batch.data.document,
+            data=batch.data.document | _split(experiment, problem),
             seed=experiment.train.seed,
             dtype=experiment.train.dtype,
             device=experiment.train.device,
             versions=versions(),
             timing={},
-            predictions=_predictions(problem, history, batch.rows),
-            equations=_equations(experiment, problem, history),
-            warnings=[*batch.data.warnings, *warnings],
+            predictions=_predictions(problem, start_Q, self.values_Q, batch.rows),
+            equations=_equations(experiment, problem, self.values_Q),
+            warnings=[*batch.data.warnings, *warnings, *lost(folds)],
             curvature=None if curvature is None else curvature.document(names),
-            metrics=metrics_at(problem, end.theta_P),
+            metrics=metrics_at(problem, kept.theta_P) | self._held_metrics(),
             insights=[] if curvature is None else sentences(curvature, names, SHOWN_WEIGHTS),
             every=plan.every,
             thinned=plan.stride > 1 and plan.every is None,
+            restored=None if kept is end else kept.epoch,
+            folds=over_folds(folds) if folds else None,
         )
+
+    def held_losses(self) -> dict[str, float]:
+        """The loss over rows that are held out, at the start and at the end; {} where none are."""
+        if self.batch.folds:
+            return {"held_out_initial": pooled(self.folds, "held_out_initial"), "held_out": pooled(self.folds)}
+        if not self.batch.held_S:
+            return {}
+        held = self.batch.held_S[self.epochs][self.s]
+        return {"held_out_initial": self.batch.held_first_S[self.s], "held_out": held}
+
+    def _held_metrics(self) -> dict[str, Any]:
+        """The metrics of rows that are held out, under `holdout`; of folds their means. {} where there are none."""
+        if self.batch.folds:
+            found = over_folds(self.folds)["mean"]["metrics"]
+        else:
+            found = held_metrics(self.batch.plan.problem, self.kept.theta_P)
+        return {"holdout": found} if found else {}
 
     def _history(self) -> History:
         """The recorded epochs before the trial's end, then its end, in the units of the data."""
         batch, end, parameters = self.batch, self.end, self.batch.plan.problem.parameters
-        before = slice(int(np.searchsorted(batch.epochs_K, end.epoch)))
-        theta_KP = torch.cat([batch.theta_KSP[before, self.s], end.theta_P[None]])
-        gradient_KQ = None
+        before, theta_KP, gradient_KQ = self._recorded, self._thetas(), None
         if batch.gradient_KSP is not None:
             gradient_KP = torch.cat([batch.gradient_KSP[before, self.s], end.gradient_P[None]])
-            gradient_KQ = _array(parameters.gradient(gradient_KP))
+            gradient_KQ = array(parameters.gradient(gradient_KP))
+        problem = batch.plan.problem
         return History(
             epochs_K=np.append(batch.epochs_K[before], end.epoch),
-            loss_K=np.append(_array(batch.loss_KS[before, self.s]), end.loss),
-            values_KQ=_array(parameters.values(theta_KP)),
+            loss_K=np.append(array(batch.loss_KS[before, self.s]), end.loss),
+            values_KQ=array(parameters.values(theta_KP)),
             gradient_KQ=gradient_KQ,
+            held_K=None if problem.held is None else array(held_loss(problem, theta_KP)),
         )
 
 
@@ -175,22 +179,39 @@ def versions() -> dict[str, str]:
 def statement(experiment: Experiment, problem: Problem) -> str:
     """The problem in a line."""
     if experiment.regress:
-        return f"{', '.join(problem.targets)} on {', '.join(problem.terms) or 'a constant'}"
+        through = "" if problem.network is None else f" through {problem.network.told}"
+        return f"{', '.join(problem.targets)} on {', '.join(problem.terms) or 'a constant'}{through}"
     return experiment.fit or experiment.minimize or "; ".join(experiment.solve or ())
 
 
-def _parameters(problem: Problem, history: History, end: End, curvature: Curvature | None) -> list[Parameter]:
-    parameters = problem.parameters
+def _whose(end: End, kept: End) -> str:
+    """Which epoch's weights the trial has, where it is not the last's."""
+    return "" if kept.epoch == end.epoch else f"; the weights are those of epoch {kept.epoch:,}, the best"
+
+
+def _split(experiment: Experiment, problem: Problem) -> dict[str, Any]:
+    """How the rows were split, in the `data` section."""
+    spec = experiment.data.split if experiment.data else None
+    if spec is None:
+        return {}
+    held = 0 if problem.held is None else problem.held.rows
+    return {"split": spec.model_dump(exclude_none=True) | {"train": problem.rows, "held_out": held}}
+
+
+def _parameters(
+    problem: Problem, start_Q: np.ndarray, values_Q: np.ndarray, end: End, curvature: Curvature | None
+) -> list[Parameter]:
+    parameters, free = problem.parameters, set(problem.parameters.free)
     gradient_Q = parameters.gradient(end.gradient_P)
     optimum_Q = None if curvature is None else curvature.optimum_Q
     scaled_Q = parameters.scaled(parameters.values(end.theta_P)) if parameters.scalings else None
     return [
         Parameter(
             name=name,
-            start=float(history.values_KQ[0, i]),
-            value=float(history.values_KQ[-1, i]),
-            gradient=float(gradient_Q[i]) if i in parameters.free else None,
-            fixed=i not in parameters.free,
+            start=float(start_Q[i]),
+            value=float(values_Q[i]),
+            gradient=float(gradient_Q[i]) if i in free else None,
+            fixed=i not in free,
             scaled=None if scaled_Q is None else float(scaled_Q[i]),
             optimum=None if optimum_Q is None else float(optimum_Q[i]),
         )
@@ -216,6 +237,7 @@ def _training(experiment: Experiment, plan: Plan, end: End) -> dict[str, Any]:
         "lr": plan.lr,
         "epochs": plan.epochs,
         **_steps(experiment),
+        **({} if experiment.model is None else {"model": experiment.model.model_dump()}),
         "scale": experiment.data.scale if experiment.data else "none",
         "chosen": list(experiment.chosen),
     }
@@ -227,20 +249,22 @@ def _steps(experiment: Experiment) -> dict[str, Any]:
     return experiment.train.model_dump(include={"batch_size", "shuffle", "schedule", "clip"}, exclude_none=True)
 
 
-def _equations(experiment: Experiment, problem: Problem, history: History) -> list[Equation]:
+def _equations(experiment: Experiment, problem: Problem, values_Q: np.ndarray) -> list[Equation]:
     if experiment.solve is None:
         return []
-    sides = problem.side_values(torch.as_tensor(history.values_KQ[-1]))
+    sides = problem.side_values(torch.as_tensor(values_Q))
     return [Equation(text, *pair) for text, pair in zip(experiment.solve, sides, strict=True)]
 
 
-def _predictions(problem: Problem, history: History, rows: PredictedRows) -> list[Prediction]:
-    """Every row before and after training; beside its target where the rows are the data's own."""
+def _predictions(problem: Problem, before_Q: np.ndarray, after_Q: np.ndarray, rows: PredictedRows) -> list[Prediction]:
+    """Every row under the values at the start and at the end; beside its target where the rows are the data's own."""
     if not rows.count or problem.predict is None:
         return []
     like = problem.parameters.start_Q
     columns = tensors(rows.columns, like)
-    before, after = (problem.predict(like.new_tensor(history.values_KQ[k]), columns, rows.count) for k in (0, -1))
+    before, after = (
+        problem.predict(like.new_tensor(values_Q), columns, rows.count) for values_Q in (before_Q, after_Q)
+    )
     target = problem.target(columns) if rows.own and problem.target else None
     told = problem.classes or problem.targets
     return [
@@ -271,7 +295,3 @@ def _target(target: Tensor, i: int, problem: Problem) -> float | str | dict[str,
         for name, value in zip(problem.targets, target[i].reshape(-1).tolist(), strict=True)
     ]
     return each[0] if target.dim() == 1 else dict(zip(problem.targets, each, strict=True))
-
-
-def _array(tensor: Tensor) -> np.ndarray:
-    return tensor.double().cpu().numpy()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from gdtrain.errors import UserError
 from gdtrain.experiment.trials import Trials
 from gdtrain.optimizers import Optimizer
 from gdtrain.problem.curvature import largest_curvature
+from gdtrain.problem.held import held_loss
 from gdtrain.problem.objective import Objective
 from gdtrain.problem.parameters import start_values
 from gdtrain.problem.penalty import Penalty, Ridges, Smooth, penalty_of
@@ -120,7 +122,14 @@ class Plan:
             return ""
         if not bool(self.quadratic.eigenvalues_P.isfinite().all()):
             return "the curvature overflows; bring the columns to smaller units"
-        return "momentum or dampening is too large" if self.lr_limit == 0 else ""
+        return self.restless if self.lr_limit == 0 else ""
+
+    @property
+    def restless(self) -> str:
+        """Why sgd comes to rest at no lr, where it does not."""
+        momentum = float(self.sgd.momentum)
+        swings = f"a momentum of {momentum:g} swings without end, take one below 1"
+        return swings if momentum >= 1 else "the dampening is too large"
 
     @property
     def stride(self) -> int:
@@ -177,6 +186,7 @@ class Plan:
             "reads": self.reads,
             "record": record,
             "stops": self.stops,
+            "watched": None if self.problem.held is None else partial(held_loss, self.problem),
             "watch": watch,
         }
         if self.engine.name == "exact" and self.problem.quadratic is not None:
@@ -246,7 +256,7 @@ def make_plan(
         lr_S=theta_SP.new_tensor([1.0 if lr is None else float(lr) for lr in rates]),
         halving_S=halving_S,
         bounds=(parameters.lower_P, parameters.upper_P) if parameters.bounded else None,
-        stops=Stops(stop.grad_tol, stop.loss_tol, stop.patience, stop.min_delta),
+        stops=Stops(stop.grad_tol, stop.loss_tol, stop.patience, stop.min_delta, stop.restore == "best"),
         reads=reads,
         schedule=schedule_of(settings),
         batches=minibatches(trials, problem.rows, theta_SP.device),

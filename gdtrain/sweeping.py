@@ -5,7 +5,6 @@ Shapes: S trials, P trained parameters, Q reported ones.
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,21 +13,25 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from gdtrain.batch import Batch
 from gdtrain.batches import FEW_EPOCHS, Walkers, cut, recorded_epochs, usual_memory
 from gdtrain.choice import engine_obstacle, refuse_exact
+from gdtrain.crossed import trained
 from gdtrain.engines.loop import Watch
 from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.sweep import Group, Sweep
 from gdtrain.experiment.trials import Trials
 from gdtrain.kept import Kept
-from gdtrain.outcome import Batch, Outcome, statement, versions
+from gdtrain.outcome import Outcome, statement, versions
 from gdtrain.plan import make_plan
 from gdtrain.problem.affine import obstacle
-from gdtrain.problem.build import build_problem
-from gdtrain.problem.data import Data, PredictedRows
+from gdtrain.problem.data import Data
+from gdtrain.problem.predictions import PredictedRows
 from gdtrain.problem.problem import Problem, zero_like
 from gdtrain.report.render import pieces
 from gdtrain.results import SweepResult, Trial
+from gdtrain.results.ranking import HELD_OUT, LOSSES
+from gdtrain.swept import kept_trial, trial_of
 from gdtrain.tables import Tables
 from gdtrain.threads import threads
 from gdtrain.train import useful_threads
@@ -43,7 +46,8 @@ class Request:
     source            what the experiment is called
     every, gradients  of each trial's history, as for a run
     record            about so many epochs of each trial are recorded
-    rank_by, top      what ranks the trials, and how many of the best are shown
+    rank_by, top      what ranks the trials, the loss (held-out where rows are) unless given, and how many of the best
+                      are shown
     starts            the points are so many starts of one problem
     memory            bytes that trials side by side may take; None for a quarter of the machine's
     out               a folder that keeps finished trials; what is there already is not trained again
@@ -54,7 +58,7 @@ class Request:
     every: int | None = None
     gradients: bool = False
     record: int = FEW_EPOCHS
-    rank_by: str = "loss"
+    rank_by: str | None = None
     top: int | None = None
     starts: int | None = None
     memory: int | None = None
@@ -91,7 +95,7 @@ def sweep(
     with Kept.of(spec, shown, request.out, tables.frame) as kept:
         for note in kept.notes:
             tell(note)
-        run = _Run(spec, request, groups, kept, memory, watch)
+        run = _Run(spec, request, groups, tables, kept, memory, watch)
         run.carry_out()
         result = run.result()
         result.timing = {"load_s": run.load_s, "train_s": time.perf_counter() - began - run.load_s}
@@ -128,17 +132,6 @@ class _Ready:
         also = {"every": request.every, "gradients": request.gradients, "recorded": few}
         return cls(group, experiment, data, tables.rows(experiment, data), few, also)
 
-    @property
-    def problem_key(self) -> str:
-        """The same for groups that pose the same problem."""
-        plain = self.experiment.model_dump(exclude={"name", "stop", "predict", "sweep", "train", "penalty"})
-        for param in plain["params"].values():
-            if not param["fixed"]:
-                param["start"] = None
-        train, names = self.experiment.train, self.data.names
-        batched = train.batch_size is not None
-        return json.dumps([plain, train.dtype, train.device, train.engine, train.epochs, batched, names.columns])
-
 
 class _Run:
     """A sweep on its way: trials by point as they end."""
@@ -148,14 +141,15 @@ class _Run:
         spec: Sweep,
         request: Request,
         groups: Sequence[_Ready],
+        tables: Tables,
         kept: Kept,
         memory: int,
         watch: Watch | None,
     ) -> None:
         self._spec, self._request, self._groups, self._kept = spec, request, groups, kept
+        self._tables = tables
         self._memory, self._watch = memory, watch
         self._trials: dict[int, Trial] = {}
-        self._problem: tuple[str, Problem] | None = None
         self._statement, self._scale = "", 0.0
         self._done, self._trained, self._stopped = 0, 0, False
         self.load_s = 0.0
@@ -166,7 +160,7 @@ class _Run:
             if self._stopped:
                 break
             began = time.perf_counter()
-            problem = self._posed(ready)
+            problem = self._tables.problem(ready.experiment, ready.data)
             self.load_s += time.perf_counter() - began
             self._statement = self._statement or statement(ready.experiment, problem)
             self._scale = max(self._scale, problem.loss_scale)
@@ -183,17 +177,9 @@ class _Run:
         """A batch of a group, trained."""
         request = self._request
         with threads(useful_threads(problem)):
-            plan = make_plan(trials, problem, request.every, reads=reads, brief=ready.few)
-            descent = plan.run(self._asked(trials.count, plan.epochs))
-            return Batch(trials, ready.data, plan, descent, ready.rows, gradients=request.gradients)
-
-    def _posed(self, ready: _Ready) -> Problem:
-        """The group's problem: the last group's where it is the same."""
-        key = ready.problem_key
-        if self._problem is None or self._problem[0] != key:
-            with threads(1):
-                self._problem = key, build_problem(ready.experiment, ready.data)
-        return self._problem[1]
+            planned = partial(make_plan, trials, every=request.every, reads=reads, brief=ready.few)
+            watch = self._asked(trials.count, reads[-1])
+            return trained(trials, ready.data, problem, ready.rows, planned, watch=watch, gradients=request.gradients)
 
     def _asked(self, trials: int, epochs: int) -> Watch | None:
         """A watch over a batch that tells how many trials are done, as if they ended one by one."""
@@ -215,7 +201,7 @@ class _Run:
         for point in points:
             index = self._spec.groups[group].indices[point]
             read = partial(self._kept.document, group, point)
-            self._trials[index] = _kept_trial(self._spec.settings(index), read(), read)
+            self._trials[index] = kept_trial(self._spec.settings(index), read(), read)
         return True
 
     def _take(self, group: int, batch: Batch, ended: Sequence[tuple[int, int]]) -> None:
@@ -224,7 +210,7 @@ class _Run:
         made = []
         for s, point in ended:
             index = self._spec.groups[group].indices[point]
-            trial = _trial(self._spec.settings(index), batch.outcome(s, reads[point]))
+            trial = trial_of(self._spec.settings(index), Outcome(batch, s, reads[point]))
             self._trials[index] = trial
             made.append((point, trial))
         self._trained += len(made)
@@ -239,6 +225,7 @@ class _Run:
     def result(self) -> SweepResult:
         spec, request = self._spec, self._request
         trials = [self._trials[i] for i in sorted(self._trials)]
+        rank_by = request.rank_by or (HELD_OUT if any(trial.held_out is not None for trial in trials) else "loss")
         result = SweepResult(
             name=spec.experiment.name,
             kind=spec.experiment.kind,
@@ -248,9 +235,9 @@ class _Run:
             trials=trials,
             seed=spec.experiment.train.seed,
             versions=versions(),
-            rank_by=request.rank_by,
+            rank_by=rank_by,
             floor=_ROUNDING * (self._scale or _least_first(trials)),
-            warnings=[*self._warnings(), *_incomparable(self._groups, request.rank_by)],
+            warnings=[*self._warnings(), *_incomparable(self._groups, rank_by)],
             top=request.top,
             starts=request.starts,
             trained=self._trained if self._kept else None,
@@ -265,38 +252,9 @@ class _Run:
 def _incomparable(groups: Sequence[_Ready], rank_by: str) -> list[str]:
     """A sentence where trials are ranked by the numbers of different losses."""
     losses = dict.fromkeys(ready.experiment.loss.model_dump_json() for ready in groups if ready.experiment.loss)
-    if len(losses) < 2 or rank_by != "loss":
+    if len(losses) < 2 or rank_by not in LOSSES:
         return []
     return ["the trials have different losses, whose numbers do not compare: rank by something else, --rank-by NAME"]
-
-
-def _trial(settings: Mapping[str, Any], outcome: Outcome) -> Trial:
-    end, names = outcome.end, outcome.batch.plan.problem.parameters.names
-    params = dict(zip(names, outcome.values_Q.tolist(), strict=True))
-    document = partial(_document, outcome)
-    return Trial(settings, outcome.status, end.epoch, end.loss, end.first_loss, params, document, outcome.losses)
-
-
-def _document(outcome: Outcome) -> dict[str, Any]:
-    """A trial's result document; how long it took says nothing where many went side by side."""
-    document = outcome.result().to_dict()
-    del document["timing"]
-    return document
-
-
-def _kept_trial(settings: Mapping[str, Any], document: Mapping[str, Any], read: Callable[[], dict[str, Any]]) -> Trial:
-    """A trial from its document."""
-    loss = document["loss"]
-    return Trial(
-        settings,
-        document["verdict"]["status"],
-        document["epochs"],
-        float(loss["final"]),
-        float(loss["initial"]),
-        {name: float(fields["value"]) for name, fields in document["params"].items()},
-        read,
-        lambda: [(row["epoch"], float(row["loss"])) for row in read()["history"]],
-    )
 
 
 def _least_first(trials: Sequence[Trial]) -> float:

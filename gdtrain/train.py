@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import BinaryIO
 
 import torch
 
+from gdtrain.crossed import trained
 from gdtrain.engines.loop import Watch
 from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.trials import Trials
-from gdtrain.outcome import Batch
+from gdtrain.outcome import Outcome
 from gdtrain.plan import make_plan
 from gdtrain.problem.build import build_problem
 from gdtrain.problem.opening import open_data, rows_to_predict
+from gdtrain.problem.own import adopt, store
 from gdtrain.problem.problem import Problem
 from gdtrain.results import Result
 from gdtrain.threads import threads
@@ -31,6 +34,7 @@ def train(
     gradients: bool = False,
     watch: Watch | None = None,
     ready: Callable[[Sequence[str]], None] | None = None,
+    module: object | None = None,
 ) -> Result:
     """Train one experiment.
 
@@ -40,12 +44,13 @@ def train(
     gradients  keep gradients in the history too
     watch      asked now and then with (epoch, loss) whether to go on
     ready      told the parameters' names before the first epoch; may raise
+    module     a torch.nn.Module that predicts in place of `regress`; it is trained in place
 
     Raises UserError where experiment and data do not fit; a trial that goes wrong is a verdict.
     """
     began = time.perf_counter()
     data = open_data(experiment, frame=frame, stdin=stdin)
-    experiment = experiment.with_starts(data.names.parameters)
+    experiment = (experiment if module is None else adopt(experiment, data, module)).with_starts(data.names.parameters)
     with threads(1):  # the reader has threads of its own, and waiting for one another costs more than a second brings
         problem = build_problem(experiment, data)
     rows = rows_to_predict(experiment, data, stdin)
@@ -54,8 +59,12 @@ def train(
     loaded = time.perf_counter()
     trials = Trials(experiment)
     with threads(useful_threads(problem)):
-        plan = make_plan(trials, problem, every)
-        result = Batch(trials, data, plan, plan.run(watch), rows, gradients=gradients).outcome(0).result()
+        planned = partial(make_plan, trials, every=every)
+        batch = trained(trials, data, problem, rows, planned, watch=watch, gradients=gradients)
+        outcome = Outcome(batch, 0, batch.plan.epochs)
+        result = outcome.result()
+    if data.module is not None:
+        store(data.module, outcome.values_Q)
     result.timing = {"load_s": loaded - began, "train_s": time.perf_counter() - loaded}
     return result
 

@@ -122,7 +122,8 @@ def _unfinished(trial: Trial) -> tuple[str, Detail]:
         return "max_epochs", lambda: _progress(trial)
     stops = trial.stops
     more = f" by more than {stops.min_delta:g}" if stops.min_delta else ""
-    return "stopped", lambda: f"no {trial.what} lower{more} for {stops.patience:,} epochs; {_progress(trial)}"
+    what = trial.what if trial.problem.held is None else "held-out loss"
+    return "stopped", lambda: f"no {what} lower{more} for {stops.patience:,} epochs; {_progress(trial)}"
 
 
 def _a(what: str) -> str:

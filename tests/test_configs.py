@@ -13,6 +13,7 @@ import pytest
 
 from gdtrain.cli.process import run
 from gdtrain.experiment.load import load
+from gdtrain.experiment.overrides import Override
 from gdtrain.experiment.sweep import load_sweep
 from gdtrain.results import Result, SweepResult
 from gdtrain.starts import train_starts
@@ -78,18 +79,55 @@ CASES: Sequence[tuple[str, int, str, str]] = (
     ("penguins", END, "flipper_length_mm", "20.025"),
     ("penguins", END, "loss", "86046.8"),
     ("penguins", END, "prediction 1", "4775.8"),
+    ("penguins_folds", END, "loss", "86046.8"),
     # Stata, as statsmodels' tests have it: tests/data/regression/ccard_wls.json
     ("ccard", END, "INCOME", "158.42698"),
     ("ccard", END, "INCOMESQ", "-7.249290"),
     ("ccard", END, "AGE", "-2.694185"),
     ("ccard", END, "OWNRENT", "60.44877"),
     ("ccard", END, "intercept", "-114.10887"),
+    # Stata's logit: tests/data/regression/spector_logit.json. A GPA of 3 and a TUCE of 22: 1/(1 + exp(2.4495 - PSI*b)).
+    ("spector", END, "GPA", "2.82611"),
+    ("spector", END, "TUCE", "0.09516"),
+    ("spector", END, "PSI", "2.37869"),
+    ("spector", END, "intercept", "-13.02135"),
+    ("spector", END, "loss", "0.40280"),
+    ("spector", END, "prediction 1", "0.0795"),
+    ("spector", END, "prediction 2", "0.4823"),
+    # R's glm: tests/data/regression/cpunish_poisson.json
+    ("cpunish", END, "INCOME", "2.61102e-04"),
+    ("cpunish", END, "PERPOVERTY", "0.077818"),
+    ("cpunish", END, "PERBLACK", "-0.094931"),
+    ("cpunish", END, "log(VC100k96)", "0.296935"),
+    ("cpunish", END, "SOUTH", "2.30118"),
+    ("cpunish", END, "DEGREE", "-18.72207"),
+    ("cpunish", END, "intercept", "-6.80148"),
+    # scipy.optimize.linprog: 0.68629948, 67.35087208, mean pinball 14.4339732
+    ("engel", END, "income", "0.68630"),
+    ("engel", END, "intercept", "67.35"),
+    ("engel", END, "loss", "14.4340"),
+    ("engel", END, "prediction 1", "753.65"),
+    # Coordinate descent in numpy (Friedman, Hastie and Tibshirani 2010): loss 3232.78335, objective 4297.21057
+    ("diabetes", END, "age", "0.0"),
+    ("diabetes", END, "bmi", "4.89310"),
+    ("diabetes", END, "bp", "0.51182"),
+    ("diabetes", END, "s3", "-0.27423"),
+    ("diabetes", END, "s5", "36.04294"),
+    ("diabetes", END, "loss", "3232.783"),
+    # numpy.linalg.lstsq: 2859.69635
+    ("minibatches", 1, "loss", "4006.6"),
+    ("minibatches", END, "loss", "2875.02"),
     # numpy.linalg.lstsq
     ("stackloss", END, "AIRFLOW", "-0.44208"),
     ("stackloss", END, "WATERTEMP", "-1.76540"),
     ("stackloss", END, "AIRFLOW:WATERTEMP", "0.04911"),
     ("stackloss", END, "log(ACIDCONC)", "-3.55274"),
     ("stackloss", END, "loss", "7.1216"),
+    # The noise has 0.05^2 = 0.0025, of which 337 weights take up some; sin(2*0.785)*1 is 1.
+    ("twisted", 0, "loss", "0.604811"),
+    ("twisted", END, "loss", "0.0022"),
+    ("twisted", END, "prediction 1", "0.97"),
+    ("twisted", END, "prediction 2", "-1.02"),
     # (1 + 1.2)^2 + 100*(1 - 1.44)^2 = 4.84 + 19.36
     ("rosenbrock", 0, "loss", "24.20"),
     ("rosenbrock", END, "x", "1.00000"),
@@ -107,8 +145,15 @@ VERDICTS = {
     "exponential": "converged",
     "rosenbrock": "converged",
     "penguins": "converged",
+    "penguins_folds": "converged",
     "ccard": "converged",
     "stackloss": "converged",
+    "spector": "converged",
+    "cpunish": "converged",
+    "engel": "max_epochs",
+    "diabetes": "converged",
+    "minibatches": "max_epochs",
+    "twisted": "max_epochs",
 }
 
 # (config, what a trial sets, its verdict, its loss as it is promised), in the order of the points.
@@ -120,8 +165,18 @@ SWEPT: Sequence[tuple[str, Mapping[str, float], str, str]] = (
     ("learning_rates", {"train.lr": 0.1}, "max_epochs", "2.7e-11"),
     ("learning_rates", {"train.lr": 0.13}, "max_epochs", "3.855"),
     ("learning_rates", {"train.lr": 0.14}, "diverged", "1357.778"),
+    # Coordinate descent in numpy, as above.
+    ("diabetes", {"penalty.l1": 1}, "converged", "2885.754"),
+    ("diabetes", {"penalty.l1": 5}, "converged", "2945.081"),
+    ("diabetes", {"penalty.l1": 20}, "converged", "3232.783"),
+    ("diabetes", {"penalty.l1": 50}, "converged", "4114.903"),
+    ("diabetes", {"penalty.l1": 80}, "converged", "5434.148"),
+    ("diabetes", {"penalty.l1": 100}, "converged", "5929.885"),
 )
-BEST: Mapping[str, Mapping[str, float]] = {"learning_rates": {"train.lr": 0.05}}
+BEST: Mapping[str, Mapping[str, float]] = {
+    "learning_rates": {"train.lr": 0.05},
+    "diabetes": {"penalty.l1": 1},
+}
 
 
 @cache
@@ -132,6 +187,32 @@ def trained(config: str) -> Result:
 def test_penguins_that_were_left_out() -> None:
     result = trained("penguins")
     assert (result.data["rows"], result.data["missing"]["rows"]) == (333, 11)
+
+
+def test_what_else_is_promised() -> None:
+    spector, cpunish, diabetes = (trained(config) for config in ("spector", "cpunish", "diabetes"))
+    assert printed_as(spector.metrics["accuracy"], "0.8125") == "0.8125"
+    assert printed_as(cpunish.metrics["deviance"], "18.5916") == "18.5916"
+    assert diabetes.objective is not None
+    assert printed_as(diabetes.objective["final"], "4297.211") == "4297.211"
+    kept = [name for name, value in diabetes.params.items() if value != 0]
+    assert kept == ["bmi", "bp", "s3", "s5", "intercept"]
+
+
+@pytest.mark.parametrize(("q", "slope"), [(0.1, "0.40177"), (0.5, "0.56018")])  # scipy.optimize.linprog
+def test_other_quantiles_of_engel(q: float, slope: str) -> None:
+    engel = train(load(CONFIGS / "engel.yaml", [Override("loss.q", q, "--set")]))
+    assert printed_as(engel.params["income"], slope) == slope
+
+
+def test_folds_of_penguins() -> None:
+    result = trained("penguins_folds")
+    assert result.folds is not None
+    deviation = result.folds["sd"]["metrics"]["rmse"]
+    numbers = [result.loss["held_out"], result.metrics["holdout"]["rmse"], deviation]
+    told = (CONFIGS / "penguins_folds.yaml").read_text(encoding="utf-8")
+    for number, digits in zip(numbers, (1, 3, 3), strict=True):
+        assert f"{number:.{digits}f}" in told
 
 
 @cache

@@ -103,6 +103,17 @@ def test_rows_are_read_once_and_let_go(
     assert (result.engine["data"], result.data["rows"]) == ("compressed", N)
 
 
+@pytest.mark.parametrize("split", [{"folds": 5}, {"holdout": 0.2}, {"folds": 5, "fold": 0}])
+@pytest.mark.parametrize("source", [FIT, REGRESS], ids=["fit", "regress"])
+def test_rows_that_are_held_out_are_read_with_the_others(
+    source: dict[str, Any], split: dict[str, Any], counted: Callable[..., Counted]
+) -> None:
+    rows = counted()
+    result = train(load({**source, "data": {"path": "counted.csv", "split": split}, "train": {"epochs": 10}}))
+    assert (rows.passes, rows.largest, rows.most_held) == (1, 1000, 2)
+    assert (result.engine["data"], result.data["rows"]) == ("compressed", N)
+
+
 def test_what_needs_the_rows_themselves_reads_them_again(counted: Callable[..., Counted]) -> None:
     """The optimum is known to the loop too."""
     rows = counted({name: column[:500] for name, column in TABLE.items()})

@@ -218,13 +218,25 @@ def test_auto_stays_below_a_limit_that_dampening_lowers(dampening: float) -> Non
 def test_a_momentum_that_never_rests_has_no_best() -> None:
     result = run(LINE, optimizer={"name": "sgd", "momentum": 1.0})
     assert curvature(result)["lr_limit"] == 0 and "lr_best" not in curvature(result)
-    assert result.warnings == ["descent comes to rest at no lr: momentum or dampening is too large"]
+    swings = "a momentum of 1 swings without end, take one below 1"
+    assert result.warnings == [f"descent comes to rest at no lr: {swings}"]
+    curved = {"fit": "y = a*exp(b*x)", "data": DATA, "params": {"a": 1.0, "b": 0.1}}
+    assert f"descent comes to rest at no lr: {swings}" in run(curved, optimizer={"name": "sgd", "momentum": 1}).warnings
 
 
 def test_a_dampening_that_never_rests_is_no_missing_minimum() -> None:
     """The optimum is known."""
     detail = run(LINE, optimizer={"name": "sgd", "momentum": 0.9, "dampening": 1.5}).verdict.detail
-    assert "no minimum" not in detail and "momentum or dampening is too large" in detail
+    assert "no minimum" not in detail and "the dampening is too large" in detail
+
+
+@pytest.mark.parametrize(("bound", "told"), [({"min": 100.0}, False), ({"max": 100.0}, True)])
+@pytest.mark.parametrize("scale", ["none", "standard"])
+def test_an_optimum_beyond_a_bound_is_not_told(bound: dict[str, float], told: bool, scale: str) -> None:
+    regress = {"regress": {"target": "y", "features": ["x", "z"]}, "data": {**DATA, "scale": scale}}
+    found = curvature(run({**regress, "params": {"x": {"start": 100.0, **bound}}}, epochs=10))
+    assert ("optimum" in found, "loss_at_optimum" in found, "epochs_to_optimum" in found) == (told, told, told)
+    assert "lr_limit" in found
 
 
 def test_a_curvature_that_overflows_is_told_beforehand() -> None:

@@ -192,6 +192,23 @@ def test_filled_with_the_mean_of_what_counts(engine: str) -> None:
         assert result.data["missing"]["rows"] == 2
 
 
+@ENGINES
+def test_a_level_of_dropped_rows_alone_is_none(engine: str) -> None:
+    """Athens would be the reference, and a column of zeros beside the others."""
+    city = np.where(np.arange(N) == 7, "Athens", CITY)
+    gaps = TABLE.with_columns(
+        city=pl.Series(city), z=pl.when(pl.int_range(pl.len()) == 7).then(None).otherwise(pl.col("z"))
+    )
+    keys: dict[str, Any] = {"engine": engine, "epochs": 30}
+    result = regress(gaps, ["city", "z"], data={"missing": "drop"}, **keys)
+    assert list(result.params) == ["city[Paris]", "city[Rome]", "z", "intercept"]
+    same(result, regress(gaps.drop_nulls(), ["city", "z"], **keys), 1e-12)
+    kept = regress(
+        gaps, ["city", "z"], levels={"city": ["London", "Paris", "Rome", "Athens"]}, data={"missing": "drop"}
+    )
+    assert list(kept.params) == ["city[Paris]", "city[Rome]", "city[Athens]", "z", "intercept"]
+
+
 def test_missing_words_of_a_file(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("x,city,y\n1,Rome,1\n-,Rome,2\n3,NA,3\n4,Oslo,4\n6,Oslo,7\n")
@@ -374,7 +391,7 @@ def test_rows_without_inputs_are_counted(tmp_path: Path) -> None:
 
 def test_a_target_of_text_is_codes_where_the_loss_takes_labels(monkeypatch: pytest.MonkeyPatch) -> None:
     """No loss of residuals does; taken for one, `no` is 0 and `yes` is 1."""
-    monkeypatch.setattr("gdtrain.problem.opening.LABELLED", frozenset(["mse"]))
+    monkeypatch.setattr("gdtrain.problem.texts.LABELLED", frozenset(["mse"]))
     frame = pl.DataFrame({"x": [1.0, 2.0, 3.0], "answer": ["no", "yes", "yes"]})
     result = regress(frame, ["x"], target="answer", epochs=1)
     numbers = frame.with_columns(answer=pl.Series([0.0, 1.0, 1.0]))

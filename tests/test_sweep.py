@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from gdtrain import batches
+from gdtrain.experiment.sweep import load_sweep
 from gdtrain.optimizers import OPTIMIZERS
 from gdtrain.plan import make_plan
 from gdtrain.results import SweepResult
 from gdtrain.sweeping import sweep
+from gdtrain.tables import Tables
 from tests.batched import CURVE, LINE, TABLE, X, alone, apart, planned, swept, without_middle
 
 Axes = Mapping[str, Any]
@@ -279,6 +284,22 @@ def test_groups_are_trained_as_what_they_are(tmp_path: Path) -> None:
     assert (len(spec.groups), len(result.trials)) == (32, 64)
     for i in range(0, 64, 3):  # of all axes both values
         assert result.trials[i].document() == alone(spec, i), result.trials[i].set
+
+
+@pytest.mark.parametrize(
+    ("target", "looked"), [([1.0, 2.0, 3.0, 1.0], "classes._met"), (list("abca"), "texts._in_whole_rows")]
+)
+def test_classes_are_looked_for_once_a_table(target: list[Any], looked: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A value of each kind makes a group of its own, and each opens the table."""
+    module = import_module(f"gdtrain.problem.{looked.partition('.')[0]}")
+    looking = Mock(side_effect=getattr(module, looked.partition(".")[2]))
+    monkeypatch.setattr(f"gdtrain.problem.{looked}", looking)
+    frame = {"x": [1.0, 2.0, 3.0, 4.0, math.nan], "y": [*target, target[0]]}
+    source = {"regress": {"target": "y"}, "data": {"missing": "drop"}, "loss": "softmax", "train": {"epochs": 2}}
+    spec = load_sweep({**source, "sweep": {"train.optimizer": ["sgd", "adam", "rprop"]}}, framed=True)
+    assert len(spec.groups) == 3
+    sweep(spec, tables=Tables(frame))
+    assert looking.call_count == 1
 
 
 def test_parameters_of_several_formulas() -> None:

@@ -86,7 +86,7 @@ def test_swept_again_nothing_is_trained(tmp_path: Path) -> None:
     assert (first.trained, again.trained) == (20, 0)
     assert documents(again) == documents(first)
     assert (again.order, again.ranks, again.best) == (first.order, first.ranks, first.best)
-    assert again.trials[0].losses()[-1] == (120, again.trials[0].loss)
+    assert again.trials[0].document()["history"][-1]["loss"] == again.trials[0].loss
     assert (tmp_path / "out" / "result.json").read_bytes() == text
 
 

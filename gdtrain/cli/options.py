@@ -49,6 +49,8 @@ class Common:
     epochs: Any = None
     optimizer: Any = None
     loss: Any = None
+    holdout: Any = None
+    folds: Any = None
     seed: Any = None
     start: Annotated[list[str], _training("--start", _START, metavar="NAME=NUMBER|@FILE")] = field(default_factory=list)
     set: Annotated[list[str], _training("--set", _SET, metavar="KEY=VALUE")] = field(default_factory=list)
@@ -78,6 +80,8 @@ class Options(Common):
     loss: Annotated[str | None, _key("loss", "mse, mae, huber, quantile, logistic, softmax, poisson, ...", "NAME")] = (
         None
     )
+    holdout: Annotated[str | None, _key("holdout", "Share of the rows to hold out, to judge by: 0.2.", "SHARE")] = None
+    folds: Annotated[str | None, _key("folds", "Hold out each of so many folds in turn.", "N")] = None
     seed: Annotated[str | None, _key("seed", "Seed of every random draw (0).", "N")] = None
     engine: Annotated[str | None, _key("engine", "auto, exact or loop.", "NAME")] = None
     dtype: Annotated[str | None, _key("dtype", "float64 or float32.", "NAME")] = None
@@ -113,6 +117,12 @@ class SweepOptions(Common):
         default_factory=list
     )
     loss: Annotated[list[str], _axis("loss", "mse,mae,huber.")] = field(default_factory=list)
+    holdout: Annotated[list[str], _axis("holdout", "Shares of the rows to hold out: 0.2.")] = field(
+        default_factory=list
+    )
+    folds: Annotated[list[str], _axis("folds", "How many folds to hold out, each in turn: 5.")] = field(
+        default_factory=list
+    )
     seed: Annotated[list[str], _axis("seed", "Seeds: 0..9.")] = field(default_factory=list)
     engine: Annotated[list[str], _axis("engine", "auto, exact or loop.")] = field(default_factory=list)
     dtype: Annotated[list[str], _axis("dtype", "float64,float32.")] = field(default_factory=list)
@@ -129,7 +139,8 @@ class SweepOptions(Common):
         _training("--memory", "What trials side by side may take: 2G (a quarter of it all).", metavar="SIZE"),
     ] = None
     rank_by: Annotated[
-        str | None, _output("--rank-by", "Rank by this in place of the loss: epochs, w, -w, ...", metavar="NAME")
+        str | None,
+        _output("--rank-by", "Rank by this in place of the loss: epochs, w, -w, ...", metavar="NAME"),
     ] = None
     out: Annotated[
         str | None, _output("--out", "Keep finished trials here, and go on from what is there.", metavar="DIR")

@@ -15,6 +15,7 @@ from gdtrain.cli.rerun import alone
 from gdtrain.cli.watched import Watched
 from gdtrain.errors import printable
 from gdtrain.expectations import Expectation, check, parse_expectation
+from gdtrain.experiment.features import row_names
 from gdtrain.experiment.overrides import AxisFlag, Override
 from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.sweep import Sweep
@@ -60,8 +61,7 @@ class Output:
                 ready=self._check_get,
             )
         if experiment.regress and experiment.regress.features == ["*"] and not self.options.quiet:
-            data = experiment.data
-            others = {*experiment.regress.target, *((data.sample_weight, data.offset) if data else ())}
+            others = {*experiment.regress.target, *row_names(experiment)}
             features = [name for name in result.data["columns"] if name not in others]
             say(printable(f"features: {', '.join(features)}"))
         return self._show(result, result, result.verdict.exit_code)
@@ -118,9 +118,10 @@ class Output:
         if self.options.get is not None:
             check_name(self.options.get, parameters, where="--get")
 
-    def _check_sweep(self, rank_by: str, parameters: Sequence[str]) -> None:
+    def _check_sweep(self, rank_by: str | None, parameters: Sequence[str]) -> None:
         self._check_get(parameters)
-        check_metric(rank_by, parameters)
+        if rank_by is not None:
+            check_metric(rank_by, parameters)
 
     def _note(self, note: str) -> None:
         if not self.options.quiet:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -104,7 +105,8 @@ def regress(
 
     Example: gdtrain regress data.csv --target sales --features income,price
     """
-    predictor: dict[str, Any] = {"target": _names("--target", target), "intercept": not no_intercept}
+    targets = [replace(name, value=unquoted(str(name.value))) for name in _names("--target", target)]
+    predictor: dict[str, Any] = {"target": targets, "intercept": not no_intercept}
     if features is not None:
         predictor["features"] = _names("--features", features)
     experiment = {"regress": predictor, **_data(table, None), **_predict(predict)}

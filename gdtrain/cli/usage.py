@@ -85,9 +85,19 @@ def _unknown_option(option: str, error: TyperException, verb: str) -> UserError:
         return UserError("there is no option --starts", where="gdtrain sweep", remedy=remedy)
     known = [p.lstrip("-") for p in _known_options(error)]
     alias = ALIASES.get(name.lower().replace("_", "-"), "")
-    ours = alias if alias.split(" ")[0] in known else nearest(name, known)
+    ours = alias if alias.split(" ")[0] in known else _key(name, known) or nearest(name, known)
     remedy = f"did you mean --{ours}?" if ours else f"see gdtrain {verb} --help"
     return UserError(f"there is no option {option}", where=f"gdtrain {verb}".strip(), remedy=remedy)
+
+
+def _key(name: str, known: Sequence[str]) -> str:
+    """The option that sets the key of an experiment of that name, or whatever other tools call it; "" for none."""
+    from gdtrain.experiment.keys import place_of  # with pydantic behind it, which help need not wait for
+
+    key = place_of(name.lower().replace("-", "_"))
+    if not key or "*" in key or key.startswith("sweep.") or "set" not in known:
+        return ""
+    return last if (last := key.rpartition(".")[2]) in known else f"set {key}=..."
 
 
 def _known_options(error: TyperException) -> list[str]:

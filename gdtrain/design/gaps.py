@@ -5,7 +5,7 @@ Shapes: n rows of a block.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -76,6 +76,13 @@ class Gaps:
     def document(self) -> dict[str, Any]:
         """The `data.missing` section of a result document."""
         return {"rule": self.rule, "rows": self.rows, "columns": self.columns, "first_rows": self.first}
+
+
+def whole_rows(blocks: Iterable[Columns]) -> Iterator[Columns]:
+    """The rows of each block that have no gap."""
+    for block in blocks:
+        whole = ~np.logical_or.reduce([np.isnan(values) for values in block.values()])
+        yield {name: values[whole] for name, values in block.items()}
 
 
 def means(blocks: Iterable[Columns], names: Sequence[str], weight: str | None, where: str) -> dict[str, float]:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import bisect
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from gdtrain.engines.bests import Bests
 from gdtrain.engines.states import (
     NO_STOPS,
     Bounds,
@@ -29,11 +30,15 @@ from gdtrain.engines.states import (
 )
 from gdtrain.problem.penalty import Penalty
 
+Watched = Callable[[Tensor], Tensor]
+
 _TRACED = 1 << 13  # epochs of which every loss is kept, to tell whether a trial that stopped was rising
 
 
 class Ends:
     """Finds the end of each of S trials as chunks come in, at each of the epochs that are read.
+
+    watched  theta_CLP -> what patience and the best epoch go by, (C, L), in place of what is descended
 
     rows  the trials, by number, whose states a chunk holds: all, but for those that were dropped
     """
@@ -46,6 +51,7 @@ class Ends:
         bounds: Bounds | None = None,
         decay: Number = 0.0,
         penalty: Penalty | None = None,
+        watched: Watched | None = None,
     ) -> None:
         self.rows = list(range(trials))
         self._penalty = penalty
@@ -54,8 +60,10 @@ class Ends:
         self._read: dict[int, list[End]] = {}
         self._stops, self._bounds, self._decay = stops, bounds, decay
         self._first: First | None = None
+        self._watched = watched
         self._best = [math.inf] * trials
         self._waited = [0] * trials
+        self._bests = Bests(trials) if stops.restore else None
         self._losses = _Losses(trials, self._reads, traced=stops.grad_tol is not None or stops.patience is not None)
 
     @property
@@ -68,8 +76,11 @@ class Ends:
             self._first = First.of(chunk, self._bounds, self._decay, self._penalty)
         descended = self._descended(chunk)
         self._losses.add(descended, self.rows)
+        watched = self._watching(chunk, descended)
+        if self._bests is not None:
+            self._bests.add(chunk, watched, self.rows)
         over = {s for s in self.rows if self._found[s] is not None}
-        index_L, reasons = self._firsts(chunk, descended)
+        index_L, reasons = self._firsts(chunk, watched)
         ended = np.flatnonzero(index_L < len(chunk.epochs)).tolist()
         found = self._ends(chunk, ended, index_L[ended], [reasons[j] for j in ended])
         for j, end in zip(ended, found, strict=True):
@@ -79,6 +90,13 @@ class Ends:
                 at = epoch - chunk.epochs[0]
                 on = [j for j, s in enumerate(self.rows) if index_L[j] > at and s not in over]
                 self._read[epoch] = self._all(chunk, on, at, "epochs")
+
+    def _watching(self, chunk: Chunk, descended: Chunk) -> Tensor:
+        """What patience and the best epoch go by, (C, L)."""
+        stops = self._stops
+        if self._watched is None or (stops.patience is None and not stops.restore):
+            return descended.loss_CS
+        return self._watched(chunk.theta_CSP)
 
     def _descended(self, chunk: Chunk) -> Chunk:
         """The chunk with the objective in the place of the loss."""
@@ -115,13 +133,14 @@ class Ends:
             whole[self.rows[j]] = end
         return [end for end in whole if end is not None]
 
-    def _firsts(self, chunk: Chunk, descended: Chunk) -> tuple[np.ndarray, list[str]]:
+    def _firsts(self, chunk: Chunk, watched_CL: Tensor) -> tuple[np.ndarray, list[str]]:
         """For each row's trial the epoch of the chunk at which it must end, the chunk's length where it need not or has
-        ended before, and why. `descended` is the chunk with its objective.
+        ended before, and why.
         """
         firsts = {reason: _first(mark_CL.cpu().numpy()) for reason, mark_CL in self._marks(chunk).items()}
         if self._stops.patience is not None:
-            firsts["patience"] = np.array([self._patience(descended, j, s) for j, s in enumerate(self.rows)])
+            losses = watched_CL.T.tolist()
+            firsts["patience"] = np.array([self._patience(losses[j], s) for j, s in enumerate(self.rows)])
         names, index = list(firsts), np.stack(list(firsts.values()))
         ended = [j for j, s in enumerate(self.rows) if self._found[s] is not None]
         index[:, ended] = len(chunk.epochs)
@@ -139,15 +158,15 @@ class Ends:
             marks["loss_tol"] = chunk.loss_CS <= self._stops.loss_tol
         return marks
 
-    def _patience(self, chunk: Chunk, j: int, s: int) -> int:
-        for i, loss in enumerate(chunk.loss_CS[:, j].tolist()):
+    def _patience(self, losses: Sequence[float], s: int) -> int:
+        for i, loss in enumerate(losses):
             if loss < self._best[s] - self._stops.min_delta:
                 self._best[s], self._waited[s] = loss, 0
             else:
                 self._waited[s] += 1
             if self._waited[s] >= (self._stops.patience or math.inf):
                 return i
-        return len(chunk.epochs)
+        return len(losses)
 
     def _ends(self, chunk: Chunk, rows: Sequence[int], index: np.ndarray, reasons: Sequence[str]) -> list[End]:
         """Ends of the chunk's trials `rows`, each at the chunk's epoch `index`."""
@@ -166,6 +185,14 @@ class Ends:
             before_S=before_S,
             earlier_S=earlier_S,
         )
+        ends = self._told(states, trials, reasons)
+        if self._bests is None:
+            return ends
+        best = self._told(self._bests.until(index, rows, trials), trials, ["best"] * len(trials))
+        return [replace(end, best=one) for end, one in zip(ends, best, strict=True)]
+
+    def _told(self, states: States, trials: Sequence[int], reasons: Sequence[str]) -> list[End]:
+        assert self._first is not None
         decay, penalty = taken(self._decay, trials, self._trials), self._penalty_of(trials)
         return states.ends(reasons, self._first.take(trials), self._bounds, decay, penalty)
 

@@ -20,7 +20,7 @@ from collections.abc import Collection, Sequence
 import torch
 from torch import Tensor
 
-from gdtrain.engines.ends import Ends, tenth_before
+from gdtrain.engines.ends import Ends, Watched, tenth_before
 from gdtrain.engines.loop import Descent, Watch, join
 from gdtrain.engines.modes import Number, Reach, Sgd, reach
 from gdtrain.engines.states import NO_STOPS, Chunk, End, First, States, Stops
@@ -43,6 +43,7 @@ def descend_exactly(
     stops: Stops = NO_STOPS,
     penalty: Penalty | None = None,
     ridges: Ridges | None = None,
+    watched: Watched | None = None,
     watch: Watch | None = None,
 ) -> Descent:
     """What `loop.descend` would come to with these options of sgd, from theta_SP with learning rates lr_S1 (S, 1).
@@ -51,6 +52,7 @@ def descend_exactly(
     record   which epochs to keep, such as a range; start and last are kept besides
     penalty  an l2 that is descended besides the loss; l1 has no closed form
     ridges   the quadratic with it, where some have been worked out before
+    watched  what `stops` go by, as for the loop
     watch    asked after every chunk whether to go on; without stops there is but one chunk
 
     Modes are reckoned in float64; states have theta's dtype, and so has what counts as finite.
@@ -62,7 +64,7 @@ def descend_exactly(
         every_read = sorted({*reads, epochs})
         if stops == NO_STOPS:
             return _at_once(flight, every_read, record, watch)
-        return _in_chunks(flight, every_read, record, stops, watch)
+        return _in_chunks(flight, every_read, record, stops, watched, watch)
 
 
 class _Flight:
@@ -226,11 +228,16 @@ def _first_not_finite(flight: _Flight, epochs: int) -> Tensor:
 
 
 def _in_chunks(
-    flight: _Flight, reads: Sequence[int], record: Collection[int], stops: Stops, watch: Watch | None
+    flight: _Flight,
+    reads: Sequence[int],
+    record: Collection[int],
+    stops: Stops,
+    watched: Watched | None,
+    watch: Watch | None,
 ) -> Descent:
     """Chunk after chunk in order, since where a stop ends a trial depends on every epoch before it."""
     trials, epochs = len(flight.theta_SP), reads[-1]
-    ends = Ends(trials, reads, stops, decay=flight.sgd.weight_decay, penalty=flight.penalty)
+    ends = Ends(trials, reads, stops, decay=flight.sgd.weight_decay, penalty=flight.penalty, watched=watched)
     largest = max(1, min(_CHUNK_EPOCHS, _CHUNK_NUMBERS // flight.theta_SP.numel()))
     kept: list[Chunk] = []
     first, size, done = 0, min(64, largest), False

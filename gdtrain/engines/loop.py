@@ -18,7 +18,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from gdtrain.engines.ends import Ends
+from gdtrain.engines.ends import Ends, Watched
 from gdtrain.engines.minibatches import Minibatches
 from gdtrain.engines.states import NO_STOPS, Bounds, Chunk, End, Number, Stops
 from gdtrain.optimizers import Optimizer
@@ -68,6 +68,7 @@ def descend(
     halving_S: Tensor | None = None,
     schedule: Schedule | None = None,
     batches: Minibatches | None = None,
+    watched: Watched | None = None,
     watch: Watch | None = None,
 ) -> Descent:
     """Walk `epochs` epochs from theta_SP with learning rates lr_S1 (S, 1).
@@ -81,12 +82,13 @@ def descend(
                 beside a schedule
     schedule   of the learning rate, from lr_S1 on; constant unless given
     batches    the rows of each step of an epoch; one step over all of them unless given
+    watched    what `stops` go by in place of loss + penalty, (..., S), at theta (..., S, P)
     watch      asked after every chunk whether to go on
     """
     trials = theta_SP.shape[0]
     recorded = range(epochs + 1) if record is None else record
     largest = max(1, min(_CHUNK_EPOCHS, _CHUNK_NUMBERS // max(1, theta_SP.numel())))
-    ends = Ends(trials, {*reads, epochs}, stops, bounds, decay, penalty)
+    ends = Ends(trials, {*reads, epochs}, stops, bounds, decay, penalty, watched)
     kept: list[Chunk] = []
     size, done = 1, False
     with torch.inference_mode():

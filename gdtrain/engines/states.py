@@ -27,12 +27,16 @@ class Stops:
     loss_tol   loss at most this
     patience   so many epochs in a row without an objective (the loss, and the penalty where there is one) that is lower
                than the best by more than min_delta
+    restore    the state of the best epoch is kept beside that of the last
+
+    Where rows are held out, it is the loss over them that patience and restore watch.
     """
 
     grad_tol: float | None = None
     loss_tol: float | None = None
     patience: int | None = None
     min_delta: float = 0.0
+    restore: bool = False
 
 
 NO_STOPS = Stops()
@@ -79,6 +83,7 @@ class End:
 
     before   the objective an epoch earlier; nan at the start
     earlier  the objective a tenth of its epochs earlier, and at least one; nan where nobody asks
+    best     the state to go back to, of the first of the epochs that were best; None where nobody asks
     norm     of the gradient, as `gradient_norm` counts it; first_norm is that of the start, first_loss its loss
     penalty  what is descended besides the loss, and first_penalty what it was at the start
     """
@@ -96,6 +101,7 @@ class End:
     earlier: float = math.nan
     penalty: float = 0.0
     first_penalty: float = 0.0
+    best: End | None = None
 
     @property
     def objective(self) -> float:

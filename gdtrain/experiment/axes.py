@@ -121,12 +121,18 @@ SPREADS: Mapping[str, Spread] = {
 }
 
 
-def faults(name: str, numbers: Sequence[float]) -> Faults:
-    """What is wrong with the numbers of one of SPREADS."""
+def as_flag(name: str) -> str:
+    """The example of one of SPREADS as the command line has it: geomspace:1e-4:1:13."""
+    numbers = SPREADS[name].example.strip("[]").split(", ")
+    return "..".join(numbers) if name == "range" else ":".join([name, *numbers])
+
+
+def faults(name: str, numbers: Sequence[float], example: str = "") -> Faults:
+    """What is wrong with the numbers of one of SPREADS; the example is as a file has it unless given."""
     spread = SPREADS[name]
     if len(numbers) != spread.count:
         due = "two ends and a count" if spread.count > 2 else "two ends"
-        yield f"{name} takes {due}", f"as in {name}: {spread.example}", []
+        yield f"{name} takes {due}", f"as in {example or f'{name}: {spread.example}'}", []
     else:
         yield from spread.faults(numbers)
 

@@ -45,6 +45,11 @@ def _shuffle(tree: Node) -> Scalar | None:
     return True if tree.get("train", "batch_size") else None
 
 
+def _draw(tree: Node) -> Scalar | None:
+    """The seed of a split that is drawn."""
+    return 0 if tree.get("data", "split", "holdout") or tree.get("data", "split", "folds") else None
+
+
 def _length_of(schedule: str) -> Callable[[Node], Scalar | None]:
     """The epochs, where the schedule is that one: what depends on how long the run is."""
 
@@ -64,6 +69,7 @@ DEFAULTS: Sequence[tuple[str, Callable[[Node], Scalar | None]]] = (
     ("loss.delta", _of_loss("huber", 1.0)),
     ("loss.q", _of_loss("quantile", 0.5)),
     ("data.scale", _scale),
+    ("data.split.seed", _draw),
     ("train.optimizer.name", lambda tree: USUAL),
     ("train.lr", _lr),
     ("train.epochs", lambda tree: 1000),

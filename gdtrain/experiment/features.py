@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from gdtrain.errors import UserError, did_you_mean
+from gdtrain.errors import UserError, did_you_mean, nearest
+from gdtrain.experiment.formulas import sides
 from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.terms import Factor, Made, Term, read_feature
 from gdtrain.experiment.tree import Mistake, Node, Place, short
+from gdtrain.formula import Name
 
 INTERCEPT = "intercept"
 ALL = "*"
@@ -23,7 +25,7 @@ def read_terms(experiment: Experiment, columns: Columns) -> tuple[list[Term], li
     regress = experiment.regress
     assert regress is not None
     if regress.features == [ALL]:
-        taken = {*regress.target, *offset_column(experiment), *weight_column(experiment)}
+        taken = {*regress.target, *row_names(experiment)}
         return [Term(name, (Factor(name, name),)) for name in columns or () if name not in taken], []
     terms: dict[tuple[object, ...], Term] = {}  # a*b and a: twice the same a
     mistakes = []
@@ -37,6 +39,14 @@ def read_terms(experiment: Experiment, columns: Columns) -> tuple[list[Term], li
     return list(terms.values()), mistakes
 
 
+def targets_of(experiment: Experiment) -> list[str]:
+    """The columns that are predicted: those of `regress`, or one that stands alone on the left of `fit`."""
+    if experiment.regress:
+        return experiment.regress.target
+    left = sides("fit", experiment.fit)[0] if experiment.fit else None
+    return [left.name] if isinstance(left, Name) else []
+
+
 def offset_column(experiment: Experiment) -> list[str]:
     """The column of offsets, where there is one."""
     return [experiment.data.offset] if experiment.data and experiment.data.offset else []
@@ -47,10 +57,26 @@ def weight_column(experiment: Experiment) -> list[str]:
     return [experiment.data.sample_weight] if experiment.data and experiment.data.sample_weight else []
 
 
+def split_column(experiment: Experiment) -> list[str]:
+    """The column that tells which rows are held out, where there is one."""
+    split = experiment.data.split if experiment.data else None
+    return [split.column] if split and split.column else []
+
+
+def row_names(experiment: Experiment) -> list[str]:
+    """The columns that say something of rows, and predict nothing."""
+    return [*offset_column(experiment), *weight_column(experiment), *split_column(experiment)]
+
+
 def row_columns(experiment: Experiment, columns: Columns) -> Iterator[Mistake]:
-    """A weight or an offset that is no column, or is the target."""
-    for key, named in (("sample_weight", weight_column(experiment)), ("offset", offset_column(experiment))):
-        place = experiment.tree.find("data", key)
+    """A weight, an offset or a split that is no column, or is the target."""
+    found = {
+        ("sample_weight",): weight_column(experiment),
+        ("offset",): offset_column(experiment),
+        ("split", "column"): split_column(experiment),
+    }
+    for keys, named in found.items():
+        place = experiment.tree.find("data", *keys)
         for name in named:
             if columns and name not in columns:
                 yield no_column(place, name, columns)
@@ -79,9 +105,10 @@ def regressed(
             yield Mistake(tree.find("regress", "features", term.feature), what, "leave it out")
     if regress.features == [ALL] and not terms:
         yield Mistake(tree.key("regress"), "no column is left to predict from", "name features")
-    if regress.intercept and any(column.name == INTERCEPT for column in made):
+    if (regress.intercept or experiment.model) and any(column.name == INTERCEPT for column in made):
         what = "a feature is called intercept, as the constant is"
-        yield Mistake(tree.find("regress", "features"), what, "rename the column, or set intercept: false")
+        rename = "rename the column" if experiment.model else "rename the column, or set intercept: false"
+        yield Mistake(tree.find("regress", "features"), what, rename)
     called = Counter(column.name for column in made)
     if (twice := next((name for name, count in called.items() if count > 1), None)) is not None:
         yield Mistake(tree.find("regress", "features"), f"two features are called {twice}", "rename one")
@@ -124,6 +151,8 @@ def no_column(place: Place, name: str, columns: Sequence[str]) -> Mistake:
     if "," in name:
         return Mistake(place, f"there is no column {short(name)}", "write a list: [a, b]")
     close = did_you_mean(name, columns)
+    if "," in close:
+        close += f" A flag takes a name with a comma between backquotes: '`{nearest(name, columns)}`'"
     return Mistake(place, f"there is no column {short(name)}", close or f"the columns are {listed(columns)}")
 
 

@@ -158,6 +158,8 @@ FORMS = (
     Form("solve", _listed, _single, _TEXT),
     Form("regress.target", _listed, _single, _TEXT),
     Form("regress.features", _features, _single, {"anyOf": [_TEXT, _FEATURE, _FEATURES]}),
+    Form("data.null_values", _listed, _single, _TEXT),
+    Form("model.hidden", _listed, _single, {"type": "integer", "minimum": 1}),
     Form("loss", _under("name"), _only("name"), _TEXT),
     Form("train.optimizer", _under("name"), _only("name"), _TEXT),
     Form("train.schedule", _under("name"), _only("name"), _TEXT),

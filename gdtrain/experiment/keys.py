@@ -6,22 +6,26 @@ from collections.abc import Mapping, Sequence
 
 from gdtrain.errors import nearest
 from gdtrain.experiment.axes import Axes, Axis
+from gdtrain.experiment.network import Network
 from gdtrain.experiment.objective import Loss, Penalty
 from gdtrain.experiment.optimizers import Optimizer
 from gdtrain.experiment.parameters import Param, Start
 from gdtrain.experiment.schedules import Clip, Schedule
 from gdtrain.experiment.schema import Data, Experiment, Predict, Regress, Stop, Train
+from gdtrain.experiment.split import Split
 
 OPTIMIZER = "train.optimizer"
 SCHEDULE = "train.schedule"
 CLIP = "train.clip"
 AXIS = "sweep.axes.*"
+SPLIT = "data.split"
 SECTIONS: Mapping[str, Sequence[str]] = {
     "": list(Experiment.model_fields),
     "train": list(Train.model_fields),
     "stop": list(Stop.model_fields),
     "data": list(Data.model_fields),
     "regress": list(Regress.model_fields),
+    "model": list(Network.model_fields),
     "loss": list(Loss.model_fields),
     "penalty": list(Penalty.model_fields),
     "predict": list(Predict.model_fields),
@@ -32,6 +36,7 @@ SECTIONS: Mapping[str, Sequence[str]] = {
     AXIS: list(Axis.model_fields),
     SCHEDULE: list(Schedule.model_fields),
     CLIP: list(Clip.model_fields),
+    SPLIT: list(Split.model_fields),
 }
 _HOMES = {section: names for section, names in SECTIONS.items() if section != AXIS}  # an axis has no keys of its own
 # What other tools call a key, and files of the first hour.
@@ -62,16 +67,22 @@ ALIASES = {
     **dict.fromkeys(("tol", "gtol", "tolerance"), "stop.grad_tol"),
     **dict.fromkeys(("ftol", "eps_loss"), "stop.loss_tol"),
     **dict.fromkeys(("n_iter_no_change", "early_stopping"), "stop.patience"),
+    **dict.fromkeys(("restore_best", "restore_best_weights", "keep_best"), "stop.restore"),
+    **dict.fromkeys(("validation_fraction", "validation_split", "test_size", "validation"), "data.split.holdout"),
+    **dict.fromkeys(("cv", "n_splits", "k_folds", "kfold", "nfolds"), "data.split.folds"),
     **dict.fromkeys(("fit_intercept", "bias"), "regress.intercept"),
     **dict.fromkeys(("parameters", "weights", "init", "variables", "guess", "x0", "p0"), "params"),
     **dict.fromkeys(("criterion", "cost", "objective", "loss_function"), "loss"),
-    **dict.fromkeys(("formula", "model", "expression"), "fit"),
+    **dict.fromkeys(("formula", "expression"), "fit"),
     **dict.fromkeys(("equation", "equations", "root"), "solve"),
     **dict.fromkeys(("minimise", "min_of"), "minimize"),
     **dict.fromkeys(("regression", "linear"), "regress"),
     **dict.fromkeys(("regularization", "regularisation", "regularizer", "reg", "elastic_net", "shrinkage"), "penalty"),
     **dict.fromkeys(("ridge", "lambda", "lambda_", "reg_lambda", "l2_reg"), "penalty.l2"),
     **dict.fromkeys(("lasso", "reg_alpha", "l1_reg"), "penalty.l1"),
+    **dict.fromkeys(("network", "nn", "mlp"), "model"),
+    **dict.fromkeys(("hidden_layers", "hidden_layer_sizes", "hidden_units", "layers", "units"), "model.hidden"),
+    **dict.fromkeys(("activation_function", "nonlinearity"), "model.activation"),
     **dict.fromkeys(("title", "label"), "name"),
     **dict.fromkeys(("dataset", "table"), "data"),
     **dict.fromkeys(("file", "csv", "filename"), "data.path"),
@@ -95,7 +106,7 @@ ALIASES = {
 def remedy(key: str, section: str) -> str:
     """What to write in place of `key`, which a section of SECTIONS does not have."""
     here = SECTIONS[section]
-    home = ALIASES.get(key) or _home(key)
+    home = place_of(key)
     if home:
         inside, _, name = home.rpartition(".")
         if inside == section and name in here:
@@ -108,6 +119,11 @@ def remedy(key: str, section: str) -> str:
     if close := nearest(key, (name for names in _HOMES.values() for name in names)):
         return f"did you mean {close}, {_belongs(_home(close).rpartition('.')[0])}?"
     return f"the keys here are {', '.join(here)}"
+
+
+def place_of(key: str) -> str:
+    """The dotted place of a key, or of what other tools call it; "" where it is unknown."""
+    return ALIASES.get(key) or _home(key)
 
 
 def _home(key: str) -> str:

@@ -92,6 +92,8 @@ def settled(draft: Draft, tree: Node, *, framed: bool = False) -> Experiment:
     experiment = experiment.located(tree=filled, folder=draft.folder, chosen=chosen)
     columns = _columns(experiment, framed=framed)
     names = settle(experiment, columns).parameters
+    if experiment.model:  # too many to print: those that are not declared are filled in once the data is open
+        return experiment
     if experiment.regress and columns is None:  # a column of text has a parameter for each level
         names = [name for name in names if name in experiment.params]
     return experiment.with_starts(names)

@@ -18,9 +18,11 @@ from gdtrain.experiment.features import (
     read_terms,
     regressed,
     row_columns,
+    split_column,
     weight_column,
 )
 from gdtrain.experiment.formulas import sides, written
+from gdtrain.experiment.network import MOST
 from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.terms import Made, design
 from gdtrain.experiment.tree import Mistake, Node, Place, report, short
@@ -37,9 +39,10 @@ NO_LEVELS: Levels = {}
 class Names:
     """How the names of an experiment fall out.
 
-    parameters  in the order of the formula; for `regress` columns of the design, then the intercept, target by target,
-                or class by class but for the first, the reference
-    columns     those that are read; for `regress` those of features, then targets, an offset, weights of rows
+    parameters  in the order of the formula; for `regress` those of hidden layers, then columns of the design (or of the
+                last hidden layer) and the intercept, target by target, or class by class but for the first
+    columns     those that are read; for `regress` those of features, then targets, an offset, weights of rows,
+                a split
     inputs      those of them that a prediction needs
     terms       what `regress` predicts from, as its features say
     design      the columns that these make; none where levels are not known
@@ -73,7 +76,7 @@ def settle(
 
     columns  names of the data's columns, empty without data; None where the data has not been read: then parameters
              and columns are told as far as they can be, and what needs the columns is left unchecked
-    levels   texts of the columns of text that `regress` predicts from, and of targets that are labels
+    levels   texts of the columns of text that `regress` predicts from, and of targets that are labels, `fit`'s too
     classes  of the target of `softmax`; None where it has not been read: its parameters are then not known
 
     Raises UserErrors (exit 2) that point into the experiment.
@@ -92,8 +95,10 @@ def find(
         found = _regress(experiment, columns, levels)
     else:
         found = _FINDERS[experiment.kind](experiment, columns)
+        found = replace(found, names=replace(found.names, levels=levels))
     if has_classes(experiment):
-        found = _of_classes(found, classes)
+        hidden = experiment.model.count(len(found.names.design)) if experiment.model else 0
+        found = _of_classes(found, classes, hidden)
     mistakes = [
         *found.mistakes,
         *row_columns(experiment, columns),
@@ -121,7 +126,7 @@ def _fit(experiment: Experiment, columns: Columns) -> _Found:
     inputs = [name for name in features if name in (columns or ())]
     mistakes = [*_left_side(experiment, columns, targets, features), *_stray(experiment, columns, free)]
     inputs = list(dict.fromkeys([*inputs, *offset_column(experiment)]))
-    columns_read = list(dict.fromkeys([*inputs, *targets, *weight_column(experiment)]))
+    columns_read = list(dict.fromkeys([*inputs, *targets, *weight_column(experiment), *split_column(experiment)]))
     possible = [*free, *(name for name in targets if name in experiment.params)]  # these are told of the left side
     return _Found(
         Names(_parameters(experiment, columns, free), columns_read, inputs), _rest(columns, possible), mistakes
@@ -133,11 +138,16 @@ def _regress(experiment: Experiment, columns: Columns, levels: Levels) -> _Found
     assert regress is not None
     terms, mistakes = read_terms(experiment, columns)
     made = design(terms, levels, intercept=regress.intercept)
-    predictors = [column.name for column in made]
+    predictors, hidden = [column.name for column in made], list[str]()
+    if experiment.model is not None:
+        mistakes += _too_many(experiment, len(predictors))
+        hidden = [] if mistakes else experiment.model.names(predictors, INTERCEPT)
+        predictors = experiment.model.layers[-1]
     names = [*predictors, INTERCEPT] if regress.intercept else predictors
-    parameters = names if len(regress.target) == 1 else [f"{t}.{name}" for t in regress.target for name in names]
+    last = names if len(regress.target) == 1 else [f"{t}.{name}" for t in regress.target for name in names]
+    parameters = [*hidden, *last]
     inputs = list(dict.fromkeys([*(column for term in terms for column in term.columns), *offset_column(experiment)]))
-    read = list(dict.fromkeys([*inputs, *regress.target, *weight_column(experiment)]))
+    read = list(dict.fromkeys([*inputs, *regress.target, *weight_column(experiment), *split_column(experiment)]))
     if columns is not None and not mistakes:
         mistakes += regressed(experiment, columns, terms, made, levels)
     kept = {name: texts for name, texts in levels.items() if name in read}
@@ -150,9 +160,20 @@ def has_classes(experiment: Experiment) -> bool:
     return experiment.loss is not None and experiment.loss.name == "softmax"
 
 
-def _of_classes(found: _Found, classes: Sequence[str] | None) -> _Found:
-    """The terms of a linear predictor for each class but the first; no parameters where classes are not known."""
-    named = [f"{name}.{term}" for name in (classes or ())[1:] for term in found.names.parameters]
+def _too_many(experiment: Experiment, features: int) -> Iterator[Mistake]:
+    """Hidden layers that have more parameters than can be told one by one."""
+    assert experiment.model is not None
+    place = experiment.tree.find("model", "hidden")
+    if (count := experiment.model.count(features)) > MOST:
+        yield Mistake(place, f"{count:,} parameters are more than {MOST:,}", "write fewer units")
+
+
+def _of_classes(found: _Found, classes: Sequence[str] | None, hidden: int) -> _Found:
+    """The terms of a linear predictor for each class but the first, after the parameters of hidden layers, which all
+    classes share; no parameters where classes are not known.
+    """
+    shared, last = found.names.parameters[:hidden], found.names.parameters[hidden:]
+    named = [*shared, *(f"{name}.{term}" for name in (classes or ())[1:] for term in last)] if classes else []
     possible = found.possible if classes is None else named
     return replace(found, names=replace(found.names, parameters=named), possible=possible)
 

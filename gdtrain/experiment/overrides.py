@@ -16,13 +16,14 @@ from gdtrain.experiment.tree import Node, Place, from_plain, report
 from gdtrain.experiment.values import LISTS, TEXTS, axis_of, is_listed, is_several, written
 
 _COMMA_LIST = re.compile(r"""[^,\[\]{}"']+(,[^,\[\]{}"']*)+""")
+_NAME = re.compile(r"""[^,\[\]{}"']*[^,\[\]{}"'\s][^,\[\]{}"']*""")  # that YAML might take for a number
 _ITEM = re.compile(r"[^,\s](?:[^,]*[^,\s])?")
 # Keys that may follow a name, which may have dots of its own.
 _AFTER_NAME = re.compile(r"(?P<name>.+?)(?:\.(?P<rest>start(?:\.(?:value|uniform|normal))?|min|max|fixed))?")
 
 
 # Keys that count: their numbers are whole.
-WHOLE = ("train.epochs", "train.seed", "train.batch_size", "stop.patience")
+WHOLE = ("train.epochs", "train.seed", "train.batch_size", "stop.patience", "data.split.folds", "data.split.fold")
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Override:
         """A flag's text, read by the file's rules: `1e-3`, `{uniform: [0, 1]}`. Raises UserError."""
         if key in TEXTS and not (key == "solve" and text.startswith("[")):
             return cls(key, Node(text, Place.of(flag, text)), flag)
-        if _COMMA_LIST.fullmatch(text) or is_several(text):
+        if _COMMA_LIST.fullmatch(text) or is_several(text) or (key in LISTS and _NAME.fullmatch(text)):
             return cls(key, _listed(key, text, flag), flag)
         node, mistakes = parse(text, flag)
         if mistakes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from gdtrain.experiment.keys import AXIS, CLIP, OPTIMIZER, SCHEDULE, SECTIONS
+from gdtrain.experiment.keys import AXIS, CLIP, OPTIMIZER, SCHEDULE, SECTIONS, SPLIT
 from gdtrain.experiment.objective import LIKELIHOODS
 from gdtrain.experiment.optimizers import DEFAULTS, USUAL
 from gdtrain.experiment.schedules import OPTIONS as SCHEDULES
@@ -18,6 +18,7 @@ ALTERNATIVES: tuple[tuple[str, Sequence[str]], ...] = (
     ("predict", ("points", "data", "path")),
     (AXIS, SECTIONS[AXIS]),
     (CLIP, SECTIONS[CLIP]),
+    (SPLIT, ("holdout", "folds", "column")),
 )
 # A section without which a kind is none -> what is wrong, what to do.
 NEEDED = {
@@ -37,6 +38,9 @@ USELESS = {
         "minimize takes no penalty: the expression itself is descended",
         "write it into the expression: ... + 0.05*w^2",
     ),
+    ("solve", "model"): ("hidden layers predict a column, and solve has none", "write the functions into the equation"),
+    ("fit", "model"): ("fit takes no hidden layers: its formula is the model", "use regress"),
+    ("minimize", "model"): ("hidden layers predict a column, and minimize does not", "use regress"),
     ("minimize", "loss"): ("minimize has no loss: the expression itself is descended", "leave loss out"),
 }
 # Sections whose options depend on their name -> which options each name takes, and the usual name.
@@ -69,7 +73,7 @@ def check(tree: Node, *, framed: bool = False) -> Iterator[Mistake]:
     scale = tree.get("data", "scale")
     if scale and scale.value in ("standard", "minmax") and kind in ("fit", "minimize"):
         yield Mistake(scale.place, f"{kind} scales no columns", "scale in the formula; only regress takes it")
-    for key in ("sample_weight", "offset"):
+    for key in ("sample_weight", "offset", "split"):
         if (column := tree.get("data", key)) and kind == "minimize":
             yield Mistake(
                 column.place, f"minimize has no {key}: the expression itself is descended", f"leave {key} out"

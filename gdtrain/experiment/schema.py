@@ -19,10 +19,12 @@ from gdtrain.experiment.fields import (
     Whole,
     broken,
 )
+from gdtrain.experiment.network import Network
 from gdtrain.experiment.objective import Loss, Penalty
 from gdtrain.experiment.optimizers import USUAL, Optimizer
 from gdtrain.experiment.parameters import Param
 from gdtrain.experiment.schedules import Clip, Schedule
+from gdtrain.experiment.split import Split
 from gdtrain.experiment.tree import Node, from_plain
 
 Kind = Literal["solve", "fit", "regress", "minimize"]
@@ -114,6 +116,9 @@ class Data(Model):
         None, description="column of how often each row counts, 0 or more; fractions are fine"
     )
     offset: Text | None = Field(None, description="column that is added to each prediction, with no weight to train")
+    split: Split | None = Field(
+        None, description="rows held out of training: {holdout: 0.2}, {folds: 5} or {column: fold, test: 5}"
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -171,9 +176,12 @@ class Stop(Model):
     )
     loss_tol: NonNegative | None = Field(None, description="loss that counts as converged")
     patience: Annotated[Whole, Field(ge=1, le=_MOST)] | None = Field(
-        None, description="epochs without a better loss after which to stop"
+        None, description="epochs without a better loss, held-out where rows are, after which to stop"
     )
     min_delta: NonNegative = Field(0.0, description="how much lower a loss must be to count as better")
+    restore: Literal["last", "best"] = Field(
+        "last", description="whose weights the run ends with: the last epoch's, or those of the best"
+    )
 
 
 class Predict(Model):
@@ -203,6 +211,7 @@ class Experiment(Model):
     )
     fit: Text | None = Field(None, description="a formula for a column: y = w*x + b")
     regress: Regress | None = Field(None, description="a linear predictor over columns")
+    model: Network | None = Field(None, description="hidden layers of regress, for when a line is not enough")
     minimize: Text | None = Field(None, description="an expression of the parameters to make small")
     data: Data | None = Field(None, description="the rows that fit, regress or minimize reads")
     params: dict[Text, Param] = Field({}, description="parameters by name: a start, or start, min, max, fixed")
@@ -239,7 +248,10 @@ class Experiment(Model):
     def with_starts(self, names: Sequence[str]) -> Self:
         """This experiment with a start for each of its parameters `names`; those left out join `chosen`."""
         undecided = [name for name in names if self.params.get(name, Param()).start is None]
-        started = {name: self.param(name) for name in names}
+        ranges = self.model.starts(names) if self.model else {}
+        started = {
+            name: self.params.get(name, Param()).started(ranges[name]) if ranges else self.param(name) for name in names
+        }
         copy = self.model_copy(update={"params": started | {k: v for k, v in self.params.items() if k not in started}})
         copy._chosen = (*self._chosen, *(f"params.{name}.start" for name in undecided))
         return copy

@@ -5,6 +5,8 @@ KEYS = {
     "epochs": "train.epochs",
     "optimizer": "train.optimizer",
     "loss": "loss",
+    "holdout": "data.split.holdout",
+    "folds": "data.split.folds",
     "seed": "train.seed",
     "engine": "train.engine",
     "dtype": "train.dtype",

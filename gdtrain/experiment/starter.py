@@ -102,7 +102,7 @@ def regress_starter(path: str, columns: Sequence[Column], target: str) -> str:
     columns  what the file holds; one that cannot be a feature is listed as a comment that says why
     target   the column to predict
 
-    Raises UserError for a target that is no column of numbers.
+    Raises UserError for a target that nothing predicts.
     """
     _check_target(columns, target)
     others = [column for column in columns if column[0] != target]
@@ -117,10 +117,18 @@ def regress_starter(path: str, columns: Sequence[Column], target: str) -> str:
         "data:",
         f"  path: {quoted(path)}",
         "  scale: standard       # train on columns of mean 0 and standard deviation 1",
-        "loss: mse               # mean of squares; or mae, huber, logistic, poisson, ...",
+        _LOSS[next(kind for name, kind, _ in columns if name == target)],
         "# predict: data         # every row beside its target; or a file",
     ]
     return "\n".join(lines) + "\n" + _TRAIN
+
+
+# By the kind of the target.
+_LOSS = {
+    "number": "loss: mse               # mean of squares; or mae, huber, logistic, poisson, ...",
+    "text": "loss: softmax           # the probability of each text; logistic is for two of them",
+    "bool": "loss: logistic          # the probability of true",
+}
 
 
 def _check_target(columns: Sequence[Column], target: str) -> None:
@@ -128,9 +136,8 @@ def _check_target(columns: Sequence[Column], target: str) -> None:
     if target not in kinds:
         remedy = did_you_mean(target, kinds) or f"the columns are {', '.join(kinds)}"
         raise UserError(f"there is no column {target}", where="--target", remedy=remedy)
-    if kinds[target][0] != "number":
-        what = f"{target} is a column of {kinds[target][0]}, not of numbers"
-        raise UserError(what, where="--target", remedy="choose a numeric column")
+    if kinds[target][0] not in _LOSS:
+        raise UserError(f"{target} holds {_UNUSABLE[kinds[target][0]]}", where="--target", remedy="name another column")
     if gaps := kinds[target][1]:
         what = f"{target} has {gaps} empty {'cell' if gaps == 1 else 'cells'}"
         raise UserError(what, where="--target", remedy="a target is never filled: fill it in, or delete those rows")
@@ -143,7 +150,7 @@ def _feature_lines(columns: Iterable[Column]) -> Iterable[str]:
         yield f"    # {printable(item)}  # {obstacle}" if obstacle else f"    {item}  # {kind}"
 
 
-_UNUSABLE = {"date": "date, no number", "mixed": "numbers and what is none", "empty": "no value at all"}
+_UNUSABLE = {"date": "dates, no numbers", "mixed": "numbers and what is none", "empty": "no value at all"}
 
 
 def _obstacle(kind: str, gaps: int | None) -> str:

@@ -18,10 +18,14 @@ _NEAR, _FAR = 1e-2, 10.0  # how far from its own start a parameter is drawn that
 def many_starts(experiment: Experiment, names: Sequence[str], count: int) -> Sweep:
     """`count` starts of the parameters `names`, as one batch: the experiment's own, then random ones.
 
+    Hidden layers start where each of so many seeds, from the experiment's own on, draws them.
+
     A start that is declared as a draw is drawn from that; between two bounds, evenly; else on either side of the
     experiment's own, as far as 0.01 to 10 (and so many times its size) with every order of magnitude as likely. Draws
     are keyed by (seed, number of the start, name).
     """
+    if experiment.model is not None:
+        return _seeded(experiment, count)
     free = [name for name in names if not experiment.param(name).fixed]
     drawn = [name for name in free if f"params.{name}.start" not in experiment.chosen]
     seed = experiment.train.seed
@@ -37,6 +41,13 @@ def many_starts(experiment: Experiment, names: Sequence[str], count: int) -> Swe
     points = list(zip(*columns.values(), strict=True)) if columns else [()] * count
     group = Group(Trials(base, numbers, count), list(range(count)))
     return Sweep(base, experiment, [f"params.{name}.start" for name in free], points, [group])
+
+
+def _seeded(experiment: Experiment, count: int) -> Sweep:
+    seeds = [experiment.train.seed + i for i in range(count)]
+    trials = Trials(experiment, {"train.seed": seeds}, count)
+    points = [(seed,) for seed in seeds]
+    return Sweep(experiment, experiment, ["train.seed"], points, [Group(trials, list(range(count)))])
 
 
 def _beginning(experiment: Experiment, values: dict[str, float]) -> Experiment:

@@ -108,6 +108,8 @@ def _remedy(keys: Sequence[Key], kind: str, value: Any, context: Mapping[str, An
         return did_you_mean(str(value), (name.strip("' ") for name in known.split(",")))
     if keys == ("data",):
         return f"write data: {{path: {short(str(value))}}}".replace("/dev/stdin", "-")
+    if keys == ("model",):
+        return "write model: {hidden: [32, 32]}; a formula goes under fit"
     if kind == "string_type":
         return QUOTE if keys[0] in FORMULAS else "put it in quotes"
     if kind in _NUMBERS and isinstance(value, str):

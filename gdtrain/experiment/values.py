@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from gdtrain.errors import UserError, UserErrors, nearest
-from gdtrain.experiment.axes import SPREADS, Axis, faults
+from gdtrain.experiment.axes import SPREADS, Axis, as_flag, faults
 from gdtrain.experiment.loader import parse
 from gdtrain.experiment.scalars import Refusal, resolve
 from gdtrain.experiment.tree import Mistake, Node, Place, report
@@ -99,6 +99,7 @@ def _alone(key: str, piece: Place) -> Node:
     """A text without commas: a way to say several values, a list of them, or one."""
     if key not in TEXTS and (spread := _spread(piece)):
         name, numbers = spread
+        _require_numbers(name, numbers, piece)
         return Node({name: numbers}, piece, {name: piece})
     node = _one(key, piece)
     return axis_of(key, node)
@@ -118,13 +119,22 @@ def _several(key: str, piece: Place) -> list[Node]:
     if key in TEXTS or not (spread := _spread(piece)):
         return [_one(key, piece)]
     name, numbers = spread[0], spread[1].plain()
-    if not all(isinstance(number, int | float) for number in numbers):
-        raise piece.error(f"{name} takes numbers", f"as in {name}: {SPREADS[name].example}")
+    _require_numbers(name, spread[1], piece)
     for what, remedy, _ in faults(name, numbers):
         raise piece.error(what, remedy)
     if not (values := SPREADS[name].values):
         raise piece.error(f"{name} stands alone", "draw from it, or list values")
     return [Node(number, piece) for number in values(numbers)]
+
+
+def _require_numbers(name: str, numbers: Node, piece: Place) -> None:
+    """Refuse what is no number, and too many or too few, in the words of a flag. Raises UserError."""
+    found = numbers.plain()
+    if not all(isinstance(number, int | float) and not isinstance(number, bool) for number in found):
+        raise piece.error(f"{name} takes numbers", f"as in {as_flag(name)}")
+    if len(found) != SPREADS[name].count:
+        what, remedy, _ = next(iter(faults(name, found, as_flag(name))))
+        raise piece.error(what, remedy)
 
 
 def _spread(piece: Place) -> tuple[str, Node] | None:
@@ -141,6 +151,8 @@ def _spread(piece: Place) -> tuple[str, Node] | None:
 
 
 def _form(name: str, numbers: list[Place], piece: Place) -> tuple[str, Node]:
+    if not all(number.text.strip() for number in numbers):
+        raise piece.error(f"a number of {name} is missing", f"as in {as_flag(name)}")
     return name, Node([_read(number) for number in numbers], piece)
 
 

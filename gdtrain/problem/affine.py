@@ -27,6 +27,8 @@ def obstacle(experiment: Experiment, names: Names) -> str:
     """Why the experiment's rows cannot be gathered into a few, as a clause; "" where they can."""
     if experiment.loss is None:
         return "an expression is no sum of squares"
+    if experiment.model is not None:
+        return "hidden layers have no closed form"
     if experiment.train.batch_size is not None:
         return "mini-batches have no closed form"
     if experiment.loss.name not in SQUARED:

@@ -5,6 +5,11 @@ Shapes: P trained parameters, N rows, E equations.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Protocol
+
 from gdtrain.experiment.formulas import sides
 from gdtrain.experiment.schema import Experiment
 from gdtrain.formula import Op
@@ -12,19 +17,48 @@ from gdtrain.problem.affine import equation_rows, obstacle
 from gdtrain.problem.data import Data
 from gdtrain.problem.fit import build_fit
 from gdtrain.problem.objective import Block, DataLoss, Expression
-from gdtrain.problem.parameters import build_parameters
+from gdtrain.problem.parameters import Parameters, build_parameters
 from gdtrain.problem.predictors import Equations
 from gdtrain.problem.problem import Problem, fixed_columns, loss_factor, loss_of, tensors, zero_like
 from gdtrain.problem.quadratic import Quadratic
 from gdtrain.problem.regress import build_regress
+from gdtrain.problem.views import FEW, Views
+
+Builder = Callable[[Experiment, Data], Problem]
+
+
+class Learner(Protocol):
+    """Builds a problem over rows, in parameters that were given or are scaled as these rows are."""
+
+    def __call__(self, experiment: Experiment, data: Data, given: Parameters | None = None) -> Problem: ...
 
 
 def build_problem(experiment: Experiment, data: Data) -> Problem:
-    """The problem that `experiment` poses over `data`: its rows gathered where they can be, else read whole.
+    """The problem that `experiment` poses over `data`: its rows gathered where they can be, else read whole. Where
+    rows are held out, over the others; where each fold is to be in turn, over all of them, with the problems of the
+    folds.
 
     Raises UserError (exit 3) where the data is wrong, (exit 2) where the device is none.
     """
-    return BUILDERS[experiment.kind](experiment, data)
+    if data.split is None:
+        return BUILDERS[experiment.kind](experiment, data)
+    views, build = Views(data), LEARNERS[experiment.kind]
+    if data.held is not None:
+        return _apart(build, experiment, views, data.held)
+    problem = build(experiment, views.every())
+    if experiment.data is None or experiment.data.split is None or not experiment.data.split.crossed:
+        return problem
+    return replace(problem, folds=[partial(_apart, build, experiment, views, k) for k in range(1, views.folds + 1)])
+
+
+def _apart(build: Learner, experiment: Experiment, views: Views, fold: int) -> Problem:
+    """The problem of training without a fold. A fold of few rows is warned of."""
+    trains, held_out = views.apart(fold)
+    problem = build(experiment, trains)
+    held = build(experiment, held_out, problem.parameters)
+    if held_out.rows < FEW:
+        held_out.warn(f"{held_out.where}: fewer than {FEW} rows are held out at once: their loss says little")
+    return replace(problem, held=held)
 
 
 def _solve(experiment: Experiment, data: Data) -> Problem:
@@ -69,4 +103,5 @@ def _minimize(experiment: Experiment, data: Data) -> Problem:
     )
 
 
-BUILDERS = {"solve": _solve, "minimize": _minimize, "fit": build_fit, "regress": build_regress}
+LEARNERS: Mapping[str, Learner] = {"fit": build_fit, "regress": build_regress}
+BUILDERS: Mapping[str, Builder] = {"solve": _solve, "minimize": _minimize, **LEARNERS}

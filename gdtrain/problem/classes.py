@@ -13,10 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gdtrain.design.gaps import whole_rows
 from gdtrain.errors import DATA, UserError
 from gdtrain.losses import Loss
 from gdtrain.losses.labels import class_names
 from gdtrain.sources import PLAIN, Reading, Source
+from gdtrain.sources.cells import is_gap
 
 MOST = 1000  # classes; more are hardly classes
 _LISTED = 5  # that a message lists
@@ -43,18 +45,27 @@ class Classes:
         return torch.searchsorted(ordered_K, target_N.contiguous()).to(target_N)
 
 
-def classes_of(source: Source, target: str, reading: Reading = PLAIN) -> Classes:
-    """The classes in a column of numbers, of which there must be at least two. Reads that column.
+def classes_of(source: Source, target: str, columns: Sequence[str], reading: Reading = PLAIN) -> Classes:
+    """The classes in a column of numbers, of which there must be at least two: in rows that have none of the gaps of
+    other columns. Reads the columns, once for a table.
 
     Raises UserError (exit 3) where there are too few or too many.
     """
-    found, where = np.zeros(0), f"{source.where}, column {target}"
-    for block in source.blocks([target], reading=reading):
-        found = np.union1d(found, block[target][~np.isnan(block[target])])
+    key = "classes", target, tuple(columns), tuple(reading.gaps)
+    if key not in source.learned:
+        source.learned[key] = _met(source, target, columns, reading)
+    classes: Classes = source.learned[key]
+    _require_several(classes.names, f"{source.where}, column {target}")
+    return classes
+
+
+def _met(source: Source, target: str, columns: Sequence[str], reading: Reading) -> Classes:
+    found = np.zeros(0)
+    for block in whole_rows(source.blocks(columns, reading=reading)):
+        found = np.union1d(found, block[target])
         if len(found) > MOST:
             what = f"more than {MOST:,} different values are no classes"
-            raise UserError(what, where=where, remedy="use mse for numbers", code=DATA)
-    _require_several(class_names(found), where)
+            raise UserError(what, where=f"{source.where}, column {target}", remedy="use mse for numbers", code=DATA)
     return Classes(found, class_names(found))
 
 
@@ -68,11 +79,13 @@ def require_labels(loss: str, texts: Sequence[str], target: str, where: str) -> 
     if loss == "logistic" and len(texts) > 2:
         shown = ", ".join(texts[:_LISTED]) + (", ..." if len(texts) > _LISTED else "")
         what = f"logistic tells two classes apart, not {len(texts)}: {shown}"
-        raise UserError(what, where=place, remedy="use softmax", code=DATA)
+        gap = next(filter(is_gap, texts), "")
+        remedy = f'if {gap} stands for a missing value: set data.null_values: ["{gap}"]' if gap else ""
+        raise UserError(what, where=place, remedy=remedy or "use regress with loss: softmax", code=DATA)
 
 
 def warn_of_empty(classes: Classes, number_N: Tensor, weight_N: Tensor | None, target: str, data: Noted) -> None:
-    """Warn of classes that no row holds, or none that counts: dropped rows may have been all there were."""
+    """Warn of classes that no row that counts holds: those of rows whose weight is 0."""
     share_K = torch.bincount(number_N.long(), weight_N, len(classes.names))
     for k, share in enumerate(share_K.tolist()):
         if not share > 0:

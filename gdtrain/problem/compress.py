@@ -13,6 +13,9 @@ Shapes: N rows, W columns.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Protocol, Self, TypeVar
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -20,6 +23,17 @@ from torch import Tensor
 _ROWS = 8192  # of a factorisation: 1.4 MB for 22 columns, in cache; from 2,048 to 16,384 it hardly matters
 _SMALL = 100_000  # rows times W^2 up to which extended precision takes about a millisecond at most
 _EXTENDED = np.finfo(np.longdouble).nmant == 63  # 128 bits would be reckoned by software, 64 gain nothing
+
+
+class Gatherer(Protocol):
+    """Takes in rows block by block, and is merged with others of its kind."""
+
+    def add(self, block: dict[str, np.ndarray]) -> None: ...
+
+    def merged(self, others: Sequence[Self]) -> Self: ...
+
+
+G = TypeVar("G", bound=Gatherer)
 
 
 class Compressor:
@@ -43,6 +57,15 @@ class Compressor:
             stacked = torch.cat([self._triangle.mT, block_NW[first : first + self._rows].mT], dim=1).mT
             self._triangle = _factor(stacked)
         self.rows += len(block_NW)
+
+    def merged(self, others: Sequence[Compressor]) -> Compressor:
+        """What all of their rows would have come to."""
+        if not others:
+            return self
+        whole = Compressor(self._triangle.shape[1])
+        whole.add(torch.cat([each.result() for each in (self, *others)]))
+        whole.rows = sum(each.rows for each in (self, *others))
+        return whole
 
     def result(self) -> Tensor:
         """R, upper triangular (min(N, W), W)."""

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+from torch import nn
 
 from gdtrain.design.columns import Design, RowNumbers
 from gdtrain.design.gaps import Gaps, means
+from gdtrain.design.labels import Assignment
 from gdtrain.errors import DATA, UserError
-from gdtrain.experiment.features import offset_column, weight_column
+from gdtrain.experiment.features import offset_column, targets_of, weight_column
 from gdtrain.experiment.names import Names
 from gdtrain.experiment.schema import Experiment
 from gdtrain.problem.classes import Classes
-from gdtrain.sources import BLOCK_ROWS, Reading, Source
+from gdtrain.problem.compress import G
+from gdtrain.problem.predictions import PredictedRows
+from gdtrain.problem.texts import dropping
+from gdtrain.sources import BLOCK_ROWS, PLAIN, Reading, Source
 
 Columns = dict[str, np.ndarray]  # float64 (N,) each
 
 _BLOCK_NUMBERS = 1 << 21  # of a block of the design: 16 MB
 _LEAST_ROWS = 1 << 10
 FILLED = "mean fills only numbers that predict: set data.missing: drop, or fill it in"
-_PREDICTED = "a row to predict is not dropped: fill it in"
+_ADVICE = {  # on the gaps of rows to predict
+    "error": "fill it in, or delete the row",
+    "drop": "a row to predict is not dropped: fill it in",
+    "mean": FILLED,
+}
 
 
 class Data:
@@ -33,7 +41,11 @@ class Data:
 
     classes  of the target of `softmax`, in order; else none
     rows     how many there are, dropped ones aside; known once `blocks` has come to its end or `columns` was read
+    module   what predicts in place of a linear predictor, where its user brought one
     weight   the column of the rows' weights, `offset` the one of offsets, where there are
+    split    how rows are told apart, where some are held out: `views` has them apart
+    held     the fold that is held out, from 1; None where all rows train
+    numbers  of the rows of `columns` in the table, from 1, where some were left out
     gaps     what was missing, known as the rows are; None where it is refused
     """
 
@@ -43,23 +55,52 @@ class Data:
         source: Source | None,
         experiment: Experiment | None = None,
         classes: Classes | None = None,
+        split: Assignment | None = None,
     ) -> None:
         self.names, self._source, self.classes = names, source, classes
+        self.split = split
+        spec = experiment.data.split if experiment and experiment.data else None
+        self.held = spec.held if spec and split else None
         self.rows = 0
+        self.module: nn.Module | None = None
         self.gaps: Gaps | None = None
         self.weight = next(iter(weight_column(experiment)), None) if experiment else None
         self.offset = next(iter(offset_column(experiment)), None) if experiment else None
         self._missing = experiment.data.missing if experiment and experiment.data else "error"
-        self._targets = experiment.regress.target if experiment and experiment.regress else []
+        self._targets = targets_of(experiment) if experiment else []
         self._unseen = experiment is not None and experiment.regress is not None and experiment.regress.unseen
+        self._dropping = dropping(experiment, names) if experiment else PLAIN
         self._design = Design(names.design, self.where) if experiment and experiment.regress else None
-        self._numbers: np.ndarray | None = None
+        self.numbers: np.ndarray | None = None
         self._notes: list[str] = []
 
     @property
     def where(self) -> str:
         """What messages call it."""
         return self._source.where if self._source else "data"
+
+    @property
+    def uncached(self) -> dict[str, Any]:
+        """What it holds, but for what has been read."""
+        return {name: value for name, value in vars(self).items() if name not in ("columns", "_means")}
+
+    def without(self, fold: int) -> Data:
+        """The same where another fold is held out."""
+        data = Data.__new__(Data)
+        vars(data).update(self.uncached, held=fold)
+        return data
+
+    def gathered(self, name: str, make: Callable[[], G]) -> G:
+        """Everything that `make` gathers of the rows, in one."""
+        gatherer = make()
+        for block in self.blocks():
+            gatherer.add(block)
+        return gatherer
+
+    @property
+    def fills(self) -> bool:
+        """Whether gaps are filled, with what is learned from rows."""
+        return self._missing == "mean"
 
     @property
     def targets(self) -> int:
@@ -73,7 +114,7 @@ class Data:
 
     def row_number(self, row: int) -> int:
         """Where a row of `columns` stands in the table, from 1."""
-        return row + 1 if self._numbers is None else int(self._numbers[row])
+        return row + 1 if self.numbers is None else int(self.numbers[row])
 
     @property
     def warnings(self) -> list[str]:
@@ -86,7 +127,9 @@ class Data:
     def document(self) -> dict[str, Any]:
         """The `data` section of a result document."""
         missing = {"missing": self.gaps.document()} if self.gaps else {}
-        return {"rows": self.rows, "columns": self.names.columns} | missing
+        told = {name: self.classes.names for name in self._targets if self.classes} or self.labels
+        labels = {"labels": {name: list(texts) for name, texts in told.items()}} if told else {}
+        return {"rows": self.rows, "columns": self.names.columns} | labels | missing
 
     def warn(self, sentence: str) -> None:
         """Add to the warnings, once."""
@@ -130,8 +173,8 @@ class Data:
             return columns
         blocks = list(self._blocks())
         if self._missing == "drop":
-            self._numbers = np.concatenate([numbers for _, _, numbers in blocks])
-        return _joined([made for _, made, _ in blocks])
+            self.numbers = np.concatenate([numbers for _, _, numbers in blocks])
+        return joined([made for _, made, _ in blocks])
 
     @property
     def _plain(self) -> bool:
@@ -144,7 +187,7 @@ class Data:
         if self._plain:
             return PredictedRows(self.columns, self.rows, {n: self.columns[n] for n in self.names.inputs}, own=True)
         blocks = list(self._blocks())
-        read, made = _joined([read for read, _, _ in blocks]), _joined([made for _, made, _ in blocks])
+        read, made = joined([read for read, _, _ in blocks]), joined([made for _, made, _ in blocks])
         return PredictedRows(made, self.rows, self._shown(read), own=True)
 
     def prepared(self, source: Source) -> PredictedRows:
@@ -157,12 +200,11 @@ class Data:
             return PredictedRows(columns, len(columns[first[0]]), {})
         levels = self._levels(inputs)
         filled = self._filled if self._missing == "mean" else ()
-        refused = dict.fromkeys(inputs, _PREDICTED) if self._missing == "drop" else dict.fromkeys(inputs, FILLED)
         reading = Reading(
             levels,
             gaps=filled,
             unseen=levels if self._unseen == "reference" else (),
-            advice={} if self._missing == "error" else refused,
+            advice=dict.fromkeys(inputs, _ADVICE[self._missing]),
         )
         read = source.read(inputs, reading=reading)
         if filled:
@@ -198,7 +240,8 @@ class Data:
         """The columns that are asked for, of a block without gaps."""
         if self._design is None:
             return block
-        extra = [*self._targets, *(name for name in (self.offset, self.weight) if name is not None)]
+        beside = (self.offset, self.weight, self._told_by)
+        extra = [*self._targets, *(name for name in beside if name is not None)]
         return {**self._design(block, numbers), **{name: block[name] for name in extra}}
 
     def _counted(self, weight: np.ndarray, numbers: RowNumbers) -> float:
@@ -208,6 +251,11 @@ class Data:
             what = f"a weight is negative, {weight[row]:.6g}, in row {numbers[row]:,}"
             raise self._error(what, "a row counts 0 times or more", self.weight)
         return float(weight.sum())
+
+    @property
+    def _told_by(self) -> str | None:
+        """The column that tells which rows are held out."""
+        return self.split.column if self.split else None
 
     def _error(self, what: str, remedy: str, column: str | None = None) -> UserError:
         where = f"{self.where}, column {column}" if column else self.where
@@ -219,17 +267,19 @@ class Data:
     @property
     def _filled(self) -> list[str]:
         """Columns whose gaps `mean` fills: numbers that predict."""
-        kept = {self.offset, self.weight, *self._targets}
+        kept = {self.offset, self.weight, self._told_by, *self._targets}
         return [name for name in self.names.inputs if name not in self.names.levels and name not in kept]
 
     @property
     def _reading(self) -> Reading:
-        levels = self._levels(self.names.columns)
+        levels, unseen = self._levels(self.names.columns), self.split.unseen if self.split else ()
+        if self.split is not None:
+            levels = {**levels, **self.split.levels}
         if self._missing == "error":
-            return Reading(levels)
+            return Reading(levels, unseen=unseen)
         if self._missing == "drop":
-            return Reading(levels, gaps=self.names.columns)
-        return Reading(levels, gaps=self._filled, advice=dict.fromkeys(self.names.columns, FILLED))
+            return Reading(levels, gaps=self.names.columns, unseen=[*self._dropping.unseen, *unseen])
+        return Reading(levels, gaps=self._filled, unseen=unseen, advice=dict.fromkeys(self.names.columns, FILLED))
 
     @cached_property
     def _means(self) -> dict[str, float]:
@@ -237,25 +287,17 @@ class Data:
         filled = self._filled
         if self._source is None or self._missing != "mean" or not filled:
             return {}
-        read = list(dict.fromkeys([*filled, *([self.weight] if self.weight else [])]))
-        blocks = self._source.blocks(read, reading=Reading(gaps=filled))
-        return means(blocks, filled, self.weight, self._source.where)
+        beside = [name for name in (self.weight, self._told_by) if name is not None]
+        blocks = self._source.blocks(list(dict.fromkeys([*filled, *beside])), reading=self._reading)
+        return means(self._trained(blocks), filled, self.weight, self._source.where)
+
+    def _trained(self, blocks: Iterator[Columns]) -> Iterator[Columns]:
+        """Those of the rows in some blocks that train."""
+        label = self.split.start() if self.split and self.held is not None else None
+        for block in blocks:
+            trains = slice(None) if label is None else label(block) != self.held
+            yield {name: values[trains] for name, values in block.items()}
 
 
-def _joined(blocks: Sequence[Columns]) -> Columns:
+def joined(blocks: Sequence[Columns]) -> Columns:
     return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
-
-
-@dataclass(frozen=True)
-class PredictedRows:
-    """Rows to predict.
-
-    columns  what the predictor takes, (N,) each; with the target among them where the rows are the data's `own`
-    count    how many rows
-    inputs   what they are predicted from, as the table has it: numbers and texts
-    """
-
-    columns: Columns
-    count: int
-    inputs: Mapping[str, Sequence[Any] | np.ndarray]
-    own: bool = False

@@ -5,7 +5,8 @@ Shapes: P trained parameters, Q reported ones, N rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from copy import copy
 from functools import cache
 
 import torch
@@ -19,6 +20,7 @@ from gdtrain.losses import Loss
 from gdtrain.problem.affine import AffineRows, obstacle
 from gdtrain.problem.classes import require_targets
 from gdtrain.problem.compress import Compressor
+from gdtrain.problem.data import Columns as Arrays
 from gdtrain.problem.data import Data
 from gdtrain.problem.objective import Block, DataLoss
 from gdtrain.problem.parameters import Parameters, build_parameters
@@ -41,15 +43,20 @@ from gdtrain.problem.squares import Spread
 BLOCK_ROWS = 1 << 15  # rows that are worked on at once: fewer cost more calls, more fall out of the cache
 
 
-def build_fit(experiment: Experiment, data: Data) -> Problem:
-    """The problem of fitting a formula: on gathered rows where its residual is affine in the parameters."""
+def build_fit(experiment: Experiment, data: Data, given: Parameters | None = None) -> Problem:
+    """The problem of fitting a formula: on gathered rows where its residual is affine in the parameters.
+
+    given  parameters of other rows
+    """
     like, loss = zero_like(experiment), loss_of(experiment)
     left, right = sides("fit", experiment.fit or "")
-    parameters = build_parameters(experiment, data.names.parameters, like=like)
+    parameters = given or build_parameters(experiment, data.names.parameters, like=like)
     reason, quadratic, spread = obstacle(experiment, data.names), None, Spread()
     if not reason:
         shifted = right if data.offset is None else Op("add", (right, Name(data.offset)))
-        quadratic = _gather((left, shifted), parameters, data, loss, spread)
+        rows = data.gathered("fit", lambda: _Rows((left, shifted), parameters, data))
+        spread = rows.spread
+        quadratic = Quadratic.of(rows.compressor.result(), loss_factor(loss, spread.size), data.rows)
         if not quadratic.finite:
             reason, quadratic = "the rows are not finite, or too large to gather", None
     gathered = quadratic is not None and experiment.train.engine != "loop"
@@ -83,23 +90,34 @@ def build_fit(experiment: Experiment, data: Data) -> Problem:
         inputs=data.names.inputs,
         predict=predict,
         loss=loss,
+        labels={to_text(left): texts for texts in data.labels.values()},
         squares=spread.squares([quadratic]) if quadratic and gathered else None,
         loss_scale=quadratic.size if quadratic else loss_scale(target(columns), loss, weight_of(columns, data)),
     )
 
 
-def _gather(sides: tuple[Node, Node], parameters: Parameters, data: Data, loss: Loss, spread: Spread) -> Quadratic:
-    """The data's rows [A c], block by block, as the few that stand for them; `spread` takes in the targets."""
-    left, right = sides
-    rows_of = AffineRows(Op("sub", (right, left)), parameters, fixed_columns(parameters))
-    compressor = Compressor(len(parameters.free) + 1)
-    for block in data.blocks():
-        columns = tensors(block, parameters.start_Q)
-        rows, weight_N = len(next(iter(columns.values()))), weight_of(columns, data)
+class _Rows:
+    """Gathers rows [A c] of residuals A theta + c, and how far the targets are spread."""
+
+    def __init__(self, sides: tuple[Node, Node], parameters: Parameters, data: Data) -> None:
+        self._left, right = sides
+        self._like, self._data = parameters.start_Q, data
+        self._rows_of = AffineRows(Op("sub", (right, self._left)), parameters, fixed_columns(parameters))
+        self.compressor, self.spread = Compressor(len(parameters.free) + 1), Spread()
+
+    def add(self, block: Arrays) -> None:
+        columns = tensors(block, self._like)
+        rows, weight_N = len(next(iter(columns.values()))), weight_of(columns, self._data)
         weight_N = None if weight_N is None else weight_N.cpu()
-        compressor.add(rows_of(columns, rows).cpu(), weight_N)
-        spread.add(evaluate(left, columns).expand(1, rows).cpu(), weight_N)
-    return Quadratic.of(compressor.result(), loss_factor(loss, spread.size), data.rows)
+        self.compressor.add(self._rows_of(columns, rows).cpu(), weight_N)
+        self.spread.add(evaluate(self._left, columns).expand(1, rows).cpu(), weight_N)
+
+    def merged(self, others: Sequence[_Rows]) -> _Rows:
+        """These rows and others."""
+        whole = copy(self)
+        whole.compressor = self.compressor.merged([other.compressor for other in others])
+        whole.spread = self.spread.merged([other.spread for other in others])
+        return whole
 
 
 def _on_rows(

@@ -7,7 +7,8 @@ M <= N gathered rows, W = 1 + F + T of their columns.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -15,9 +16,12 @@ from torch import Tensor
 
 from gdtrain.experiment.schema import Experiment
 from gdtrain.losses import Loss
+from gdtrain.problem.between import Between
 from gdtrain.problem.compress import Compressor
 from gdtrain.problem.data import Columns as Arrays
 from gdtrain.problem.data import Data
+from gdtrain.problem.layered import Shape
+from gdtrain.problem.own import Own
 from gdtrain.problem.parameters import Parameters, Scaling
 from gdtrain.problem.problem import loss_factor
 from gdtrain.problem.quadratic import Quadratic
@@ -26,7 +30,8 @@ from gdtrain.problem.squares import Spread
 
 @dataclass(frozen=True)
 class Layout:
-    """Which columns the design has, whether scaling may centre them, and how many classes the target has, if any.
+    """Which columns the design has, whether scaling may centre them, and how many classes the target has, if any; and
+    what stands between design and prediction, if anything.
 
     They are centred where every intercept is free and unbounded: only then can it take up the shift.
     """
@@ -36,30 +41,52 @@ class Layout:
     intercept: bool
     centre: bool
     classes: int = 0
+    network: Between | None = None
 
     @classmethod
     def of(cls, experiment: Experiment, data: Data) -> Layout:
         assert experiment.regress is not None
         targets, intercept = experiment.regress.target, experiment.regress.intercept
         features = [column.name for column in data.names.design]
-        width = len(features) + intercept
-        constants = [experiment.param(name) for name in data.names.parameters[width - 1 :: width]]
-        shiftable = all(not p.fixed and p.min is None and p.max is None for p in constants)
         classes = len(data.classes.names) if data.classes else 0
-        return cls(features, targets, intercept, intercept and shiftable, classes)
+        network: Between | None = None
+        if data.module is not None:
+            network = Own(data.module, classes or len(targets))
+        elif (model := experiment.model) is not None:
+            outputs = classes - 1 if classes else len(targets)
+            network = Shape(len(features), model.hidden, outputs, intercept, model.activation)
+        layout = cls(features, targets, intercept, True, classes, network)
+        first = data.names.parameters[: layout.predictors * layout.width]
+        constants = [experiment.param(name) for name in first[layout.width - 1 :: max(1, layout.width)]]
+        shiftable = all(not p.fixed and p.min is None and p.max is None for p in constants)
+        return replace(layout, centre=layout.constant and shiftable)
+
+    @property
+    def constant(self) -> bool:
+        """Whether the design ends in a column of ones: units of a hidden layer have a constant each."""
+        return self.intercept if self.network is None else self.network.ones
+
+    @property
+    def reference(self) -> bool:
+        """Whether the first of classes is left out."""
+        return bool(self.classes) and (self.network is None or self.network.reference)
 
     @property
     def width(self) -> int:
-        """D, the weights of one target."""
-        return len(self.features) + self.intercept
+        """D, the weights of one target, or of one unit of the first hidden layer."""
+        return len(self.features) + self.constant
 
     @property
     def predictors(self) -> int:
-        """How many sets of weights there are: one for each target, or each class but the reference."""
+        """How many sets of weights there are over the design: one for each target, each class but the reference, or
+        each unit of the first hidden layer.
+        """
+        if self.network is not None:
+            return self.network.sets
         return self.classes - 1 if self.classes else len(self.targets)
 
     def scalings(self, mean_F: Tensor, sd_F: Tensor) -> list[Scaling]:
-        """One for each predictor: its weights, and its intercept where columns are centred."""
+        """One for each set of weights: these, and its intercept where columns are centred."""
         starts = range(0, self.predictors * self.width, self.width)
         last = self.width - 1
         weights = [list(range(start, start + len(self.features))) for start in starts]
@@ -88,32 +115,58 @@ class Gathered:
     largest_F: Tensor
 
 
-def gather(layout: Layout, data: Data, *, bounded: bool) -> Gathered:
-    """The ones come first: the first row of the triangle then holds the means alone. Targets are less their offset."""
-    compressor = Compressor(1 + len(layout.features) + len(layout.targets))
-    spread = Spread()  # what offsets are taken from is no longer in the triangle
-    count, counted, first = 0.0, 0, 1 + len(layout.features)
-    least_F, largest_F = np.full(len(layout.features), np.inf), np.full(len(layout.features), -np.inf)
-    for block in data.blocks():
-        weight_N = None if data.weight is None else torch.from_numpy(np.array(block[data.weight]))
+class _Rows:
+    """Gathers rows as they come. The ones come first: the first row of the triangle then holds the means alone. Targets
+    are less their offset.
+    """
+
+    def __init__(self, layout: Layout, data: Data, *, bounded: bool) -> None:
+        self._layout, self._weight, self._offset, self._bounded = layout, data.weight, data.offset, bounded
+        self._compressor = Compressor(1 + len(layout.features) + len(layout.targets))
+        self._spread = Spread()  # what offsets are taken from is no longer in the triangle
+        self._count, self._counted = 0.0, 0
+        self._least_F = np.full(len(layout.features), np.inf)
+        self._largest_F = np.full(len(layout.features), -np.inf)
+
+    def add(self, block: Arrays) -> None:
+        layout, first = self._layout, 1 + len(self._layout.features)
+        weight_N = None if self._weight is None else torch.from_numpy(np.array(block[self._weight]))
         rows_WN = _side_by_side(block, [*layout.features, *layout.targets])
-        if data.offset is not None:
-            spread.add(torch.from_numpy(rows_WN[first:].copy()), weight_N)
-            rows_WN[first:] -= block[data.offset]
-        if bounded:
+        if self._offset is not None:
+            self._spread.add(torch.from_numpy(rows_WN[first:].copy()), weight_N)
+            rows_WN[first:] -= block[self._offset]
+        if self._bounded:
             counted_FN = rows_WN[1:first, slice(None) if weight_N is None else weight_N > 0]
-            least_F = np.minimum(least_F, counted_FN.min(1, initial=np.inf))
-            largest_F = np.maximum(largest_F, counted_FN.max(1, initial=-np.inf))
-        count += rows_WN.shape[1] if weight_N is None else float(weight_N.sum())
-        counted += rows_WN.shape[1] if weight_N is None else int((weight_N > 0).sum())
-        compressor.add(torch.from_numpy(rows_WN).mT, weight_N)
-    bounds = torch.from_numpy(least_F), torch.from_numpy(largest_F)
-    triangle_MW = compressor.result()
-    if data.offset is None:  # the first row holds the means
-        about_T = triangle_MW[1 if layout.intercept else 0 :, first:].square().sum(0)
-    else:
-        about_T = spread.about_mean if layout.intercept else spread.about_zero
-    return Gathered(triangle_MW, data.rows, count, counted, about_T, *bounds)
+            self._least_F = np.minimum(self._least_F, counted_FN.min(1, initial=np.inf))
+            self._largest_F = np.maximum(self._largest_F, counted_FN.max(1, initial=-np.inf))
+        self._count += rows_WN.shape[1] if weight_N is None else float(weight_N.sum())
+        self._counted += rows_WN.shape[1] if weight_N is None else int((weight_N > 0).sum())
+        self._compressor.add(torch.from_numpy(rows_WN).mT, weight_N)
+
+    def merged(self, others: Sequence[_Rows]) -> _Rows:
+        """These rows and others."""
+        whole = copy(self)
+        whole._compressor = self._compressor.merged([other._compressor for other in others])
+        whole._spread = self._spread.merged([other._spread for other in others])
+        for other in others:
+            whole._count, whole._counted = whole._count + other._count, whole._counted + other._counted
+            whole._least_F = np.minimum(whole._least_F, other._least_F)
+            whole._largest_F = np.maximum(whole._largest_F, other._largest_F)
+        return whole
+
+    def result(self, rows: int) -> Gathered:
+        triangle_MW, intercept = self._compressor.result(), self._layout.intercept
+        if self._offset is None:  # the first row holds the means
+            about_T = triangle_MW[1 if intercept else 0 :, 1 + len(self._layout.features) :].square().sum(0)
+        else:
+            about_T = self._spread.about_mean if intercept else self._spread.about_zero
+        bounds = torch.from_numpy(self._least_F), torch.from_numpy(self._largest_F)
+        return Gathered(triangle_MW, rows, self._count, self._counted, about_T, *bounds)
+
+
+def gather(layout: Layout, data: Data, *, bounded: bool) -> Gathered:
+    """The data's rows, gathered; `bounded` asks for the least and the largest of each feature."""
+    return data.gathered("regress", lambda: _Rows(layout, data, bounded=bounded)).result(data.rows)
 
 
 def _side_by_side(block: Arrays, names: Sequence[str]) -> np.ndarray:
@@ -122,13 +175,21 @@ def _side_by_side(block: Arrays, names: Sequence[str]) -> np.ndarray:
     return np.stack([np.ones(size), *(block[name] for name in names)])
 
 
-def scaled_triangle(gathered: Gathered, layout: Layout, scale: str) -> tuple[Tensor, list[Scaling]]:
-    """The gathered design (M, D), scaled where asked, and how it was."""
+def scaled_triangle(
+    gathered: Gathered, layout: Layout, scale: str, given: Sequence[Scaling] | None = None
+) -> tuple[Tensor, list[Scaling]]:
+    """The gathered design (M, D), scaled where asked, and how it was.
+
+    given  scale as other rows were
+    """
     triangle_MW = gathered.triangle_MW
     x_MF = triangle_MW[:, 1 : 1 + len(layout.features)].clone()
     ones_M1 = triangle_MW[:, :1]
-    scalings = []
-    if scale == "standard":
+    scalings = list(given or [])
+    if given is not None:
+        for scaling in given[:1]:
+            x_MF = (x_MF - ones_M1 * scaling.mean_F.to(x_MF)) / scaling.sd_F.to(x_MF)
+    elif scale == "standard":
         mean_F, sd_F = moments_of(gathered, x_MF, centre=layout.centre)
         if layout.centre:
             x_MF[0] = 0.0  # exactly: the first row holds the means

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from gdtrain.metrics import Metrics, explained, measure, over_targets
 from gdtrain.problem.objective import DataLoss
-from gdtrain.problem.parameters import Parameters
 from gdtrain.problem.problem import Problem
 
 
@@ -29,7 +28,7 @@ def metrics_at(problem: Problem, theta_P: Tensor) -> Metrics:
     if not isinstance(problem.objective, DataLoss):
         return {}
     eta, target, weight_N = predicted(problem.objective, theta_P)
-    counts = _counts(problem.parameters, len(problem.targets))
+    counts = _counts(problem)
 
     def of_target(t: int, eta: Tensor, target: Tensor) -> Metrics:
         return measure(
@@ -112,7 +111,9 @@ def _of_squares(problem: Problem, theta_P: Tensor) -> Metrics:
     return over_targets(each) if len(each) > 1 else each[problem.targets[0]]
 
 
-def _counts(parameters: Parameters, targets: int) -> Sequence[int]:
-    """Trained parameters of each target, whose parameters stand one target after another."""
-    width = len(parameters.names) // targets
-    return [sum(i // width == t for i in parameters.free) for t in range(targets)]
+def _counts(problem: Problem) -> Sequence[int]:
+    """Trained parameters of each target: those that all share, then its own, one target after another."""
+    parameters, shared = problem.parameters, problem.network.shared if problem.network else 0
+    width = max(1, (len(parameters.names) - shared) // len(problem.targets))
+    own = [(i - shared) // width for i in parameters.free if i >= shared]
+    return [len(parameters.free) - len(own) + own.count(t) for t in range(len(problem.targets))]

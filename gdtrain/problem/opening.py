@@ -6,16 +6,17 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import BinaryIO
 
+from gdtrain.design.labels import Assignment, assign
 from gdtrain.errors import DATA, UserError
-from gdtrain.experiment.features import read_terms
-from gdtrain.experiment.names import has_classes, settle
+from gdtrain.experiment.features import targets_of
+from gdtrain.experiment.names import Names, has_classes, settle
 from gdtrain.experiment.schema import STDIN, Experiment
 from gdtrain.experiment.schema import Data as DataSpec
 from gdtrain.problem.classes import Classes, classes_of, require_labels
-from gdtrain.problem.data import FILLED, Data, PredictedRows
+from gdtrain.problem.data import FILLED, Data
+from gdtrain.problem.predictions import PredictedRows
+from gdtrain.problem.texts import dropping, levels_of, of_whole_rows, refuse_texts, refuse_unusable, with_split
 from gdtrain.sources import Reading, Source, open_source
-
-LABELLED = frozenset(("logistic", "softmax"))  # losses whose target may be text: read as codes against its levels
 
 
 def open_data(experiment: Experiment, *, frame: object | None = None, stdin: BinaryIO | None = None) -> Data:
@@ -33,50 +34,45 @@ def opened(experiment: Experiment, source: Source | None) -> Data:
     try:
         levels = levels_of(experiment, source)
         names = settle(experiment, source.names, levels)
-        if not has_classes(experiment):
-            return Data(names, source, experiment)
-        classes = _classes(experiment, source, levels)
-        return Data(settle(experiment, source.names, levels, classes.names), source, experiment, classes)
+        refuse_unusable(experiment, source)
+        refuse_texts(experiment, source, names)
+        if (kept := of_whole_rows(experiment, source, levels, names.columns)) != levels:
+            levels, names = kept, settle(experiment, source.names, kept)
+        for target in set(targets_of(experiment)) & set(levels):
+            require_labels(experiment.loss.name if experiment.loss else "", levels[target], target, source.where)
+        classes = None
+        if has_classes(experiment):
+            classes = _classes(experiment, source, names)
+            names = settle(experiment, source.names, levels, classes.names)
+        return Data(names, source, experiment, classes, _split(experiment, source, levels))
     except UserError as error:
         if remedy := source.remedy_for_header():
             raise UserError(error.what, where=source.where, remedy=remedy, code=DATA) from None
         raise
 
 
-def levels_of(experiment: Experiment, source: Source) -> dict[str, Sequence[str]]:
-    """The levels of the columns of text that `regress` predicts from: as declared, else as the data have them; and of
-    targets of text, where the loss is of LABELLED ones.
-
-    Raises UserError (exit 3) for a column with too many, and for labels that the loss does not take.
-    """
-    regress = experiment.regress
-    if regress is None:
-        return {}
-    terms, _ = read_terms(experiment, source.names)
-    loss = experiment.loss.name if experiment.loss else ""
-    targets = regress.target if loss in LABELLED else []
-    features = [column for term in terms for column in term.columns]
-    used = [name for name in dict.fromkeys([*features, *targets]) if name in source.names]
-    texts = [name for name in used if source.kind(name) == "text" and name not in regress.levels]
-    met = source.levels(texts, regress.max_levels) if texts else {}
-    levels: dict[str, Sequence[str]] = {
-        name: regress.levels.get(name) or met[name] for name in used if name in regress.levels or name in met
-    }
-    for name in targets:
-        if name in levels:
-            require_labels(loss, levels[name], name, source.where)
-    return levels
-
-
-def _classes(experiment: Experiment, source: Source, levels: Mapping[str, Sequence[str]]) -> Classes:
+def _classes(experiment: Experiment, source: Source, names: Names) -> Classes:
     """The classes of the target of `softmax`: its texts, else its numbers. Raises UserError as `classes_of`."""
-    assert experiment.regress is not None
-    (target,) = experiment.regress.target
-    if target in levels:
-        return Classes.of_texts(levels[target])
+    (target,) = targets_of(experiment)
+    if target in names.levels:
+        return Classes.of_texts(names.levels[target])
     missing = experiment.data.missing if experiment.data else "error"
-    advice = {target: FILLED} if missing == "mean" else {}
-    return classes_of(source, target, Reading(gaps=[target] if missing == "drop" else (), advice=advice))
+    if missing != "drop":
+        return classes_of(source, target, [target], Reading(advice={target: FILLED} if missing == "mean" else {}))
+    return classes_of(source, target, names.columns, with_split(experiment, source, dropping(experiment, names)))
+
+
+def _split(experiment: Experiment, source: Source, levels: Mapping[str, Sequence[str]]) -> Assignment | None:
+    """How rows are told apart, where some are held out. Raises UserError as `assign`."""
+    spec = experiment.data
+    if spec is None or spec.split is None:
+        return None
+    gaps = [spec.split.column] if spec.split.column and spec.missing == "drop" else ()
+    split = assign(spec.split, source, levels, Reading(gaps=gaps))
+    if spec.split.fold is not None and spec.split.fold > split.folds:
+        what = f"there are {split.folds} folds, and no {spec.split.fold}"
+        raise experiment.tree.find("data", "split", "fold").error(what, "count from 1")
+    return split
 
 
 def experiment_source(

@@ -41,6 +41,7 @@ class Parameters:
     names      Q names as they are reported
     free       indices of the P that are trained
     start_Q    values at the start of the experiment, units of the data; fixed ones stay there
+    drawn      indices of those whose starts are drawn in trained units: of hidden layers those that nobody declared
     lower_P    bounds in trained units, -inf and inf where there are none
     upper_P
     scalings   one for each target of a scaled `regress`, else none
@@ -52,6 +53,7 @@ class Parameters:
     lower_P: Tensor
     upper_P: Tensor
     scalings: tuple[Scaling, ...] = ()
+    drawn: Sequence[int] = ()
 
     @property
     def trained(self) -> list[str]:
@@ -80,6 +82,17 @@ class Parameters:
         fixed = self.scaled(self.start_Q).expand(*theta.shape[:-1], len(self.names))
         trained = fixed.clone()
         trained[..., self.free] = theta
+        return self._unscaled(trained)
+
+    def starting(self, starts: Tensor) -> Tensor:
+        """Starts (..., Q), those of `drawn` in trained units, to values (..., Q) in the units of the data."""
+        if not (self.drawn and self.scalings):
+            return starts
+        trained = self.scaled(starts)
+        trained[..., self.drawn] = starts[..., self.drawn]
+        return self._unscaled(trained)
+
+    def _unscaled(self, trained: Tensor) -> Tensor:
         values = trained.clone()
         for s in self.scalings:
             values[..., s.weights] = trained[..., s.weights] / s.sd_F
@@ -96,7 +109,8 @@ class Parameters:
             in_values[..., s.weights] = trained[..., s.weights] * s.sd_F
             if s.intercept is not None:
                 in_values[..., s.weights] += s.mean_F * trained[..., s.intercept, None]
-        in_values[..., [i for i in range(len(self.names)) if i not in set(self.free)]] = 0.0
+        free = set(self.free)
+        in_values[..., [i for i in range(len(self.names)) if i not in free]] = 0.0
         return in_values
 
 
@@ -112,19 +126,26 @@ def build_parameters(
     sd_Q = torch.ones(len(names), dtype=like.dtype, device=like.device)
     for s in scalings:
         sd_Q[s.weights] = s.sd_F
-    return Parameters(
+    parameters = Parameters(
         names=list(names),
         free=free,
         start_Q=_starts(Trials(experiment), names, like)[0],
         lower_P=(like.new_tensor(lower) * sd_Q)[free],
         upper_P=(like.new_tensor(upper) * sd_Q)[free],
         scalings=tuple(scalings),
+        drawn=_drawn(experiment, names),
     )
+    return replace(parameters, start_Q=parameters.starting(parameters.start_Q))
+
+
+def _drawn(experiment: Experiment, names: Sequence[str]) -> list[int]:
+    chosen = set(experiment.chosen) if experiment.model else ()
+    return [i for i, name in enumerate(names) if f"params.{name}.start" in chosen]
 
 
 def start_values(trials: Trials, parameters: Parameters) -> Tensor:
     """Where each trial starts, (S, Q) in the units of the data."""
-    return _starts(trials, parameters.names, parameters.start_Q)
+    return parameters.starting(_starts(trials, parameters.names, parameters.start_Q))
 
 
 def _starts(trials: Trials, names: Sequence[str], like: Tensor) -> Tensor:

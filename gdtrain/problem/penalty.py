@@ -2,8 +2,9 @@
 
     objective(theta) = loss(theta) + l1 * sum |w| + l2/2 * sum w^2        over the weights w as they are trained
 
-Weights are every trained parameter of a `fit`, and of a `regress` all but intercepts. Fixed ones are constants, and do
-not count. (Hoerl and Kennard 1970 for l2, ridge; Tibshirani 1996 for l1, the lasso; Zou and Hastie 2005 for both.)
+Weights are every trained parameter of a `fit`, and of a `regress` all but intercepts, those of hidden units too. Fixed
+ones are constants, and do not count. (Hoerl and Kennard 1970 for l2, ridge; Tibshirani 1996 for l1, the lasso; Zou and
+Hastie 2005 for both.)
 
 Shapes: S trials, P trained parameters.
 """
@@ -125,7 +126,9 @@ def penalty_of(trials: Trials, problem: Problem) -> Penalty | None:
         own: Sequence[float] = trials.of(key) or [shared] * trials.count
         return torch.tensor(own, dtype=torch.float64, device=device)[:, None]
 
-    weights = [_is_weight(trials.experiment, problem, name) for name in problem.parameters.trained]
+    names, network = problem.parameters.names, problem.network
+    constants = {names[i] for i in network.constants} if network else set[str]()
+    weights = [n not in constants and _is_weight(trials.experiment, problem, n) for n in problem.parameters.trained]
     return Penalty(
         column("penalty.l1", written.l1),
         column("penalty.l2", written.l2),

@@ -18,6 +18,7 @@ from gdtrain.formula import names as formula_names
 from gdtrain.formula.evaluate import blame, evaluate
 from gdtrain.losses import Loss, total
 from gdtrain.losses import build as build_loss
+from gdtrain.problem.between import Between
 from gdtrain.problem.objective import Objective
 from gdtrain.problem.parameters import Parameters
 from gdtrain.problem.quadratic import Quadratic
@@ -49,9 +50,12 @@ class Problem:
     classes     names of the K classes of the target, where a loss tells classes apart
     labels      texts that the numbers of a target stand for, of targets that are text
     squares     of residuals and targets, where the rows were gathered
+    network     what stands between the columns and the prediction, where that is not linear
     centred     whether R2 is held against the targets' mean; else, where no constant is trained, against 0
     loss_scale  the loss of predicting 0 everywhere, of a residual its square: what a rounding error is held against;
                 0 without data
+    held        the same problem over the rows that are held out, in the same theta; None where none are
+    folds       of each fold () -> the problem of training without it: a problem of its own, with a theta of its own
     """
 
     kind: str
@@ -74,7 +78,10 @@ class Problem:
     labels: Mapping[str, Sequence[str]] = field(default_factory=dict)
     squares: Squares | None = None
     centred: bool = True
+    network: Between | None = None
     loss_scale: float = 0.0
+    held: Problem | None = None
+    folds: Sequence[Callable[[], Problem]] = ()
 
     def named(self, values_Q: Tensor) -> Columns:
         """What every name in the trees stands for: columns (N,), parameters (1,)."""

@@ -1,4 +1,4 @@
-"""`regress`: a linear predictor over columns.
+"""`regress`: a linear predictor over columns, or one through hidden layers.
 
 Shapes: Q reported parameters, N rows, F features, T targets, D = F + 1 columns of the design (F without an intercept),
 M <= N gathered rows.
@@ -15,6 +15,7 @@ from torch import Tensor
 from gdtrain.experiment.schema import Experiment
 from gdtrain.losses import Loss
 from gdtrain.problem.affine import obstacle
+from gdtrain.problem.between import OfRows
 from gdtrain.problem.classes import require_targets, warn_of_empty
 from gdtrain.problem.data import Data
 from gdtrain.problem.gathered import Layout, gather, quadratics_of, range_of, scaled_triangle
@@ -29,21 +30,25 @@ from gdtrain.problem.squares import Squares
 
 BLOCK_ROWS = 1 << 15  # rows that one trial works on at once
 _LEAST_ROWS = 1 << 10  # that many do
+NO_CLOSED_FORM = "a torch module has no closed form"
 
 
-def build_regress(experiment: Experiment, data: Data) -> Problem:
-    """The problem of a linear predictor: on gathered rows under a squared loss."""
+def build_regress(experiment: Experiment, data: Data, given: Parameters | None = None) -> Problem:
+    """The problem of a linear predictor: on gathered rows under a squared loss.
+
+    given  parameters of other rows, scaled as these were
+    """
     like, loss, layout = zero_like(experiment), loss_of(experiment), Layout.of(experiment, data)
     scale = experiment.data.scale if experiment.data is not None and layout.features else "none"
-    reason, quadratic = obstacle(experiment, data.names), None
-    parameters: Parameters | None = None
+    reason, quadratic = NO_CLOSED_FORM if data.module is not None else obstacle(experiment, data.names), None
+    parameters = given
     squares: Squares | None = None
     if not reason:
         gathered_rows = gather(layout, data, bounded=scale == "minmax")
         triangle_MW = gathered_rows.triangle_MW
         if bool(triangle_MW.isfinite().all()):
-            design_MD, scalings = scaled_triangle(gathered_rows, layout, scale)
-            parameters = build_parameters(experiment, data.names.parameters, scalings=scalings, like=like)
+            design_MD, scalings = scaled_triangle(gathered_rows, layout, scale, given.scalings if given else None)
+            parameters = given or build_parameters(experiment, data.names.parameters, scalings=scalings, like=like)
             each = quadratics_of(design_MD, gathered_rows, parameters, layout, loss)
             quadratic = each[0] if len(each) == 1 else side_by_side(each)
             squares = Squares(each, gathered_rows.about_T, gathered_rows.count, gathered_rows.counted)
@@ -60,10 +65,14 @@ def build_regress(experiment: Experiment, data: Data) -> Problem:
         return y[0] if len(y) == 1 else torch.stack(y, 1)
 
     def predict(values_Q: Tensor, columns: Columns, rows: int) -> Tensor:
-        x_ND = _design([columns[name] for name in layout.features], layout.intercept, rows, like)
-        eta = x_ND @ values_Q.view(-1, layout.width).T
+        x_ND = _design([columns[name] for name in layout.features], layout.constant, rows, like)
+        if layout.network is None:
+            eta = x_ND @ values_Q.view(-1, layout.width).T
+        else:
+            free = range(len(values_Q))
+            eta = layout.network.predictor(x_ND, free, values_Q).forward(values_Q[None])[0].view(rows, -1)
         eta = (eta if data.offset is None else eta + columns[data.offset][:, None]).squeeze(1)
-        return loss.inverse(eta if data.classes is None else over_reference(eta))
+        return loss.inverse(over_reference(eta) if layout.reference else eta)
 
     if columns:
         fitted = target(columns) if data.classes is None else data.classes.numbers(target(columns))
@@ -99,7 +108,8 @@ def build_regress(experiment: Experiment, data: Data) -> Problem:
         classes=data.classes.names if data.classes else [],
         labels=data.labels,
         squares=squares if gathered else None,
-        centred=layout.intercept,
+        centred=layout.constant,
+        network=layout.network,
         loss_scale=quadratic.size if quadratic else loss_scale(fitted, loss, weight_of(columns, data), layout.classes),
     )
 
@@ -117,12 +127,18 @@ def _on_rows(
     """The loss on every row, in blocks: the more trials, the fewer rows, so that predictions stay in the cache."""
     scaling = parameters.scalings[0] if parameters.scalings else None
     features = [columns[name] for name in layout.features]
-    x_ND = matrix(features, layout.intercept, scaling, target, scattered=scattered)
-    whole = Linear(x_ND, layout.predictors, parameters.free, parameters.scaled(parameters.start_Q))
+    net = layout.network
+    x_ND = matrix(features, layout.constant, scaling, target, scattered=scattered or net is not None)
+    weights_Q = parameters.scaled(parameters.start_Q)
+    if net is None:
+        whole: OfRows = Linear(x_ND, layout.predictors, parameters.free, weights_Q)
+    else:
+        assert isinstance(x_ND, Tensor)  # its rows lie whole
+        whole = net.predictor(x_ND, parameters.free, weights_Q)
 
     def block(rows: Rows) -> Block:
-        linear = whole.of(rows)
-        predictor: Predictor = OverReference(linear) if layout.classes else linear
+        others = whole.of(rows)
+        predictor: Predictor = OverReference(others) if layout.reference else others
         return Block(predictor, chosen(target, rows), *beside(columns, data, rows))
 
     @cache
@@ -131,6 +147,8 @@ def _on_rows(
             return [block(slice(start, start + rows)) for start in range(0, len(target), rows)]
 
     def cut(trials: int) -> list[Block]:
+        if layout.network is not None:
+            return blocks_of(layout.network.block_rows(trials))
         return blocks_of(max(_LEAST_ROWS, BLOCK_ROWS >> (trials - 1).bit_length()))
 
     return DataLoss(cut, loss, block, target)

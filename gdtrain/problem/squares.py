@@ -59,10 +59,21 @@ class Spread:
             return
         mean_T = block_TN @ weight_N / size
         about_T = (block_TN - mean_T[:, None]).square() @ weight_N
+        self._join(size, int((weight_N > 0).sum()), mean_T, about_T)
+
+    def merged(self, others: Sequence[Spread]) -> Spread:
+        """Over the numbers of all of them."""
+        whole = Spread()
+        for each in (self, *others):
+            if each.size:
+                whole._join(each.size, each.rows, each._mean_T, each._about_T)
+        return whole
+
+    def _join(self, size: float, rows: int, mean_T: Tensor, about_T: Tensor) -> None:
         apart_T, whole = mean_T - self._mean_T, self.size + size
         self._about_T = self._about_T + about_T + apart_T * apart_T * (self.size / whole) * size
         self._mean_T = self._mean_T + apart_T * (size / whole)
-        self.size, self.rows = whole, self.rows + int((weight_N > 0).sum())
+        self.size, self.rows = whole, self.rows + rows
 
     @property
     def about_mean(self) -> Tensor:

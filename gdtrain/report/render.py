@@ -104,10 +104,19 @@ def _history_csv(result: Result) -> str:
     """Every recorded epoch at full precision; with `every`, the epochs that it shows."""
     recorded = result.recorded
     rows = range(len(recorded.epochs_K)) if result.every is None else result.shown
-    names = history_names([p.name for p in result.parameters])
-    gradients = recorded.gradient_KQ
-    header = ["epoch", "loss", *names, *([f"gradient.{n}" for n in names] if gradients is not None else [])]
-    numbers = ([recorded.loss_K[k], *recorded.values_KQ[k], *([] if gradients is None else gradients[k])] for k in rows)
+    held, gradients = recorded.held_K, recorded.gradient_KQ
+    before = ["epoch", "loss", *([] if held is None else ["held_out"])]
+    names = history_names([p.name for p in result.parameters], before)
+    header = [*before, *names, *([f"gradient.{n}" for n in names] if gradients is not None else [])]
+    numbers = (
+        [
+            recorded.loss_K[k],
+            *([] if held is None else [held[k]]),
+            *recorded.values_KQ[k],
+            *([] if gradients is None else gradients[k]),
+        ]
+        for k in rows
+    )
     epochs = (int(recorded.epochs_K[k]) for k in rows)
     return _table(header, ([epoch, *plain_numbers(each)] for epoch, each in zip(epochs, numbers, strict=True)))
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gdtrain.errors import cells, printable
+from gdtrain.report.held import folds, held_out
 from gdtrain.report.metrics import confusion, metrics_line
+from gdtrain.report.numbers import number, short
 from gdtrain.results import Prediction, Result, SweepResult
 
 MANY = 8  # weights that are all shown; of more, the first few and the norm
 FEW = 5
-TITLE = 70  # characters of the problem that a title shows
+TITLE = 70  # characters of the problem that a title on a terminal shows
 PREDICTIONS = 20  # predicted rows that a table shows
 
 
@@ -27,25 +28,13 @@ class Section:
     left: tuple[str, ...] = ()
 
 
-def number(value: float | None) -> str:
-    """Six significant digits, padded so that a column lines up; nothing for None."""
-    if value is None:
-        return ""
-    if value == 0 or not math.isfinite(value):
-        return f"{value:g}"
-    return f"{value:#.6g}"
-
-
-def short(value: float) -> str:
-    """Six significant digits, as short as they can be."""
-    return f"{value:.6g}"
-
-
 def sections(result: Result, width: int | None = None) -> list[Section]:
     """The history, then equations and predictions where there are any. A history wider than `width` cells shows
     fewer weights, and the norm of all of them.
     """
     found = [_history(result, width)]
+    if result.folds is not None:
+        found.append(Section("folds", *folds(result.folds), left=("fold",)))
     if result.equations:
         found.append(_equations(result))
     if result.predictions:
@@ -66,7 +55,9 @@ def summary(result: Result) -> list[str]:
         printable(f"{verdict.status} after {verdict.epoch:,} epoch{plural}: {verdict.detail}"),
         "; ".join([loss, ", ".join([*values, *more])]),
         *_objective(result),
+        *(printable(line) for line in _labels(result)),
         *([line] if (line := metrics_line(result.metrics)) else []),
+        *held_out(result),
         printable(_how(result)),
         *(printable(line) for line in result.insights),
     ]
@@ -81,6 +72,14 @@ def _objective(result: Result) -> list[str]:
     trained = [p for p in result.parameters if not p.fixed]
     zero = f"; {count} of {len(trained)} parameters are 0" if (count := sum(p.value == 0 for p in trained)) else ""
     return [f"objective {short(found['initial'])} -> {short(found['final'])} ({parts}){zero}"]
+
+
+def _labels(result: Result) -> list[str]:
+    """What the classes of a target stand for."""
+    found: dict[str, list[str]] = result.data.get("labels", {})
+    if result.loss["name"] == "softmax":
+        return [f"{target}: weights are against {names[0]}" for target, names in found.items()]
+    return [f"{target}: 0 is {names[0]}, 1 is {names[1]}" for target, names in found.items()]
 
 
 def _how(result: Result) -> str:
@@ -105,7 +104,10 @@ def _history(result: Result, width: int | None) -> Section:
     gradients = recorded.gradient_KQ
     columns = [[str(int(recorded.epochs_K[k])) for k in shown], [number(recorded.loss_K[k]) for k in shown]]
     header = ["epoch", "loss"]
-    room = None if width is None else width - 2 * 15
+    if recorded.held_K is not None:
+        header.append("held out")
+        columns.append([number(recorded.held_K[k]) for k in shown])
+    room = None if width is None else width - len(header) * 15
     fit = fitting(names, weights, room, doubled=gradients is not None)
     for i in range(fit):
         header.append(names[i])
@@ -119,13 +121,15 @@ def _history(result: Result, width: int | None) -> Section:
     hidden = len(names) - fit
     notes = [f"{hidden} more weights are not shown; norm is over all {len(names)}"] if hidden else []
     rows = [list(row) for row in zip(*columns, strict=True)]
-    return Section(title(result), header, rows, tuple(notes))
+    return Section(title(result, width), header, rows, tuple(notes))
 
 
-def title(result: Result | SweepResult) -> str:
-    """The problem in a line."""
+def title(result: Result | SweepResult, width: int | None) -> str:
+    """The problem in a line; a long one is cut where there is a width to keep to."""
     name = "" if result.name == result.kind else f"{result.name}: "
-    statement = result.statement if len(result.statement) <= TITLE else result.statement[: TITLE - 3] + "..."
+    statement = result.statement
+    if width is not None and len(statement) > TITLE:
+        statement = statement[: TITLE - 3] + "..."
     return printable(f"{name}{result.kind} {statement}")
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections import Counter
 
-from gdtrain.report.sections import Section, number, short
+from gdtrain.report.numbers import number, short
+from gdtrain.report.sections import Section
 from gdtrain.report.trials import BEST, Column, counted, heading, setting, with_weights
 from gdtrain.results import SHOWN, SweepResult, Trial
 
@@ -28,7 +29,7 @@ def ends(sweep: SweepResult, width: int | None) -> Section:
         notes.append(f"{len(found)} of {len(sweep.found):,} distinct {many}; --format json has all")
     if sweep.top is None:
         notes.append("--top N shows the N best starts")
-    return with_weights(heading(sweep), before, after, trials, sweep.parameters, width, notes)
+    return with_weights(heading(sweep, width), before, after, trials, sweep.parameters, width, notes)
 
 
 def _residuals(trials: list[Trial]) -> list[Column]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from gdtrain.errors import printable
 from gdtrain.report import starts
-from gdtrain.report.sections import MANY, Section, fitting, number, short
+from gdtrain.report.numbers import number, short
+from gdtrain.report.sections import MANY, Section, fitting
 from gdtrain.report.trials import (
     BEST,
     LR,
@@ -91,7 +92,10 @@ def _in_words(trial: Trial) -> str:
     more = [f"{len(trial.params) - MANY} more"] if len(trial.params) > MANY else []
     sets = [f"{axis} = {setting(value)}" for axis, value in trial.set.items()]
     ended = f"{trial.status} after {counted(trial.epochs, 'epoch')}"
-    return "; ".join([", ".join([*sets, f"loss {short(trial.loss)}", ended]), ", ".join([*values, *more])])
+    loss = f"loss {short(trial.loss)}"
+    if trial.held_out is not None:
+        loss = f"held-out loss {short(trial.held_out)}, {loss}"
+    return "; ".join([", ".join([*sets, loss, ended]), ", ".join([*values, *more])])
 
 
 def _no_end(sweep: SweepResult) -> str:
@@ -124,6 +128,8 @@ def _over_seeds(sweep: SweepResult, width: int | None) -> Section:
     if any(each["diverged"] for each in settings):
         columns.append(("diverged", [str(each["diverged"]) for each in settings]))
     columns += _mean_and_sd("loss", [each["loss"] for each in settings])
+    if any("held_out" in each for each in settings):
+        columns += _mean_and_sd("held out", [each.get("held_out", {}) for each in settings])
     means = {name: [each["params"].get(name, {}) for each in settings] for name in sweep.parameters}
     weights = {printable(name): _mean_and_sd(printable(name), spreads) for name, spreads in means.items()}
     rows = [[pair[0][1][i] for pair in weights.values()] for i in range(len(settings))]

@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 from gdtrain.errors import cells, printable
-from gdtrain.report.sections import Section, fitting, number, short, title
+from gdtrain.report.numbers import number, short
+from gdtrain.report.sections import Section, fitting, title
 from gdtrain.results import SHOWN, SweepResult, Trial, as_text
 from gdtrain.results.ranking import LOSSES
 
@@ -18,7 +19,7 @@ LR = "train.lr"
 _BAR = 20  # cells of the bar of the fastest learning rate
 _SPEED = "speed"
 _PARAMETER_KEYS = ("start", "min", "max", "fixed")
-_HEADERS = ("rank", "verdict", "epochs", "loss", "norm", "reaches", _SPEED, "n", "diverged")
+_HEADERS = ("rank", "verdict", "epochs", "loss", "held out", "sd", "norm", "reaches", _SPEED, "n", "diverged")
 
 Column = tuple[str, list[str]]
 
@@ -44,7 +45,7 @@ def ranked_trials(sweep: SweepResult, width: int | None) -> Section:
         more = "" if sweep.top is not None else "; --top N shows more, --format csv all of them"
         best = "best" if len(indices) == 1 else f"best {len(indices):,}"
         notes.append(f"the {best} of {counted(len(sweep.trials), unit(sweep))}{more}")
-    return with_weights(heading(sweep), columns, [], trials, sweep.parameters, width, notes)
+    return with_weights(heading(sweep, width), columns, [], trials, sweep.parameters, width, notes)
 
 
 def along_lr(sweep: SweepResult, width: int | None) -> Section:
@@ -57,14 +58,16 @@ def along_lr(sweep: SweepResult, width: int | None) -> Section:
     columns = [("", marked), *set_columns(sweep, trials), *_measured(trials), ("reaches", reaches)]
     columns.append((_SPEED, _bars([trial.reach for trial in trials])))
     notes = ["reaches: epochs until the loss is near the best that was seen; a bar twice as long: half of them"]
-    return replace(with_weights(heading(sweep), columns, [], trials, sweep.parameters, width, notes), left=(_SPEED,))
+    return replace(
+        with_weights(heading(sweep, width), columns, [], trials, sweep.parameters, width, notes), left=(_SPEED,)
+    )
 
 
-def heading(sweep: SweepResult) -> str:
+def heading(sweep: SweepResult, width: int | None) -> str:
     """The problem, how many trials, along what, and which experiment it was."""
     over = "" if sweep.starts is not None or not sweep.axes else f" over {_and(sweep.axes)}"
     source = f" ({sweep.source})" if sweep.source else ""
-    return f"{title(sweep)}, {counted(len(sweep.trials), unit(sweep))}{printable(over + source)}"
+    return f"{title(sweep, width)}, {counted(len(sweep.trials), unit(sweep))}{printable(over + source)}"
 
 
 def unit(sweep: SweepResult) -> str:
@@ -161,7 +164,14 @@ def _measured(trials: Sequence[Trial]) -> list[Column]:
         ("verdict", [trial.status for trial in trials]),
         ("epochs", [str(trial.epochs) for trial in trials]),
         ("loss", [number(trial.loss) for trial in trials]),
+        *_held_out(trials),
     ]
+
+
+def _held_out(trials: Sequence[Trial]) -> list[Column]:
+    """The loss of held-out rows, and its standard deviation over folds."""
+    columns = [("held out", [trial.held_out for trial in trials]), ("sd", [trial.held_out_sd for trial in trials])]
+    return [(name, [number(value) for value in each]) for name, each in columns if any(v is not None for v in each)]
 
 
 def _ranks(sweep: SweepResult, indices: Sequence[int]) -> list[str]:

@@ -1,6 +1,7 @@
 """What training came to: of one trial and of a sweep, as plain numbers. Knows neither torch nor how it is printed."""
 
 from gdtrain.results.distinct import Found
+from gdtrain.results.folds import FoldEnd, lost, over_folds, pooled
 from gdtrain.results.result import (
     EXIT_CODES,
     ROWS,
@@ -28,6 +29,7 @@ __all__ = [
     "STATUSES",
     "SWEEP_SCHEMA",
     "Equation",
+    "FoldEnd",
     "Found",
     "History",
     "Parameter",
@@ -38,6 +40,9 @@ __all__ = [
     "Verdict",
     "as_text",
     "history_names",
+    "lost",
+    "over_folds",
     "plain_numbers",
+    "pooled",
     "shown_epochs",
 ]

@@ -10,7 +10,10 @@ from gdtrain.errors import UserError, did_you_mean
 SHORT_NAMES = ("verdict", "loss", "epochs")
 SCALARS = ("schema", "name", "kind", "statement", "seed", "dtype", "device")
 # Sections of a document that hold numbers.
-SECTIONS = ("verdict", "loss", "objective", "params", "train", "data", "timing", "curvature", "metrics")
+SECTIONS = (
+    *("verdict", "loss", "objective", "params", "train", "data", "timing", "curvature", "metrics"),
+    *("folds", "restored"),
+)
 _LONG = {"verdict": "verdict.status", "loss": "loss.final", "epochs": "verdict.epoch"}
 
 

@@ -15,10 +15,12 @@ from gdtrain.results.lookup import SCALARS, check_name, look_up, no_number
 from gdtrain.results.trial import Trial
 
 ROUNDING = 1e-12  # numbers that differ by less than this share of themselves tie
-LOSSES = ("loss", "loss.final")
+HELD_OUT = "loss.held_out"
+LOSSES = ("loss", "loss.final", HELD_OUT)
 REACH = "reach"  # of a search for a learning rate: how soon a trial came near the best
 # More is better.
-HIGHER = frozenset({"metrics.r2", "metrics.adjusted_r2", "metrics.pseudo_r2", "metrics.accuracy", "metrics.auc"})
+_GOOD = ("r2", "adjusted_r2", "pseudo_r2", "accuracy", "auc")
+HIGHER = frozenset(f"metrics.{of}{name}" for of in ("", "holdout.") for name in _GOOD)
 _WHERE = "--rank-by"
 _MEASURED = ("loss", "epochs")
 _NO_NUMBERS = {"verdict", "verdict.status", "verdict.detail", *SCALARS} - {"seed"}
@@ -43,7 +45,9 @@ def direction(metric: str, parameters: Sequence[str]) -> tuple[str, bool]:
 
 def rank_values(trials: Sequence[Trial], name: str, parameters: Sequence[str]) -> np.ndarray:
     """The number of that name of each trial, (S,): nan where one has it not. Raises UserError where none has."""
-    if name in LOSSES:
+    if name == HELD_OUT and any(trial.held_out is not None for trial in trials):
+        return np.array([math.nan if trial.held_out is None else trial.held_out for trial in trials], dtype=np.float64)
+    if name in LOSSES and name != HELD_OUT:
         return np.array([trial.loss for trial in trials], dtype=np.float64)
     if name == REACH and any(trial.reach is not None for trial in trials):
         return np.array([math.nan if trial.reach is None else trial.reach for trial in trials], dtype=np.float64)

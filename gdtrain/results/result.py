@@ -41,13 +41,15 @@ class Verdict:
 class History:
     """The recorded epochs of one trial. Row k holds the state after `epochs_K[k]` epochs; row 0 is the start.
 
-    epochs_K (K,) whole numbers, loss_K (K,), values_KQ (K, Q) and, where asked for, gradient_KQ (K, Q).
+    epochs_K (K,) whole numbers, loss_K (K,), values_KQ (K, Q) and, where asked for, gradient_KQ (K, Q); where rows are
+    held out, the loss over them, held_K (K,).
     """
 
     epochs_K: np.ndarray
     loss_K: np.ndarray
     values_KQ: np.ndarray
     gradient_KQ: np.ndarray | None = None
+    held_K: np.ndarray | None = None
 
     def rows(self, epochs: Sequence[int]) -> list[int]:
         """Indices of `epochs`, or of the next recorded ones where a long history was thinned."""
@@ -102,10 +104,12 @@ class Result:
     """One trial's outcome. `to_dict()` is the result document, `params` the values, `history` a data frame.
 
     statement  the problem in a line, as it was written: `y = w*x`
-    epochs     how many were done; `loss` has name, initial and final
+    epochs     how many were done; `loss` has name, initial and final, and those of held-out rows
     objective  under a penalty: loss and penalty at the end, and their sum, initial and final
     curvature  the section of the document, and `insights` what it says in words
     metrics    how good the predictions of the training rows are, by name
+    restored   the epoch whose weights the result has, where it went back to the best
+    folds      where each was held out in turn, what each came to: the section of the document
     every      the history shows each so many epochs, where that was asked; `thinned`: it holds fewer than were done
     """
 
@@ -134,6 +138,8 @@ class Result:
     every: int | None = None
     thinned: bool = False
     objective: dict[str, float] | None = None
+    restored: int | None = None
+    folds: dict[str, Any] | None = None
 
     @property
     def params(self) -> dict[str, float]:
@@ -152,14 +158,17 @@ class Result:
 
     @property
     def history(self) -> polars.DataFrame:
-        """Every recorded epoch as a polars data frame: epoch, loss, then a column for each parameter.
+        """Every recorded epoch as a polars data frame: epoch, loss, that of held-out rows as `held_out` where there are
+        some, then a column for each parameter.
 
-        A parameter that shares a name with `epoch` or `loss` is called `params.NAME`.
+        A parameter that shares a name with one of these is called `params.NAME`.
         """
         import polars
 
-        names = history_names([parameter.name for parameter in self.parameters])
         series = {"epoch": self.recorded.epochs_K, "loss": self.recorded.loss_K}
+        if self.recorded.held_K is not None:
+            series["held_out"] = self.recorded.held_K
+        names = history_names([parameter.name for parameter in self.parameters], list(series))
         series |= dict(zip(names, self.recorded.values_KQ.T, strict=True))
         if self.recorded.gradient_KQ is not None:
             series |= {f"gradient.{n}": g for n, g in zip(names, self.recorded.gradient_KQ.T, strict=True)}
@@ -179,6 +188,7 @@ class Result:
             "params": {p.name: _parameter(p) for p in self.parameters},
             "engine": self.engine,
             "train": self.train,
+            **({} if self.restored is None else {"restored": {"epoch": self.restored}}),
             "history": [self._row(k) for k in self.shown],
             "predictions": [_without_none(vars(p)) for p in self.predictions],
             "data": self.data,
@@ -192,6 +202,8 @@ class Result:
             document["equations"] = [vars(e) | {"residual": e.residual} for e in self.equations]
         if self.metrics:
             document["metrics"] = self.metrics
+        if self.folds is not None:
+            document["folds"] = self.folds
         if self.curvature is not None:
             document["curvature"] = self.curvature
         if self.warnings:
@@ -204,6 +216,7 @@ class Result:
         row: dict[str, Any] = {
             "epoch": int(self.recorded.epochs_K[k]),
             "loss": self.recorded.loss_K[k],
+            **({} if self.recorded.held_K is None else {"held_out": self.recorded.held_K[k]}),
             "params": dict(zip(names, self.recorded.values_KQ[k], strict=True)),
         }
         if self.recorded.gradient_KQ is not None:
@@ -220,9 +233,9 @@ class Result:
     __repr__ = __str__
 
 
-def history_names(parameters: Sequence[str]) -> list[str]:
-    """Column names for the parameters beside `epoch` and `loss`."""
-    return [f"params.{name}" if name in ("epoch", "loss") else name for name in parameters]
+def history_names(parameters: Sequence[str], beside: Sequence[str] = ("epoch", "loss")) -> list[str]:
+    """Column names for the parameters beside others."""
+    return [f"params.{name}" if name in beside else name for name in parameters]
 
 
 def shown_epochs(last: int, every: int | None) -> list[int]:

@@ -16,7 +16,8 @@ SEED = "train.seed"
 
 
 def over_seeds(trials: Sequence[Trial], axes: Sequence[str], parameters: Sequence[str]) -> list[dict[str, Any]]:
-    """Each setting of the axes but the seed: `set`, `n`, `diverged`, `loss` and `params`, the least mean loss first.
+    """Each setting of the axes but the seed: `set`, `n`, `diverged`, `loss`, that of held-out rows as `held_out` where
+    there are some, and `params`, the least mean first, of held-out rows where there are some.
 
     Mean and standard deviation (divisor n - 1; None of one) are over the n trials that did not diverge.
     """
@@ -24,7 +25,7 @@ def over_seeds(trials: Sequence[Trial], axes: Sequence[str], parameters: Sequenc
     for trial in trials:
         members.setdefault(json.dumps(_others(trial, axes), sort_keys=True, default=str), []).append(trial)
     found = [_setting(same, axes, parameters) for same in members.values()]
-    return sorted(found, key=lambda setting: setting["loss"]["mean"] if setting["n"] else math.inf)
+    return sorted(found, key=lambda s: s.get("held_out", s["loss"])["mean"] if s["n"] else math.inf)
 
 
 def _others(trial: Trial, axes: Sequence[str]) -> dict[str, Any]:
@@ -35,16 +36,18 @@ def _others(trial: Trial, axes: Sequence[str]) -> dict[str, Any]:
 def _setting(trials: Sequence[Trial], axes: Sequence[str], parameters: Sequence[str]) -> dict[str, Any]:
     sound = [trial for trial in trials if trial.sound]
     shared = [name for name in parameters if sound and all(name in trial.params for trial in sound)]
+    held = [trial.held_out for trial in sound if trial.held_out is not None]
     return {
         "set": _others(trials[0], axes),
         "n": len(sound),
         "diverged": len(trials) - len(sound),
-        "loss": _spread([trial.loss for trial in sound]),
-        "params": {name: _spread([trial.params[name] for trial in sound]) for name in shared},
+        "loss": spread([trial.loss for trial in sound]),
+        **({"held_out": spread(held)} if held and len(held) == len(sound) else {}),
+        "params": {name: spread([trial.params[name] for trial in sound]) for name in shared},
     }
 
 
-def _spread(values: Sequence[float]) -> dict[str, float | None]:
+def spread(values: Sequence[float]) -> dict[str, float | None]:
     """Mean and standard deviation; in units of the largest, so that no square overflows."""
     if not values:
         return {"mean": None, "sd": None}

@@ -123,7 +123,8 @@ class SweepResult:
 
     @property
     def frame(self) -> polars.DataFrame:
-        """One row a trial, in the order of the points: axes, verdict, epochs, loss, then a column for each parameter.
+        """One row a trial, in the order of the points: axes, verdict, epochs, loss, that of held-out rows as `held_out`
+        where there are some, then a column for each parameter.
 
         Names that are taken become `set.NAME` and `params.NAME`. An axis of anything but numbers is a column of text.
         """
@@ -135,16 +136,24 @@ class SweepResult:
 
     def columns(self) -> list[str]:
         """Names of the columns of `rows`."""
-        taken = list(_MEASURED)
+        measured = [*_MEASURED, *self._held_out]
+        taken = list(measured)
         axes = [_free(axis, "set.", taken) for axis in self.axes]
-        return [*axes, *_MEASURED, *(_free(name, "params.", taken) for name in self.parameters)]
+        return [*axes, *measured, *(_free(name, "params.", taken) for name in self.parameters)]
 
     def rows(self, indices: Iterable[int]) -> Iterable[list[Any]]:
         """These trials as rows of plain values; None for a parameter that a trial has not."""
         for s in indices:
             trial = self.trials[s]
             values = [trial.params.get(name) for name in self.parameters]
-            yield [*(trial.set.get(axis) for axis in self.axes), trial.status, trial.epochs, trial.loss, *values]
+            held = [trial.held_out for _ in self._held_out]
+            axes = (trial.set.get(axis) for axis in self.axes)
+            yield [*axes, trial.status, trial.epochs, trial.loss, *held, *values]
+
+    @property
+    def _held_out(self) -> list[str]:
+        """The name of the column of held-out losses, where there are some."""
+        return ["held_out"] if any(trial.held_out is not None for trial in self.trials) else []
 
     @property
     def listed(self) -> list[int]:

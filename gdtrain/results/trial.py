@@ -18,7 +18,9 @@ class Trial:
     loss      at the end, and `first` at the start; not finite where the trial diverged
     params    name -> value at the end, in the units of the data (fixed ones included)
     document  () -> the trial's result document, without `timing`: made when it is asked for
-    losses    () -> (epoch, loss) of the epochs that were recorded
+    descended () -> (epoch, loss and penalty) of the epochs that were recorded; none of a trial that was kept
+    held_out  the loss of rows that were held out, or of all of them, each held out once; None where none were
+    held_out_sd  over folds; None without them
     reach     epochs until the loss came near the best that was seen; None where it never did
     """
 
@@ -29,8 +31,10 @@ class Trial:
     first: float
     params: Mapping[str, float]
     document: Callable[[], dict[str, Any]]
-    losses: Callable[[], list[tuple[int, float]]] = list
+    descended: Callable[[], list[tuple[int, float]]] = list
     reach: int | None = None
+    held_out: float | None = None
+    held_out_sd: float | None = None
 
     @property
     def short(self) -> dict[str, float | str]:

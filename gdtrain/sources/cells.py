@@ -17,6 +17,7 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([T ].*)?|[0-9]{1,2}[/.][0-9]
 _BOOLS = frozenset(("true", "false"))
 _GAPS = frozenset(("", "na", "n/a", "#n/a", "nan", "null", "none", "nil", "-", "--", ".", "?", "missing"))
 _SHOWN = 60  # characters of a cell that a message shows
+FILL = "fill it in, or set data.missing: drop"  # the remedy for a missing cell
 
 
 def number(cell: str) -> float:
@@ -109,11 +110,11 @@ def complaint(cell: str) -> tuple[str, str]:
     """What keeps `cell` from being a finite number, and the remedy."""
     cell = cell.strip()
     if not cell:
-        return "the cell is empty", "fill it in, or delete the row"
+        return "the cell is empty", FILL
     for pattern, what, remedy in _RULES:
         if pattern.fullmatch(cell):
             return f"{quoted(cell)} {what}", remedy(cell)
-    return f"{quoted(cell)} is not a number", "mend the cell, or leave the column out"
+    return f"{quoted(cell)} is not a number", "mend it, list it under data.null_values, or leave the column out"
 
 
 def _point(cell: str) -> str:
@@ -141,6 +142,10 @@ def _percent(cell: str) -> str:
     return f"write {float(cell[:-1].strip()) / 100!r}"
 
 
+def _null_value(cell: str) -> str:
+    return f'set data.null_values: ["{cell}"] and data.missing: drop, or fill it in'
+
+
 def _say(remedy: str) -> Callable[[str], str]:
     return lambda cell: remedy
 
@@ -154,11 +159,11 @@ def _compiled(rules: Sequence[tuple[str, str, Callable[[str], str]]]) -> tuple[_
 
 _MISSING = _compiled(
     (
-        (r"[+-]?nan", "is not a number (NaN)", _say("fill it in, or delete the row")),
+        (r"[+-]?nan", "is not a number (NaN)", _null_value),
         (
             "|".join(re.escape(word) for word in sorted(_GAPS - {"", "nan"})),
             "stands for a missing value",
-            _say("fill it in, or delete the row"),
+            _null_value,
         ),
     )
 )

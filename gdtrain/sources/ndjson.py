@@ -196,6 +196,8 @@ def _complaint(value: object) -> tuple[str, str]:
         what, remedy = complaint(value)
         is_number = isfinite(number(value.strip()))
         return (f"{quoted(value)} is text", "write the number without quotes") if is_number else (what, remedy)
+    if value != value:
+        return complaint("nan")[0], "write null, and set data.missing: drop"
     if isinstance(value, float | bool):
         return complaint(repr(value).lower())
     return f"{quoted(json.dumps(value))} is not a number", "write one number a key"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from gdtrain.errors import DATA, UserError
-from gdtrain.sources.cells import Kind, complaint
+from gdtrain.sources.cells import FILL, Kind, complaint
 from gdtrain.sources.fast import FAILURES, Doubt, batches, block, codes
 from gdtrain.sources.origin import Origin
 from gdtrain.sources.reading import Levels, Reading
@@ -98,8 +98,8 @@ class ParquetSource(Source):
             if value is None and name in reading.gaps:
                 continue
             what, remedy = complaint("" if value is None else repr(value))
-            if value is None:
-                remedy = reading.advice.get(name, remedy)
+            if value is None or value != value:
+                remedy = reading.advice.get(name, FILL)
             elif name in reading.levels:
                 what, remedy = f"the text is no level of {name}", "add it to regress.levels, or mend the cell"
             if value is None or value - value != 0:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from math import isfinite, nan
 
 from gdtrain.errors import DATA, UserError
-from gdtrain.sources.cells import complaint, number, quoted
+from gdtrain.sources.cells import FILL, complaint, number, quoted
 
 UNSEEN = -1.0  # the code of a text that is no level
 _BOOLS = {"true": 1.0, "false": 0.0}
@@ -54,10 +54,8 @@ def gap_reader(name: str, reading: Reading, nulls: Collection[str]) -> Callable[
     def gap(cell: str) -> float:
         if name in reading.gaps:
             return nan
-        what, remedy = complaint(cell)
-        if cell in nulls:
-            what, remedy = f"{quoted(cell)} stands for a missing value", "fill it in, or delete the row"
-        raise Bad(what, reading.advice.get(name, remedy))
+        what = f"{quoted(cell)} stands for a missing value" if cell in nulls else complaint(cell)[0]
+        raise Bad(what, reading.advice.get(name, FILL))
 
     return gap
 
@@ -102,10 +100,10 @@ def as_text(value: object) -> str:
 class Levels:
     """The different texts of columns, met one by one. Raises UserError (DATA) once a column has more than `most`."""
 
-    def __init__(self, names: Sequence[str], most: int, where: str) -> None:
+    def __init__(self, names: Sequence[str], most: int, where: str, remedy: str) -> None:
         self.names = list(names)
         self._found: dict[str, set[str]] = {name: set() for name in names}
-        self._most, self._where = most, where
+        self._most, self._where, self._remedy = most, where, remedy
 
     def add(self, name: str, texts: Collection[str]) -> None:
         found = self._found[name]
@@ -114,7 +112,7 @@ class Levels:
             raise UserError(
                 f"the text has more than {self._most:,} different values",
                 where=f"{self._where}, column {name}",
-                remedy="leave the column out, or set regress.max_levels",
+                remedy=self._remedy,
                 code=DATA,
             )
 

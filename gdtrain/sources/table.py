@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from gdtrain.errors import DATA, UserError, did_you_mean
 from gdtrain.sources.cells import Kind, is_gap
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     Block: TypeAlias = dict[str, NDArray[np.float64]]
 
 BLOCK_ROWS = 65_536  # rows of a block: twenty columns of it are 10 MB
+MANY_LEVELS = "leave the column out, or set regress.max_levels"
 _LISTED = 12  # column names that a message lists
 _SHOWN = 60  # characters of each
 _SMALLEST_NORMAL = 2.2250738585072014e-308
@@ -42,12 +43,14 @@ class Source(ABC):
     columns   what may be asked for, in the order of the data; kinds are inferred from the first rows
     nulls     words that stand for a missing value, beside the empty cell
     warnings  sentences for the user; reading may add to them
+    learned   what those who read the rows have worked out, by what they asked: for whoever asks the same again
     """
 
     where: str
     columns: list[Column]
     nulls: frozenset[str]
     warnings: list[str]
+    learned: dict[Hashable, Any]
 
     def __init__(self, where: str, nulls: Collection[str] = ()) -> None:
         self.where = where
@@ -55,6 +58,7 @@ class Source(ABC):
         self.columns = []
         self._met: dict[tuple[str, int], list[str]] = {}
         self.warnings = []
+        self.learned = {}
 
     @property
     def names(self) -> list[str]:
@@ -76,7 +80,9 @@ class Source(ABC):
         """
         self.require(names)
         wanted = list(dict.fromkeys(names))
-        empty = bool(wanted)
+        if not wanted:
+            return
+        empty = True
         for block in self._blocks(wanted, size, reading):
             empty = False
             self._warn_of_lost_digits(block, reading)
@@ -101,13 +107,14 @@ class Source(ABC):
     def survey(self) -> list[Column]:
         """The columns with kinds that hold for every row and gaps counted: reads all of the data."""
 
-    def levels(self, names: Sequence[str], most: int) -> dict[str, list[str]]:
+    def levels(self, names: Sequence[str], most: int, remedy: str = MANY_LEVELS) -> dict[str, list[str]]:
         """The different texts of columns, sorted: reads these columns whole, in the memory of a few blocks.
 
-        Spaces around a text are none of it; a missing cell is no level. Raises UserError (DATA) for more than `most`.
+        Spaces around a text are none of it; a missing cell is no level. Raises UserError (DATA) for more than `most`,
+        which tells the remedy.
         """
         self.require(names)
-        found = Levels([name for name in names if (name, most) not in self._met], most, self.where)
+        found = Levels([name for name in names if (name, most) not in self._met], most, self.where, remedy)
         if found.names:
             self._meet(found, found.names)
         self._met |= {(name, most): texts for name, texts in found.sorted().items()}

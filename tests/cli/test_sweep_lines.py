@@ -11,11 +11,13 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from gdtrain import batches
 from gdtrain.cli.watched import Watched
+from gdtrain.problem.build import build_problem
 from tests.cli.conftest import REPOSITORY, Command
 
 EXAMPLE = "the built-in example y = w*x"
@@ -470,6 +472,27 @@ def test_a_search_with_others(flags: list[str], gdtrain: Command, linear: Path) 
     assert fastest == min(reach for reach in reaches.values() if reach is not None)
     words = shlex.split(document["rerun"])
     assert gdtrain(*words[1:], "--get", "verdict.status").out in ("converged\n", "max_epochs\n")
+
+
+def test_a_search_poses_its_problem_once(gdtrain: Command, linear: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    posed = Mock(side_effect=build_problem)
+    monkeypatch.setattr("gdtrain.tables.build_problem", posed)
+    assert gdtrain("sweep", linear, "--lr-find").code == 0
+    assert posed.call_count == 1
+
+
+@pytest.mark.parametrize("penalty", ["penalty.l2=20", "penalty.l1=3"])
+def test_a_search_under_a_penalty_looks_at_the_objective(penalty: str, gdtrain: Command, linear: Path) -> None:
+    """From w = 2 on, where the loss is 0, a penalty pulls w back: the least loss of all is that at the start."""
+    line = ["sweep", linear, "--lr-find", "--start", "w=2", "--set", penalty, "--epochs", "30", "--format", "json"]
+    trials = gdtrain(*line).document["trials"]
+    ends = {
+        trial["set"]["train.lr"]: trial["objective"] for trial in trials if trial["verdict"]["status"] != "diverged"
+    }
+    best, first = min(end["final"] for end in ends.values()), trials[0]["objective"]["initial"]
+    near = {lr for lr, end in ends.items() if end["final"] <= best + 1e-3 * (first - best)}
+    assert {trial["set"]["train.lr"] for trial in trials if trial["reach"] is not None} == near
+    assert 0 < len(near) < len(ends)
 
 
 # The file that says the same

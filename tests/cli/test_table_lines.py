@@ -59,7 +59,7 @@ def test_missing_rows_are_told_on_stderr(gdtrain: Command) -> None:
         (["--features", "log(city)"], 2, "--features: city is text, and log(city) calculates"),
         (["--features", "day"], 3, "whole.csv, line 2, column day: '2024-01-01' is a date, not a number"),
         (["--features", "mixed"], 3, "whole.csv, line 3, column mixed: 'a' is not a number"),
-        ([], 3, "whole.csv, line 2, column day: '2024-01-01' is a date, not a number"),
+        ([], 3, "whole.csv, column day: dates are no numbers; name the features: --features city,price,mixed,fee"),
         (["--features", "price", "--set", "data.missing=fill"], 2, "--set: missing must be error, drop or mean"),
         (["--features", "price", "--set", "data.na_values=NA"], 2, "na_values is not a key of data; did you mean"),
         (["--features", "price", "--set", "data.sample_weight=fe"], 2, "--set: there is no column fe; did you mean"),

@@ -23,7 +23,11 @@ TABLES = {
     "marks.csv": "x,z,y\n1,2,a\n2,1,a\n3,5,b\n4,4,c\n5,3,b\n3,3,c\n2,4,b\n1,4,c\n1,1,c\n4,2,a\n3,1,b\n",
     "alike.csv": "x,y\n1,yes\n2,yes\n",
     "gaps.csv": "x,y\n1,1\n,2\n3,-1\n4,6\n",
+    "days.csv": 'day,"price, USD",x,city,void\n2024-01-05,3,1,a,\n2024-01-06,4,2,b,\n2024-01-07,6,3,a,\n',
+    "answers.csv": "x,y\n1,no\n2,yes\n3,no\n4,yes\n5,yes\n6,no\n7,NA\n",
     "lost.csv": "x,y\n1,a\n2,b\n3,a\n4,b\n,c\n",
+    "lost5.csv": "x,y\n1,1\n2,2\n3,1\n4,2\n,5\n",
+    "light.csv": "x,y,w\n1,a,1\n2,b,1\n3,a,1\n4,b,1\n5,c,0\n",
     "rated.csv": "x,y,w,o\n1,0,1,0.5\n2,0,1,9\n3,0,1,0\n2.5,1,0,0\n4,1,1,0\n5,1,1,-9\n6,1,1,0\n",
     "points.csv": "x,y\n1,2\n2,4\n3,6.5\n4,8\n",
 }
@@ -70,7 +74,7 @@ REFUSED: list[tuple[list[str], int, str]] = [
     (
         ["regress", "marks.csv", "--target", "y", "--loss", "logistic"],
         3,
-        "marks.csv, column y: logistic tells two classes apart, not 3: a, b, c; use softmax",
+        "marks.csv, column y: logistic tells two classes apart, not 3: a, b, c; use regress with loss: softmax",
     ),
     (
         ["regress", "alike.csv", "--target", "y", "--loss", "logistic"],
@@ -80,7 +84,74 @@ REFUSED: list[tuple[list[str], int, str]] = [
     (
         ["regress", "passed.csv", "--target", "y"],
         3,
-        "passed.csv, line 2, column y: 'no' is not a number; mend the cell, or leave the column out",
+        "passed.csv, column y: y is text (no, yes), and mse takes numbers; "
+        "for the probability of yes use --loss logistic",
+    ),
+    (
+        ["fit", "y = a*x", "passed.csv", "--loss", "huber"],
+        3,
+        "passed.csv, column y: y is text (no, yes), and huber takes numbers; "
+        "for the probability of yes use --loss logistic",
+    ),
+    (
+        ["regress", "marks.csv", "--target", "y", "--loss", "poisson"],
+        3,
+        "marks.csv, column y: y is text (a, b, ...), and poisson takes numbers; "
+        "for the probability of each text use --loss softmax",
+    ),
+    (
+        ["fit", "y = a*x", "marks.csv"],
+        3,
+        "marks.csv, column y: y is text (a, b, ...), and mse takes numbers; name a column of numbers",
+    ),
+    (
+        ["fit", "y = a*x", "marks.csv", "--loss", "logistic"],
+        3,
+        "marks.csv, column y: logistic tells two classes apart, not 3: a, b, c; use regress with loss: softmax",
+    ),
+    (
+        ["fit", "z = a*x + b*y", "marks.csv"],
+        3,
+        "marks.csv, column y: y is text (a, b, ...), and a formula calculates; "
+        "take it out, or use regress, which makes indicators of its texts",
+    ),
+    (
+        ["regress", "marks.csv", "--target", "z", "--features", "x", "--set", "data.sample_weight=y"],
+        3,
+        "marks.csv, column y: y is text (a, b, ...); name a column of numbers",
+    ),
+    (
+        ["fit", "y = a*x", "answers.csv", "--loss", "logistic"],
+        3,
+        "answers.csv, column y: logistic tells two classes apart, not 3: NA, no, yes; "
+        'if NA stands for a missing value: set data.null_values: ["NA"]',
+    ),
+    (
+        ["regress", "days.csv", "--target", "price, USD"],
+        2,
+        "--target: there is no column price; did you mean price, USD? "
+        "A flag takes a name with a comma between backquotes: '`price, USD`'",
+    ),
+    (
+        ["regress", "days.csv", "--target", "`price, USD`"],
+        3,
+        "days.csv, column day: dates are no numbers; name the features: --features x,city",
+    ),
+    (
+        ["regress", "days.csv", "--target", "x"],
+        3,
+        "days.csv, column day: dates are no numbers; name the features: --features '`price, USD`,city'",
+    ),
+    (
+        ["regress", "days.csv", "--target", "x", "--features", "day"],
+        3,
+        "days.csv, line 2, column day: '2024-01-05' is a date, not a number; "
+        "leave the column out, or write a number of days",
+    ),
+    (
+        ["regress", "days.csv", "--target", "x", "--features", "void"],
+        3,
+        "days.csv, line 2, column void: the cell is empty; fill it in, or set data.missing: drop",
     ),
     # The row of the table, though one before it was dropped.
     (
@@ -318,11 +389,45 @@ def test_classes_may_be_text(gdtrain: Command) -> None:
     assert list(named["predictions"][2]["after"]) == ["a", "b", "c"]
 
 
-def test_a_class_whose_rows_were_dropped_is_told(gdtrain: Command) -> None:
-    line = ["regress", "lost.csv", *SOFTMAX, "--set", "data.missing=drop"]
-    told = "warning: lost.csv, column y: no row that counts holds c: its weights grow without bound; "
+@pytest.mark.parametrize(
+    ("table", "left"), [("lost.csv", ["b.x", "b.intercept"]), ("lost5.csv", ["2.x", "2.intercept"])]
+)
+def test_a_class_of_dropped_rows_alone_is_none(table: str, left: list[str], gdtrain: Command) -> None:
+    line = ["regress", table, *SOFTMAX, "--set", "data.missing=drop", "--format", "json"]
+    assert list(gdtrain(*line).document["params"]) == left
+
+
+def test_a_class_whose_rows_do_not_count_is_told(gdtrain: Command) -> None:
+    line = ["regress", "light.csv", *SOFTMAX, "--set", "data.sample_weight=w"]
+    told = "warning: light.csv, column y: no row that counts holds c: its weights grow without bound; "
     assert told + "leave its rows out of the data" in gdtrain(*line).err.splitlines()
     assert "no row that counts" not in gdtrain("regress", "marks.csv", *SOFTMAX).err
+
+
+def test_labels_of_a_formula(gdtrain: Command) -> None:
+    """A formula and a linear predictor of the same two texts are the same model."""
+    more = ["--loss", "logistic", "--lr", "0.1", "--epochs", "50", "--predict", "data", "--format", "json"]
+    fitted = gdtrain("fit", "y = a*x + b", "passed.csv", *more, "--start", "a=0,b=0").document
+    regressed = gdtrain("regress", "passed.csv", "--target", "y", *more).document
+    assert fitted["params"]["a"]["value"] == pytest.approx(regressed["params"]["x"]["value"], rel=1e-12)
+    assert fitted["metrics"]["confusion"].keys() == {"no", "yes"}
+    assert [row["target"] for row in fitted["predictions"]] == [row["target"] for row in regressed["predictions"]]
+    assert fitted["predictions"][1]["target"] == "yes"
+    for document in (fitted, regressed):
+        assert document["data"]["labels"] == {"y": ["no", "yes"]}
+    assert "y: 0 is no, 1 is yes" in gdtrain("fit", "y = a*x + b", "passed.csv", *more[:-1], "table").out.splitlines()
+
+
+def test_a_name_with_a_comma_is_named_in_backquotes(gdtrain: Command) -> None:
+    outcome = gdtrain("regress", "days.csv", "--target", "`price, USD`", "--features", "x,city", "--format", "json")
+    assert (outcome.code, outcome.document["statement"]) == (0, "price, USD on x, city")
+
+
+def test_one_word_for_a_missing_value(gdtrain: Command) -> None:
+    line = ["fit", "y = a*x", "answers.csv", "--loss", "logistic", "--set", "data.missing=drop", "--format", "json"]
+    document = gdtrain(*line, "--set", "data.null_values=NA").document
+    assert document["data"]["labels"] == {"y": ["no", "yes"]}
+    assert document["data"]["missing"]["columns"] == {"y": 1}
 
 
 def test_a_loss_below_zero_that_diverges_is_not_without_end(gdtrain: Command) -> None:

@@ -157,6 +157,11 @@ OTHER_TOOLS = {
     "--optim": "--optimizer",
     "--momentum": "--set train.optimizer.momentum=...",
     "--json": "--format json",
+    "--missing": "--set data.missing=...",
+    "--na-values": "--set data.null_values=...",
+    "--l1": "--set penalty.l1=...",
+    "--lasso": "--set penalty.l1=...",
+    "--batch-size": "--set train.batch_size=...",
 }
 
 

@@ -40,7 +40,7 @@ def test_init_writes_the_real_columns(gdtrain: Command, tmp_path: Path) -> None:
     assert written["regress"] == {"target": "sales", "features": ["region", "income", "price"], "intercept": True}
     assert written["data"]["path"] == "shop.csv"
     for comment in (
-        "# - date  # date, no number",
+        "# - date  # dates, no numbers",
         "# - gappy  # number, but 1 empty cell",
     ):
         assert comment in text
@@ -223,5 +223,5 @@ def test_schema_is_the_schema_of_experiments(gdtrain: Command) -> None:
     assert (outcome.code, outcome.err) == (0, "")
     schema = json.loads(outcome.out)
     problem = {"name", "solve", "fit", "regress", "minimize", "data", "params"}
-    assert problem | {"loss", "penalty", "train", "stop", "predict", "sweep"} == set(schema["properties"])
+    assert problem | {"model", "loss", "penalty", "train", "stop", "predict", "sweep"} == set(schema["properties"])
     assert schema["additionalProperties"] is False

@@ -98,7 +98,17 @@ REFUSED = [
     ("1,012", "--lr: 012 has a leading zero; write 12, or put it in quotes if it is text\n  1,012\n    ^^^"),
     ("1, [2", "--lr: a bracket is not closed; close it, or put text with brackets in quotes\n  1, [2\n       ^"),
     ("uniform:1:2,5", "--lr: uniform stands alone; draw from it, or list values\n  uniform:1:2,5\n  ^^^^^^^^^^^"),
-    ("5,a..b", "--lr: range takes numbers; as in range: [0, 9]\n  5,a..b\n    ^^^^"),
+    ("5,a..b", "--lr: range takes numbers; as in 0..9\n  5,a..b\n    ^^^^"),
+    (
+        "geomspace:1:2",
+        "--lr: geomspace takes two ends and a count; as in geomspace:1e-4:1:13\n  geomspace:1:2\n  ^^^^^^^^^^^^^",
+    ),
+    (
+        "5,geomspace:1:2",
+        "--lr: geomspace takes two ends and a count; as in geomspace:1e-4:1:13\n  5,geomspace:1:2\n    ^^^^^^^^^^^^^",
+    ),
+    ("uniform:1", "--lr: uniform takes two ends; as in uniform:0:1\n  uniform:1\n  ^^^^^^^^^"),
+    ("0..", "--lr: a number of range is missing; as in 0..9\n  0..\n  ^^^"),
     (
         "5,0..0.5",
         "--lr: the ends of a range must be whole numbers; linspace takes any: as in linspace:0.5:3:6\n"

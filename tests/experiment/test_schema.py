@@ -13,6 +13,7 @@ from gdtrain.errors import UserError
 from gdtrain.experiment.dump import dump
 from gdtrain.experiment.fields import Model
 from gdtrain.experiment.keys import ALIASES, SECTIONS
+from gdtrain.experiment.network import Network
 from gdtrain.experiment.objective import Loss
 from gdtrain.experiment.optimizers import DEFAULTS, LR
 from gdtrain.experiment.overrides import Override
@@ -420,7 +421,7 @@ REFUSED = [
     (
         FIT + "zzz: 1\n",
         "3:1: zzz is not a key of an experiment; "
-        "the keys here are name, solve, fit, regress, minimize, data, params, loss, penalty, "
+        "the keys here are name, solve, fit, regress, model, minimize, data, params, loss, penalty, "
         "train, stop, predict",
     ),
     (
@@ -489,7 +490,7 @@ def test_whole_floats_are_whole_numbers() -> None:
     assert isinstance(train.epochs, int)
 
 
-@pytest.mark.parametrize("model", [Experiment, Data, Loss, Param, Predict, Regress, Start, Stop, Train])
+@pytest.mark.parametrize("model", [Experiment, Data, Loss, Network, Param, Predict, Regress, Start, Stop, Train])
 def test_every_key_is_described(model: type[Model]) -> None:
     assert model.__doc__
     undescribed = [name for name, field in model.model_fields.items() if not field.description]

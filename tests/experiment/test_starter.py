@@ -58,13 +58,19 @@ def test_a_regression_starter_without_features_loads() -> None:
     [
         ("sale", "--target: there is no column sale; did you mean sales?"),
         ("q", "--target: there is no column q; the columns are sales, income, unit price, tax, region, no"),
-        ("region", "--target: region is a column of text, not of numbers; choose a numeric column"),
+        ("day", "--target: day holds dates, no numbers; name another column"),
     ],
 )
-def test_a_target_must_be_a_column_of_numbers(target: str, message: str) -> None:
+def test_a_target_must_be_a_column_that_can_be_predicted(target: str, message: str) -> None:
     with pytest.raises(UserError) as caught:
-        regress_starter("x.csv", COLUMNS, target)
+        regress_starter("x.csv", [*COLUMNS, ("day", "date", 0)] if target == "day" else COLUMNS, target)
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(("kind", "loss"), [("number", "mse"), ("text", "softmax"), ("bool", "logistic")])
+def test_the_loss_goes_by_the_target(kind: str, loss: str) -> None:
+    experiment = read(regress_starter("x.csv", [("y", kind, 0), ("x", "number", 0)], "y"))
+    assert experiment.loss is not None and experiment.loss.name == loss
 
 
 def test_an_unknown_kind() -> None:

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gdtrain.errors import cells
-from gdtrain.report.sections import FEW, MANY, PREDICTIONS, Section, number, sections, short, summary
+from gdtrain.report.numbers import number, short
+from gdtrain.report.sections import FEW, MANY, PREDICTIONS, Section, sections, summary
 from gdtrain.results import Equation, Parameter, Prediction
 from tests.outcomes import HOSTILE_NAMES, outcome
 

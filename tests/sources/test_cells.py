@@ -39,9 +39,9 @@ def test_numbers(cell: str) -> None:
         ("2024-01-31", "is a date", "number of days"),
         ("Total:", "is not a number", "row of totals"),
         ("# made by R", "is not a number", "data.comment"),
-        ("\uff11", "is not a number", "mend the cell"),
-        ("a\x1b[31m", "'a\\x1b[31m' is not a number", "mend the cell"),
-        ("1.2.3", "is not a number", "mend the cell"),
+        ("\uff11", "is not a number", "list it under data.null_values"),
+        ("a\x1b[31m", "'a\\x1b[31m' is not a number", "list it under data.null_values"),
+        ("1.2.3", "is not a number", "list it under data.null_values"),
     ],
 )
 def test_complaints(cell: str, what: str, remedy: str) -> None:

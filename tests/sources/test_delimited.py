@@ -4,7 +4,7 @@ import gzip
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from gdtrain.errors import DATA, USAGE, UserError
@@ -204,6 +204,7 @@ ROWS = st.lists(st.lists(CELLS, min_size=1, max_size=4).map(",".join), max_size=
 
 
 @given(st.sampled_from(["x,y\n", "x,u,y,z\n", "x\n", "y,u\n", ""]), ROWS)
+@example("", ",\n,0.0")  # no column has a name
 @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_both_ways_agree(tmp_path_factory: pytest.TempPathFactory, header: str, rows: str) -> None:
     """The careful reader says what text means; polars only makes it fast. (In columns that nobody asks for,
