@@ -60,7 +60,8 @@ def measure(
 def _sums(of_rows: Callable[..., Sequence[Tensor]], *columns: Tensor) -> Tensor:
     """The sums of each number (n,) that some rows have, part by part of the columns (N, ...)."""
     parts = zip(*(torch.split(column, _PART) for column in columns), strict=True)
-    return torch.stack([torch.stack([number_N.sum() for number_N in of_rows(*part)]) for part in parts]).sum(0)
+    each = (torch.stack([number_N.sum() for number_N in of_rows(*part)]) for part in parts)
+    return sum(each, start=torch.zeros(()))
 
 
 def of_numbers(prediction_N: Tensor, target_N: Tensor, weight_N: Tensor, *, parameters: int, centred: bool) -> Metrics:
