@@ -108,8 +108,9 @@ class DataLoss:
         self._elements = tuple(range(1, blocks[0].target.dim()))
 
     def loss_and_gradient(self, theta_SP: Tensor) -> tuple[Tensor, Tensor]:
-        (loss, gradient), *others = each(lambda block: self._block(block, theta_SP), self._cut(len(theta_SP)))
-        for more_loss, more_gradient in others:
+        found = iter(each(lambda block: self._block(block, theta_SP), self._cut(len(theta_SP))))
+        loss, gradient = next(found)
+        for more_loss, more_gradient in found:  # as they come: small numbers that are kept hold large ones apart
             loss, gradient = loss + more_loss, gradient + more_gradient
         return loss / self._value_divisor, gradient if self._undivided else gradient / self._slope_divisor
 
