@@ -204,8 +204,8 @@ def auc(score_N: Tensor, label_N: Tensor, weight_N: Tensor) -> float | None:
 def _auc_by_rank(score_N: np.ndarray, one_N: np.ndarray) -> float | None:
     """Of rows that count once, by the ranks of those labelled 1: one sort, at half the time.
 
-    A row's label takes the place of the last bit of its score. None where that leaves scores of both labels alike, which
-    may be tied, and where one label is missing.
+    A row's label takes the place of the last bit of its score. None where that leaves scores of both labels alike,
+    which may be tied, and where one label is missing.
     """
     scores = score_N + 0.0  # no -0
     bits = scores.view(np.int64)
