@@ -1,4 +1,6 @@
-"""Many trials as one batch beside the same trials one after another; the memory that they hold, one thread each."""
+"""Many trials as one batch beside the same trials one after another, folds beside one training; the memory that they
+hold, one thread each.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +18,12 @@ from benchmarks.bigdata import FEATURES, NAMES, in_memory
 from benchmarks.byhand import LOOPS, Loop
 from benchmarks.cases import CONFIGS, LINE, Case
 from benchmarks.decay import EXPERIMENT, START, decay
+from benchmarks.labelled import frame_of, labelled
 from benchmarks.measure import Row, Run, Side, interleaved, typical
 from benchmarks.memory import held
 from benchmarks.peers import absent, peer
 from gdtrain.batches import FEW_EPOCHS
+from gdtrain.experiment.load import load
 from gdtrain.experiment.overrides import AxisFlag, Override
 from gdtrain.experiment.sweep import Sweep, load_sweep
 from gdtrain.experiment.trials import Trials
@@ -30,12 +34,14 @@ from gdtrain.report.render import render
 from gdtrain.results import SweepResult
 from gdtrain.sweeping import sweep
 from gdtrain.tables import Tables
+from gdtrain.train import train
 
 ROUNDS = 7  # at most
 FEW_ROUNDS = 3  # of what takes ten seconds, or a process
 HUBER_ROWS = 200_000
 LIMIT, LIMIT_FLAG = 512 << 20, "512M"
 MANY = 10_000
+LOGISTIC: dict[str, Any] = {"regress": {"target": "y"}, "loss": "logistic"}
 HUBER: dict[str, Any] = {"regress": {"target": "y"}, "loss": "huber", "train": {"optimizer": "sgd"}}
 # What 10,000 trials are swept over in a process of their own: a file of configs/, and the engine that serves it.
 SMALL = {
@@ -103,13 +109,15 @@ class Rates:
 
 
 def sweeps(repeats: int) -> Iterator[Row]:
-    """Batches against loops; JAX's batch; the JSON of a sweep; the memory of a large one."""
+    """Batches against loops, folds against one run; JAX's batch; the JSON of a sweep; the memory of a large one."""
     torch.set_num_threads(1)
     rounds, few = min(repeats, ROUNDS), min(repeats, FEW_ROUNDS)
     yield from _line(rounds)
     yield _beside_singles("a*exp(-b*x) + c, 50 rows", _decay(50), 1 / 20, rounds)
     yield _beside_singles("a*exp(-b*x) + c, 1,000 rows", _decay(1000), 1 / 2, few)
     yield _beside_singles(f"huber, {HUBER_ROWS:,} x {FEATURES}", _huber(), 1 / 2, few)
+    yield _folds("a*exp(-b*x) + c, 50 rows", EXPERIMENT, decay(50), 5, 2.0, rounds)
+    yield _folds("logistic, 200 x 5", LOGISTIC, _labelled(), 10, 2.5, rounds)
     yield from _beside_jax(few)
     yield _written(rounds)
     for name, (engine, flags) in SMALL.items():
@@ -141,6 +149,29 @@ def _beside_singles(name: str, rates: Rates, bound: float, repeats: int) -> Row:
     rounds = interleaved({"batch": _batch(rates), "singles": _one_by_one(rates)}, repeats)
     against = f"gdtrain one by one, reckoned from {rates.few}"
     return Row.compare(_label(name, rates), "loop", against, rounds["batch"], rounds["singles"], bound)
+
+
+def _folds(name: str, experiment: Mapping[str, Any], frame: Frame, folds: int, bound: float, repeats: int) -> Row:
+    """A whole run that holds each fold out in turn, beside the same run without folds."""
+
+    def side(split: Mapping[str, Any]) -> Side:
+        source = {**experiment, "data": split, "train": {**experiment.get("train", {}), "epochs": 1000}}
+
+        def run() -> Run:
+            began = time.perf_counter()
+            result = train(load(source, framed=True), frame=frame)
+            return Run(time.perf_counter() - began, tuple(parameter.value for parameter in result.parameters))
+
+        return run
+
+    rounds = interleaved({"folds": side({"split": {"folds": folds}}), "one": side({})}, repeats)
+    case = f"{folds} folds beside all rows of {name}, 1,000 epochs"
+    return Row.compare(case, "loop", "gdtrain without folds", rounds["folds"], rounds["one"], bound)
+
+
+def _labelled() -> Frame:
+    x_FN, y_N = labelled("logistic", 200)
+    return frame_of(x_FN[:5], y_N)
 
 
 def _label(name: str, rates: Rates) -> str:

@@ -5,11 +5,13 @@ Shapes: S trials.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 
 from gdtrain.batch import Batch
 from gdtrain.engines.loop import Descent, Watch
 from gdtrain.experiment.trials import Trials
+from gdtrain.joined import cut, join, joins
 from gdtrain.outcome import Outcome
 from gdtrain.plan import Plan
 from gdtrain.problem.data import Data
@@ -39,19 +41,29 @@ def trained(
     planned  problem -> how it is descended
     watch    asked now and then with (epoch, loss) whether to go on, as if the folds were part of each epoch
     """
-    parts = len(problem.folds) + 1
+    walks = _walks(problem, planned, watch)
+    folds = [_ends(Batch(trials, data, *next(walks), _NOTHING), fold) for fold, _ in enumerate(problem.folds, 1)]
+    return Batch(trials, data, *next(walks), rows, gradients=gradients, folds=folds)
 
-    def descend(part: int, posed: Problem) -> tuple[Plan, Descent]:
-        plan = planned(posed)
-        if watch is None or parts == 1:
-            return plan, plan.run(watch)
+
+def _walks(problem: Problem, planned: Callable[[Problem], Plan], watch: Watch | None) -> Iterator[tuple[Plan, Descent]]:
+    """The descent without each fold, then that of all rows: as one where that is cheaper, else fold after fold, so that
+    the rows of one alone are held.
+    """
+
+    def walked(part: int, plan: Plan) -> tuple[Plan, Descent]:
+        if watch is None:
+            return plan, plan.run()
         return plan, plan.run(lambda epoch, loss: watch((part * plan.epochs + epoch) // parts, loss))
 
-    def without(part: int, posed: Problem) -> Ends:
-        return _ends(Batch(trials, data, *descend(part, posed), _NOTHING), part + 1)
-
-    folds = [without(part, pose()) for part, pose in enumerate(problem.folds)]
-    return Batch(trials, data, *descend(parts - 1, problem), rows, gradients=gradients, folds=folds)
+    whole, parts = planned(problem), len(problem.folds) + 1
+    plans: Iterable[Plan] = chain((planned(pose()) for pose in problem.folds), [whole])
+    if parts > 1 and joins(whole, parts):
+        plans = list(plans)
+        if joint := join(plans):
+            yield from zip(plans, cut(joint.run(watch), parts), strict=True)
+            return
+    yield from map(walked, range(parts), plans)
 
 
 def _ends(batch: Batch, fold: int) -> Ends:

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 def generator(seed: int, trial: int, purpose: str) -> np.random.Generator:
     """A generator keyed by (seed, trial, purpose): the same key always draws the same numbers.
 
-    A parameter's start has a purpose of its own, so that adding a parameter moves no other's start.
+    A parameter's start has a purpose of its own, so that adding a parameter moves no other's start; those of a hidden
+    layer share one.
     """
     import numpy as np  # late: what draws nothing need not wait for it
 

@@ -60,7 +60,8 @@ def measure(
 def _sums(of_rows: Callable[..., Sequence[Tensor]], *columns: Tensor) -> Tensor:
     """The sums of each number (n,) that some rows have, part by part of the columns (N, ...)."""
     parts = zip(*(torch.split(column, _PART) for column in columns), strict=True)
-    return torch.stack([torch.stack([number_N.sum() for number_N in of_rows(*part)]) for part in parts]).sum(0)
+    each = (torch.stack([number_N.sum() for number_N in of_rows(*part)]) for part in parts)
+    return sum(each, start=torch.zeros(()))
 
 
 def of_numbers(prediction_N: Tensor, target_N: Tensor, weight_N: Tensor, *, parameters: int, centred: bool) -> Metrics:
@@ -188,11 +189,9 @@ def auc(score_N: Tensor, label_N: Tensor, weight_N: Tensor) -> float | None:
     Ties count half. None where one of the labels is missing. Mann and Whitney 1947.
     """
     one_N = label_N > 0
-    if not bool((weight_N != 1).any()):
-        ones, zeros = (score_N[rows].cpu().numpy() for rows in (one_N, ~one_N))
-        ones.sort()
-        zeros.sort()
-        return _auc_of_rows(ones, zeros)
+    area = None if bool((weight_N != 1).any()) else _auc_by_rank(score_N.cpu().numpy(), one_N.cpu().numpy())
+    if area is not None:
+        return area
     (ones, one_weights), (zeros, zero_weights) = (_ascending(score_N[rows], weight_N[rows]) for rows in (one_N, ~one_N))
     pairs = float(one_weights.sum()) * float(zero_weights.sum())
     if not pairs > 0:
@@ -202,14 +201,22 @@ def auc(score_N: Tensor, label_N: Tensor, weight_N: Tensor) -> float | None:
     return float((one_weights * (less + or_equal)).sum()) / (2 * pairs)
 
 
-def _auc_of_rows(ones: np.ndarray, zeros: np.ndarray) -> float | None:
-    """Of the scores of each label, in order, that count once: no weights need be carried, at a third of the time."""
-    if not len(ones) or not len(zeros):
+def _auc_by_rank(score_N: np.ndarray, one_N: np.ndarray) -> float | None:
+    """Of rows that count once, by the ranks of those labelled 1: one sort, at half the time.
+
+    A row's label takes the place of the last bit of its score. None where that leaves scores of both labels alike,
+    which may be tied, and where one label is missing.
+    """
+    scores = score_N + 0.0  # no -0
+    bits = scores.view(np.int64)
+    bits &= -2
+    bits |= one_N
+    scores.sort()
+    (ranks,) = np.nonzero(bits & 1)
+    ones, zeros = len(ranks), len(bits) - len(ranks)
+    if not ones or not zeros or bool(((bits[1:] ^ bits[:-1]) == 1).any()):
         return None
-    less = or_equal = np.searchsorted(zeros, ones)
-    if (zeros[less.clip(max=len(zeros) - 1)] == ones).any():
-        or_equal = np.searchsorted(zeros, ones, "right")
-    return (int(less.sum()) + int(or_equal.sum())) / (2 * len(ones) * len(zeros))
+    return (int(ranks.sum()) - ones * (ones - 1) // 2) / (ones * zeros)
 
 
 def _ascending(score_N: Tensor, weight_N: Tensor) -> tuple[np.ndarray, np.ndarray]:

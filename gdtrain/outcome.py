@@ -211,19 +211,19 @@ def _parameters(
 ) -> list[Parameter]:
     parameters, free = problem.parameters, set(problem.parameters.free)
     varying = set(parameters.varying)
-    gradient_Q = parameters.gradient(end.gradient_P)
-    optimum_Q = None if curvature is None else curvature.optimum_Q
-    scaled_Q = parameters.scaled(parameters.values(end.theta_P)) if parameters.scalings else None
+    gradient_Q = parameters.gradient(end.gradient_P).tolist()
+    optimum_Q = None if curvature is None or curvature.optimum_Q is None else curvature.optimum_Q.tolist()
+    scaled_Q = parameters.scaled(parameters.values(end.theta_P)).tolist() if parameters.scalings else None
     return [
         Parameter(
             name=name,
             start=float(start_Q[i]),
             value=float(values_Q[i]),
-            gradient=float(gradient_Q[i]) if i in free else None,
+            gradient=gradient_Q[i] if i in free else None,
             fixed=i not in varying,
             tied=i in varying and i not in free,
-            scaled=None if scaled_Q is None else float(scaled_Q[i]),
-            optimum=None if optimum_Q is None else float(optimum_Q[i]),
+            scaled=None if scaled_Q is None else scaled_Q[i],
+            optimum=None if optimum_Q is None else optimum_Q[i],
         )
         for i, name in enumerate(parameters.names)
     ]

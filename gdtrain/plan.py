@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ import torch
 from torch import Tensor
 
 from gdtrain.choice import Engine, choose_engine
+from gdtrain.engines.ends import Watched
 from gdtrain.engines.exact import descend_exactly
 from gdtrain.engines.loop import Descent, Watch, descend
 from gdtrain.engines.minibatches import Minibatches
@@ -59,6 +59,7 @@ class Plan:
     steady    whether every epoch is the same step, so that what the curvature says of one lr holds for all
     every     show each so many epochs, in place of all or about twenty
     brief     record about so many epochs, since there are many trials; None for those of a run
+    watched   what patience and the best epoch go by, in place of what is descended
     steepest_S  the largest curvature at each start, where lr was worked out from it
     second    a second-order optimizer, which takes the place of `optimizer` and has no lr; None where there is none
     """
@@ -82,6 +83,7 @@ class Plan:
     brief: int | None = None
     penalty: Penalty | None = None
     ridges: Ridges | None = None
+    watched: Watched | None = None
     steepest_S: Tensor | None = None
     second: Second | None = None
 
@@ -192,7 +194,7 @@ class Plan:
             "reads": self.reads,
             "record": record,
             "stops": self.stops,
-            "watched": None if self.problem.held is None else partial(held_loss, self.problem),
+            "watched": self.watched,
             "watch": watch,
         }
         if self.engine.name == "exact" and self.problem.quadratic is not None:
@@ -276,6 +278,7 @@ def make_plan(
         brief=brief,
         penalty=penalty,
         ridges=ridges,
+        watched=None if problem.held is None else lambda chunk, trials: held_loss(problem, chunk.theta_CSP),
         steepest_S=steepest_S,
         second=second,
     )

@@ -30,7 +30,8 @@ from gdtrain.problem.predictions import PredictedRows
 from gdtrain.problem.problem import Problem, zero_like
 from gdtrain.report.render import pieces
 from gdtrain.results import SweepResult, Trial
-from gdtrain.results.ranking import HELD_OUT, LOSSES
+from gdtrain.results.lookup import HELD_OUT
+from gdtrain.results.ranking import LOSSES
 from gdtrain.swept import kept_trial, trial_of
 from gdtrain.tables import Tables
 from gdtrain.threads import threads

@@ -236,6 +236,25 @@ def test_starts_are_those_of_a_linear_layer() -> None:
     assert not bool((found[0] == found[1]).any())
 
 
+def test_a_declared_start_moves_no_other() -> None:
+    """Nor does a layer's start depend on what follows it."""
+
+    def starts(**more: Any) -> dict[str, float]:
+        return {p.name: p.start for p in gdtrain.run(experiment(**more), data=COLUMNS).parameters}
+
+    free = starts()
+    declared = {"hidden1[2].b": 0.25, "hidden2[1].hidden1[1]": {"start": {"uniform": [3, 4]}}, "intercept": {"max": -9}}
+    held = starts(params=declared)
+    assert {name for name in free if free[name] != held[name]} == declared.keys()
+    assert held["hidden1[2].b"] == 0.25
+    assert 3 <= held["hidden2[1].hidden1[1]"] <= 4
+    assert held["intercept"] == -9
+    deeper = starts(model={"hidden": [5, 4, 2]})
+    assert {name for name in deeper if name.startswith(("hidden1", "hidden2"))} == {
+        name for name in free if deeper.get(name) == free[name]
+    }
+
+
 def test_weights_in_the_units_of_the_data() -> None:
     """Scaled columns train another net than unscaled ones; what is reported predicts the same from raw columns."""
     result = gdtrain.run(experiment(data={"scale": "standard"}, predict="data"), data=COLUMNS)
@@ -326,6 +345,11 @@ def test_starts_are_seeds() -> None:
     result = sweep(plain, data=COLUMNS, starts=4)
     assert result.axes == ["train.seed"]
     alone = gdtrain.run(plain, data=COLUMNS, seed=2)
+    loaded = load(plain | {"train": plain["train"] | {"seed": 2}}, framed=True)
+    problem, plan = posed(plain)
+    theta_SP = make_plan(Trials(loaded, {"train.seed": [0, 2, 0]}, 3), problem).theta_SP
+    assert torch.equal(theta_SP[1], posed(plain | {"train": plain["train"] | {"seed": 2}})[1].theta_SP[0])
+    assert torch.equal(theta_SP[2], plan.theta_SP[0])
     assert result.trials[2].loss == pytest.approx(alone.loss["final"], rel=1e-12)
 
 

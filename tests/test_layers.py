@@ -28,7 +28,7 @@ LAYERS = [
     {"ended"},
     {"roots"},
     {"insight", "polish", "survivors", "verdict"},
-    {"batch", "uncertainty"},
+    {"batch", "joined", "uncertainty"},
     {"outcome"},
     {"crossed"},
     {"gradient", "train"},

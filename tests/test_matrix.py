@@ -35,6 +35,12 @@ ROWS: dict[str, Any] = {
 }
 
 
+@pytest.fixture
+def long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Columns that count as long, however few rows there are."""
+    monkeypatch.setattr("gdtrain.problem.matrix._SMALL", 0)
+
+
 def rows_of(x: Tensor | Apart, rows: Any) -> Tensor:
     if isinstance(x, Tensor):
         return x[rows]
@@ -42,6 +48,7 @@ def rows_of(x: Tensor | Apart, rows: Any) -> Tensor:
     return some if isinstance(some, Tensor) else some.matrix().clone()
 
 
+@pytest.mark.usefixtures("long")
 @pytest.mark.parametrize("inference", [False, True])
 @pytest.mark.parametrize("intercept", [False, True])
 @pytest.mark.parametrize("scaling", [None, SCALING], ids=["as they are", "scaled"])
@@ -57,6 +64,7 @@ def test_layouts_hold_the_same(rows: Any, scaling: Scaling | None, intercept: bo
             assert torch.equal(rows_of(x, rows), expected[rows])
 
 
+@pytest.mark.usefixtures("long")
 def test_columns_that_need_not_change_are_not_copied() -> None:
     x = matrix([column.clone() for column in COLUMNS], True, None, COLUMNS[0], scattered=False)
     assert isinstance(x, Apart)
@@ -64,6 +72,7 @@ def test_columns_that_need_not_change_are_not_copied() -> None:
     assert float(x.matrix()[0, 0]) == 77.0
 
 
+@pytest.mark.usefixtures("long")
 def test_blocks_of_any_size_share_a_place() -> None:
     """A short block after a long one, and a long one again."""
     x = matrix(COLUMNS, True, None, COLUMNS[0], scattered=False)
@@ -71,6 +80,12 @@ def test_blocks_of_any_size_share_a_place() -> None:
     with torch.inference_mode():
         for rows in (slice(0, 4), slice(8, 10), slice(0, 10), slice(4, 8)):
             assert torch.equal(rows_of(x, rows), torch.stack([*COLUMNS, torch.ones(N, dtype=F64)], 1)[rows])
+
+
+def test_short_columns_are_put_side_by_side_once() -> None:
+    x = matrix(COLUMNS, True, None, COLUMNS[0], scattered=False)
+    assert isinstance(x, Tensor)
+    assert torch.equal(x, torch.stack([*COLUMNS, torch.ones(N, dtype=F64)], 1))
 
 
 def test_a_constant_alone() -> None:
@@ -108,6 +123,7 @@ WALKED: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.usefixtures("long")
 @pytest.mark.parametrize("source", WALKED.values(), ids=WALKED)
 def test_threads_change_no_digit(source: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(regress, "BLOCK_ROWS", 7)
@@ -125,6 +141,7 @@ def test_threads_change_no_digit(source: dict[str, Any], monkeypatch: pytest.Mon
 # The Hessian by its own rule
 
 
+@pytest.mark.usefixtures("long")
 @pytest.mark.parametrize("source", WALKED.values(), ids=WALKED)
 def test_the_hessian_is_autograds(source: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(regress, "BLOCK_ROWS", 16)

@@ -246,3 +246,28 @@ def test_gathered_targets_far_from_zero() -> None:
     found = fit("y = a*x + b", {"x": X, "y": far}, params={"a": 0.0, "b": 1e8}, epochs=2000)
     a, b = np.polyfit(X, Y, 1)
     assert found.metrics["r2"] == pytest.approx(r_squared(a * X + b, Y, Y.mean()), rel=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("digits", [1, 3, 17])
+def test_auc_of_rows_that_count_once(seed: int, digits: int) -> None:
+    """With ties and without, and with scores one last bit apart, as where each row counts twice."""
+    generator = torch.Generator().manual_seed(seed)
+    score = (torch.randn(200, dtype=torch.float64, generator=generator) * 10**digits).round() / 10**digits
+    score[:50] = torch.nextafter(score[50:100], torch.full((50,), torch.inf, dtype=torch.float64))
+    label = torch.randint(0, 2, (200,), generator=generator).double()
+    pairs = score[label > 0][:, None] - score[label == 0]
+    expected = float(((pairs > 0).double() + (pairs == 0).double() / 2).mean())
+    for often in (1, 2):
+        assert auc(score, label, torch.full((200,), float(often), dtype=torch.float64)) == pytest.approx(
+            expected, rel=1e-14
+        )
+
+
+def test_auc_of_zeros_of_either_sign() -> None:
+    assert auc(tensor(-0.0, 0.0), tensor(0, 1), tensor(1, 1)) == 0.5
+    assert auc(tensor(5e-324, 0.0), tensor(1, 0), tensor(1, 1)) == 1.0
+
+
+def test_auc_of_scores_that_are_wholly_in_the_wrong_order() -> None:
+    assert auc(tensor(1, 2, -3), tensor(1, 0, 1), tensor(1, 1, 1)) == 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import deepcopy
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -199,6 +200,31 @@ class Noisy(nn.Linear):
         return super().forward(x) + torch.randn(len(x), 1)
 
 
+class Calling(nn.Linear):
+    """A linear layer that does something more in a call."""
+
+    def __init__(self, call: Callable[[nn.Linear, Tensor], Tensor], outputs: int = 1) -> None:
+        super().__init__(2, outputs, dtype=torch.float64)
+        self.call = call
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.call(self, x)
+
+
+def _calls(call: Callable[[Any, Tensor], object]) -> Callable[[], nn.Module]:
+    def linear(module: nn.Linear, x: Tensor) -> Tensor:
+        return functional.linear(x, module.weight, module.bias)
+
+    return lambda: Calling(lambda module, x: call(partial(linear, module), x))  # type: ignore[arg-type, return-value]
+
+
+def _fails(error: Exception) -> Callable[[], nn.Module]:
+    def fail(*_: object) -> None:
+        raise error
+
+    return _calls(fail)
+
+
 def _frozen() -> nn.Module:
     return net().requires_grad_(False)
 
@@ -216,7 +242,14 @@ REFUSED: list[tuple[Callable[[], object], dict[str, Any], str]] = [
     (_mixed, {}, "its parameters are float32 on cpu and float64 on cpu"),
     (lambda: net(2), {}, "it gives (29, 2) for 29 rows, not (29, 1); end it in a layer with 1 outputs"),
     (lambda: nn.Linear(3, 1), {}, "called on columns (29, 2) it fails"),
+    (_fails(KeyError("embedding")), {}, "called on columns (29, 2) it fails: KeyError: 'embedding'; it takes one"),
+    (_fails(AssertionError()), {}, "called on columns (29, 2) it fails: AssertionError; it takes one tensor"),
+    (_calls(lambda linear, x: linear(x.mul_(1.5))), {}, "it changes the columns that it is given; write x = x*2"),
+    (_calls(lambda linear, x: linear(x).detach()), {}, "its prediction does not depend on its parameters"),
+    (_calls(lambda _, x: x[:, :1]), {}, "its prediction does not depend on its parameters"),
+    (_calls(lambda linear, x: linear(x).float()), {}, "it predicts in float32, and its parameters are float64"),
     (lambda: nn.LSTM(2, 1), {}, "it gives a tuple, no tensor"),
+    (lambda: nn.Linear(2, 40_000), {}, "model: 120,000 parameters are more than 100,000"),
     (lambda: "net", {}, "a str is no torch.nn.Module"),
     (net, {"scale": "standard"}, "a module takes columns as they are"),
     (net, {"dtype": "float32"}, "the module's parameters are float64; leave dtype out"),

@@ -64,8 +64,11 @@ def test_columns_of_very_different_scales_lose_nothing() -> None:
 def test_the_triangle_knows_means_and_deviations() -> None:
     """Of a column whose mean is a million times its deviation, to the digits that its rounding leaves."""
     block = normal(1000, 3) * tensor(1, 1e-3, 1e6) + tensor(3, 1e3, 0)
-    upper, none = triangle(torch.cat([torch.ones(1000, 1, dtype=F64), block], dim=1)), torch.zeros(0)
-    mean, deviation = moments_of(Gathered(upper, 1000, Tally(1000, 1000), none, none, none), upper[:, 1:], centre=True)
+    upper = triangle(torch.cat([torch.ones(1000, 1, dtype=F64), block], dim=1))
+    unknown = torch.full((3,), torch.nan)
+    mean, deviation = moments_of(
+        Gathered(upper, 1000, Tally(1000, 1000), unknown, unknown, unknown), upper[:, 1:], centre=True
+    )
     torch.testing.assert_close(mean, block.mean(0), rtol=1e-12, atol=1e-10)
     torch.testing.assert_close(deviation, block.std(0, correction=0), rtol=1e-9, atol=0)
 

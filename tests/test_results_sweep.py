@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -209,6 +210,27 @@ def test_seeds_alone_are_one_setting_and_one_seed_has_no_deviation() -> None:
     (alone,) = along("train.seed", {0: 0.1}).settings
     assert alone["loss"] == {"mean": 0.1, "sd": None}
     assert along("train.lr", {0.1: 0.1}).settings == []
+
+
+def test_folds_are_no_rivals() -> None:
+    """Along folds, and seeds of their draw, trials are ranked by the mean of their setting."""
+    points = [(0.1, 1, 5.0), (0.1, 2, 1.0), (0.2, 1, 2.0), (0.2, 2, 3.0), (0.3, 1, 0.5), (0.3, 2, 100.0)]
+    for axis in ("data.split.fold", "data.split.seed"):
+        trials = [
+            replace(
+                trial(9.0, set={"train.lr": lr, axis: k}, status="diverged" if held == 100 else "stopped"),
+                held_out=held,
+            )
+            for lr, k, held in points
+        ]
+        found = sweep(trials, ["train.lr", axis], rank_by="loss.held_out")
+        assert [found.trials[s].set["train.lr"] for s in found.order] == [0.3, 0.2, 0.2, 0.1, 0.1, 0.3]
+        assert found.ranks == [4, 4, 2, 2, 1, 6]
+        assert [each["held_out"]["mean"] for each in found.settings] == [0.5, 2.5, 3.0]
+        assert found.settings[1]["held_out"]["sd"] == pytest.approx(math.sqrt(0.5), rel=1e-15)
+        assert [each["set"] for each in found.settings] == [{"train.lr": lr} for lr in (0.3, 0.2, 0.1)]
+        worst = sweep(trials, ["train.lr", axis], rank_by="-loss.held_out")
+        assert worst.trials[worst.order[0]].set["train.lr"] == 0.1
 
 
 def test_settings_that_are_mappings_are_told_apart() -> None:

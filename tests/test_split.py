@@ -318,8 +318,8 @@ def test_every_row_of_a_stratum_is_as_likely_to_be_held_out() -> None:
 @pytest.mark.parametrize(
     ("split", "rows", "message"),
     [
-        ({"holdout": 0.01}, 20, "of 20 rows none is held out; hold out another share of them"),
-        ({"holdout": 0.99}, 20, "of 20 rows none trains; hold out another share of them"),
+        ({"holdout": 0.01}, 20, "of 20 rows none is held out; hold out more"),
+        ({"holdout": 0.99}, 20, "of 20 rows none trains; hold out less"),
         ({"folds": 5}, 3, "of 3 rows none is held out; ask for fewer folds"),
         ({"column": "fold", "test": 17}, N, "of 61 rows none is held out; write a value that fold has in some rows"),
         ({"column": "part", "test": "part"}, N, "of 61 rows none is held out; write a value that part has"),
@@ -336,6 +336,12 @@ def test_rows_that_are_not_there(split: dict[str, Any], rows: int, message: str,
     with pytest.raises(UserError) as caught:
         run(REGRESS, table, split, engine=engine)
     assert message in str(caught.value) and caught.value.code == DATA
+
+
+@pytest.mark.parametrize("split", [{"holdout": 0.5}, {"folds": 2}, {"column": "x", "test": 1}])
+def test_one_row_is_not_split(split: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match=r"of 1 row none .*; a split takes two rows or more"):
+        run({"fit": "y = a*x"}, {"x": np.ones(1), "y": np.ones(1)}, split)
 
 
 def test_a_weight_of_0_is_no_row_that_trains() -> None:
@@ -378,6 +384,23 @@ def test_few_held_out_rows_are_warned_of() -> None:
     assert few in "\n".join(run(REGRESS, table, {"holdout": 0.2}).warnings)
     assert "\n".join(run(REGRESS, table, {"folds": 3}).warnings).count(few) == 1
     assert not run(REGRESS, TABLE, {"holdout": 0.2}).warnings
+
+
+@pytest.mark.parametrize(
+    ("kinds", "test", "lacking"),
+    [
+        ("abcbba", 2, ""),  # the rows held out hold no c, which is no concern of the weights
+        ("abbcca", 2, "c"),
+        ("abcbba", None, "ac"),  # where the first rows are held out, b alone trains
+        ("abbcca", None, "abc"),
+    ],
+)
+def test_a_class_that_no_row_that_trains_holds(kinds: str, test: int | None, lacking: str) -> None:
+    table = {"x": [1.0, 2, 3, 4, 5, 6], "c": list(kinds), "f": [1, 1, 1, 2, 2, 1]}
+    split: dict[str, Any] = {"data.split.column": "f"} | ({"data.split.test": test} if test else {})
+    told = [each for each in gdtrain.regress(table, "c", ["x"], loss="softmax", **split).warnings if "holds" in each]
+    what, remedy = "its weights grow without bound", "hold out other rows, or add a penalty"
+    assert sorted(told) == [f"data, column c: no row that trains holds {c}: {what}; {remedy}" for c in lacking]
 
 
 def test_rows_to_predict_are_filled_as_training_rows_are() -> None:
@@ -540,7 +563,8 @@ def test_a_sweep_over_folds_ranks_by_the_mean_held_out_loss(loss: str) -> None:
         assert best.order == sorted(range(2), key=lambda s: -r2[s])
     by_loss = gdtrain.sweep(source, data=NOISY, epochs=150, rank_by="loss", **strengths(1.0, 0.01))
     assert by_loss.order == [1, 0]
-    assert swept.columns()[:5] == ["penalty.l2", "verdict", "epochs", "loss", "held_out"]
+    assert swept.columns()[:6] == ["penalty.l2", "verdict", "epochs", "loss", "held_out", "held_out_sd"]
+    assert swept.frame["held_out_sd"].to_list() == [trial.held_out_sd for trial in swept.trials]
 
 
 def test_folds_may_be_an_axis() -> None:

@@ -96,6 +96,8 @@ def test_best_lr() -> None:
     assert best_lr(tensor(4, 1), Sgd()) == pytest.approx(0.4)
     assert shrinking(0.4 * tensor(4, 1), Sgd()).tolist() == pytest.approx([-math.log(0.6)] * 2)
     assert best_lr(tensor(4, 1), Sgd(0.9)) == best_lr(tensor(4, 1, 0), Sgd()) == 0.25
+    assert best_lr(tensor(4, 1, 1e-16), Sgd()) == 0.25  # a rounding of 4: at 2/4 the steepest mode would never shrink
+    assert best_lr(tensor(4, 1, 1e-14), Sgd()) == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize("share", [1e-3, 0.01, 0.4, 0.9, 0.99])

@@ -22,7 +22,7 @@ from gdtrain.experiment.sweep import Sweep
 from gdtrain.report.parts import Outcome
 from gdtrain.report.render import pieces
 from gdtrain.results import Result, SweepResult, Trial
-from gdtrain.results.lookup import check_name, look_up
+from gdtrain.results.lookup import check_name, look_up, names_of
 from gdtrain.results.ranking import check_metric
 
 
@@ -58,7 +58,7 @@ class Output:
                 every=self.options.every,
                 gradients=self.options.gradients,
                 watch=watch,
-                ready=self._check_get,
+                ready=partial(self._check_get, experiment),
             )
         result.quiet = self.options.quiet
         if experiment.regress and experiment.regress.features == ["*"] and not self.options.quiet:
@@ -79,8 +79,9 @@ class Output:
             rerun=partial(alone, self.options.words, source=source if isinstance(source, str) else ""),
         )
         _collect()
+        ready = partial(self._check_get, experiment)
         with Watched(count, quiet=self.options.quiet, unit="starts") as watch:
-            result = train_starts(experiment, count, request, _tables(), watch=watch, ready=self._check_get)
+            result = train_starts(experiment, count, request, _tables(), watch=watch, ready=ready)
         return self._show_sweep(result)
 
     def sweep(self, spec: Sweep, request: Mapping[str, Any]) -> int:
@@ -89,7 +90,7 @@ class Output:
 
         _collect()
         with Watched(len(spec.points), quiet=self.options.quiet, unit="trials") as watch:
-            ready = partial(self._check_sweep, request["rank_by"])
+            ready = partial(self._check_sweep, spec.experiment, request["rank_by"])
             result = sweep(spec, Request(**request), _tables(), watch=watch, tell=self._note, ready=ready)
         return self._show_sweep(result)
 
@@ -111,18 +112,20 @@ class Output:
             return self.print_configs([spec.declared])
         with Watched(len(spec.points), quiet=self.options.quiet, unit="trials") as watch:
             asked = Request(**request)
-            result = find_lr(spec, limit, asked, tables, watch=watch, tell=self._note, ready=self._check_get)
+            ready = partial(self._check_get, spec.experiment)
+            result = find_lr(spec, limit, asked, tables, watch=watch, tell=self._note, ready=ready)
         return self._show_sweep(result)
 
-    def _check_get(self, parameters: Sequence[str]) -> None:
+    def _check_get(self, experiment: Experiment, parameters: Sequence[str]) -> None:
         """Refuse a name that the result will not have before any time is spent on it."""
         if self.options.get is not None:
-            check_name(self.options.get, parameters, where="--get")
+            known = names_of(split=_splits(experiment))
+            check_name(self.options.get, parameters, where="--get", known=known)
 
-    def _check_sweep(self, rank_by: str | None, parameters: Sequence[str]) -> None:
-        self._check_get(parameters)
+    def _check_sweep(self, experiment: Experiment, rank_by: str | None, parameters: Sequence[str]) -> None:
+        self._check_get(experiment, parameters)
         if rank_by is not None:
-            check_metric(rank_by, parameters)
+            check_metric(rank_by, parameters, split=_splits(experiment))
 
     def _note(self, note: str) -> None:
         if not self.options.quiet:
@@ -163,6 +166,11 @@ class Output:
         outcome = check(expectation, result)
         say(printable(str(outcome)))
         return outcome.met
+
+
+def _splits(experiment: Experiment) -> bool:
+    """Whether rows are held out."""
+    return experiment.data is not None and experiment.data.split is not None
 
 
 def _collect() -> None:

@@ -34,7 +34,7 @@ class Assignment:
 
     start   () -> labels of the rows from the first on
     folds   K, how many there are
-    remedy  where one of them holds no row, or every one
+    remedy  where one of them holds no row; `fewer` where it holds every one
     names   of the folds, where a column tells them
     column  that tells them, if any; `levels` are its texts where it is read as the places of these, and it is among
             `unseen` where any other text belongs to no fold
@@ -43,10 +43,16 @@ class Assignment:
     start: Callable[[], Labels]
     folds: int
     remedy: str
+    fewer: str
     names: Sequence[str] = ()
     column: str | None = None
     levels: Mapping[str, Sequence[str]] = field(default_factory=dict)
     unseen: Sequence[str] = ()
+
+
+def is_read_as_text(source: Source, column: str) -> bool:
+    """Whether a column that tells rows apart is read by the texts of its cells: words, and dates."""
+    return source.kind(column) in ("text", "date")
 
 
 def assign(split: Split, source: Source, levels: Mapping[str, Sequence[str]], reading: Reading) -> Assignment:
@@ -61,9 +67,10 @@ def assign(split: Split, source: Source, levels: Mapping[str, Sequence[str]], re
         return _by_column(split, split.column, source, levels, reading)
     if split.folds is not None:
         count = split.folds
-        return Assignment(lambda: _Drawn(_permutations(count, split.seed or 0)), count, "ask for fewer folds")
+        remedy = "ask for fewer folds"
+        return Assignment(lambda: _Drawn(_permutations(count, split.seed or 0)), count, remedy, remedy)
     share = split.holdout or 0.0
-    return Assignment(lambda: _Drawn(_strata(share, split.seed or 0)), 1, "hold out another share of them")
+    return Assignment(lambda: _Drawn(_strata(share, split.seed or 0)), 1, "hold out more", "hold out less")
 
 
 def _by_column(
@@ -72,19 +79,24 @@ def _by_column(
     source.require([column])
     where = f"{source.where}, column {column}"
     remedy = f"write a value that {column} has in some rows, and not in all"
-    if source.kind(column) == "text" or column in levels:
-        own: dict[str, Sequence[str]] = {} if column in levels else {column: [_text(split.test)]}
+    if is_read_as_text(source, column) or column in levels:
+        own: dict[str, Sequence[str]]
         if split.test is None:
             own = {} if column in levels else {column: _texts(source, column, where)}
             names = levels.get(column) or own[column]
             return _told(column, np.arange(len(names), dtype=np.float64), names, where, own)
+        own = {} if column in levels else {column: [_text(split.test)]}
         texts = list(levels.get(column) or own[column])
         wanted = float(texts.index(_text(split.test))) if _text(split.test) in texts else UNSEEN - 1
-        return Assignment(lambda: _equal(column, wanted), 1, remedy, column=column, levels=own, unseen=list(own))
-    if split.test is None:
+        return Assignment(
+            lambda: _equal(column, wanted), 1, remedy, remedy, column=column, levels=own, unseen=list(own)
+        )
+    test = split.test
+    if test is None:
         values = _values(source, column, reading, where)
-        return _told(column, values, [f"{value:.17g}" for value in values], where, {})
-    return Assignment(lambda: _equal(column, _number(split.test)), 1, remedy, column=column)
+        named = _name_truth if source.kind(column) == "bool" else "{:.17g}".format
+        return _told(column, values, [named(value) for value in values], where, {})
+    return Assignment(lambda: _equal(column, _number(test)), 1, remedy, remedy, column=column)
 
 
 def _told(
@@ -102,22 +114,26 @@ def _told(
         return found
 
     remedy = f"name another column than {column}, or write folds: 5"
-    return Assignment(lambda: label, len(names), remedy, names, column, levels)
+    return Assignment(lambda: label, len(names), remedy, remedy, names, column, levels)
 
 
 def _equal(column: str, value: float) -> Labels:
     return lambda block: (block[column] == value).astype(np.int64)
 
 
-def _number(value: float | str | None) -> float:
+def _name_truth(value: float) -> str:
+    return next(name for name, number in _TRUTH.items() if number == value)
+
+
+def _number(value: float | str) -> float:
     """A number, also where it was written as text, or a truth value; nan, which no row holds, for any other text."""
     try:
-        return _TRUTH[str(value).lower()] if str(value).lower() in _TRUTH else float(value or 0)
+        return _TRUTH[value.lower()] if isinstance(value, str) and value.lower() in _TRUTH else float(value)
     except ValueError:
         return math.nan
 
 
-def _text(value: float | str | None) -> str:
+def _text(value: float | str) -> str:
     return f"{value:.15g}" if isinstance(value, float) else str(value)
 
 

@@ -30,7 +30,7 @@ from gdtrain.engines.states import (
 )
 from gdtrain.problem.penalty import Penalty
 
-Watched = Callable[[Tensor], Tensor]
+Watched = Callable[[Chunk, Sequence[int]], Tensor]
 
 _TRACED = 1 << 13  # epochs of which every loss is kept, to tell whether a trial that stopped was rising
 
@@ -38,7 +38,8 @@ _TRACED = 1 << 13  # epochs of which every loss is kept, to tell whether a trial
 class Ends:
     """Finds the end of each of S trials as chunks come in, at each of the epochs that are read.
 
-    watched  theta_CLP -> what patience and the best epoch go by, (C, L), in place of what is descended
+    watched  what patience and the best epoch go by, (C, L), in place of what is descended, of a chunk of that and its
+             trials
 
     rows  the trials, by number, whose states a chunk holds: all, but for those that were dropped
     """
@@ -96,7 +97,7 @@ class Ends:
         stops = self._stops
         if self._watched is None or (stops.patience is None and not stops.restore):
             return descended.loss_CS
-        return self._watched(chunk.theta_CSP)
+        return self._watched(descended, self.rows)
 
     def _descended(self, chunk: Chunk) -> Chunk:
         """The chunk with the objective in the place of the loss."""

@@ -24,6 +24,7 @@ from gdtrain.engines.states import NO_STOPS, Bounds, Chunk, End, Number, Stops
 from gdtrain.optimizers import Optimizer
 from gdtrain.problem.objective import ByRows, Objective
 from gdtrain.problem.penalty import Penalty
+from gdtrain.problem.stacked import Stacked
 from gdtrain.schedules import Schedule, State
 
 Watch = Callable[[int, float], bool]  # (epoch, least loss of the trials) -> go on?
@@ -82,7 +83,7 @@ def descend(
                 beside a schedule
     schedule   of the learning rate, from lr_S1 on; constant unless given
     batches    the rows of each step of an epoch; one step over all of them unless given
-    watched    what `stops` go by in place of loss + penalty, (..., S), at theta (..., S, P)
+    watched    what `stops` go by in place of loss + penalty: a chunk of states with that, and its trials -> (C, L)
     watch      asked after every chunk whether to go on
     """
     trials = theta_SP.shape[0]
@@ -160,6 +161,8 @@ class _Walk:
         self._schedule_state = {key: value[index] for key, value in self._schedule_state.items()}
         if self._batches is not None:
             self._batches = self._batches.take(rows)
+        if isinstance(self._objective, Stacked):
+            self._objective = self._objective.take(index)
 
     def chunk(self, epochs: int) -> Chunk:
         """Walk the next `epochs` epochs. No step leads to epoch 0, the start."""

@@ -37,7 +37,7 @@ def lr_limit(h_P: Tensor, sgd: Sgd) -> float:
 
 
 def best_lr(h_P: Tensor, sgd: Sgd) -> float | None:
-    """2 / (largest + smallest h) for plain descent where no h is 0, else 1 / largest.
+    """2 / (largest + smallest h) for plain descent where no h is 0 but for rounding, else 1 / largest.
 
     At the former the slowest modes, the steepest and the flattest, shrink alike; with momentum it may be unstable.
     Where dampening below 0 brings the limit under 1 / largest it is half of the limit. None where all h are 0 or one is
@@ -46,7 +46,7 @@ def best_lr(h_P: Tensor, sgd: Sgd) -> float | None:
     largest, smallest = float(h_P.max()), float(h_P.min())
     if not 0 < largest < math.inf:
         return None
-    if sgd.plain and smallest > 0:
+    if sgd.plain and smallest > torch.finfo(h_P.dtype).eps * len(h_P) * largest:
         return 2 / (largest + smallest)
     limit = lr_limit(h_P, sgd)
     if 1 / largest < limit:

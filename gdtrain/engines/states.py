@@ -64,6 +64,11 @@ class Chunk:
         picked = (t[rows] for t in (self.loss_CS, self.theta_CSP, self.gradient_CSP, self.lr_CS))
         return Chunk([self.epochs[i] for i in rows], *picked)
 
+    def take(self, rows: Sequence[int]) -> Chunk:
+        """Some of the trials, by their rows in the chunk."""
+        at = index_of(rows, self.loss_CS)
+        return Chunk(self.epochs, *(t[:, at] for t in (self.loss_CS, self.theta_CSP, self.gradient_CSP, self.lr_CS)))
+
     def spread(self, live_L: Sequence[int], trials: int) -> Chunk:
         """The same with a row for each of S trials; those that had ended before are no numbers."""
         if len(live_L) == trials:

@@ -36,6 +36,12 @@ def written(tree: Node) -> Iterator[tuple[str, Node]]:
                 yield str(keys[0]), node
 
 
+def parsed(tree: Node) -> Iterator[tuple[Node, tuple[Formula, ...]]]:
+    """The formulas of an experiment's tree, parsed."""
+    for kind, node in written(tree):
+        yield node, sides(kind, str(node.value))
+
+
 def check(tree: Node) -> Iterator[Mistake]:
     """What is wrong with the formulas of an expanded tree."""
     if torn := _torn(tree):

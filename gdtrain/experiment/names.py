@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain, count
 
-from gdtrain.errors import did_you_mean, nearest
+from gdtrain.errors import did_you_mean
 from gdtrain.experiment.features import (
     ALL,
     INTERCEPT,
@@ -21,17 +22,14 @@ from gdtrain.experiment.features import (
     split_column,
     weight_column,
 )
-from gdtrain.experiment.formulas import sides, written
+from gdtrain.experiment.formulas import parsed
 from gdtrain.experiment.network import MOST
 from gdtrain.experiment.schema import Experiment
+from gdtrain.experiment.symbols import left_side, stray, unreduced
 from gdtrain.experiment.terms import Made, design
 from gdtrain.experiment.tied import beyond, tied
-from gdtrain.experiment.tree import Mistake, Node, Place, report, short
-from gdtrain.formula import REDUCTIONS, Name, Op, names, walk
-from gdtrain.formula import Node as Formula
-
-_SLIP = 0.8  # likeness from which it is: `incom` and `income`, not `rate` and `date`
-_LONG = 4  # letters from which a name that is close to a column's is taken for a slip
+from gdtrain.experiment.tree import Mistake, Node, Place, report
+from gdtrain.formula import names
 
 NO_LEVELS: Levels = {}
 
@@ -115,13 +113,13 @@ def find(
 
 def _solve(experiment: Experiment, _: Columns) -> _Found:
     places = _places(experiment.tree)
-    return _Found(Names([*places]), [*places], [*_stray(experiment, (), places)])
+    return _Found(Names([*places]), [*places], [*stray(experiment, (), places)])
 
 
 def _minimize(experiment: Experiment, columns: Columns) -> _Found:
     places = _places(experiment.tree)
     data = [name for name in places if name in (columns or ())]
-    mistakes = [*_stray(experiment, columns, places), *_unreduced(experiment.tree, data)]
+    mistakes = [*stray(experiment, columns, places), *unreduced(experiment.tree, data)]
     return _Found(Names(_parameters(experiment, columns, places), data), _rest(columns, places), mistakes)
 
 
@@ -129,7 +127,7 @@ def _fit(experiment: Experiment, columns: Columns) -> _Found:
     targets, features = _places(experiment.tree, side=0), _places(experiment.tree, side=1)
     free = {name: place for name, place in features.items() if name not in targets}
     inputs = [name for name in features if name in (columns or ())]
-    mistakes = [*_left_side(experiment, columns, targets, features), *_stray(experiment, columns, free)]
+    mistakes = [*left_side(experiment, columns, targets, features), *stray(experiment, columns, free)]
     inputs = list(dict.fromkeys([*inputs, *offset_column(experiment)]))
     columns_read = list(dict.fromkeys([*inputs, *targets, *weight_column(experiment), *split_column(experiment)]))
     possible = [*free, *(name for name in targets if name in experiment.params)]  # these are told of the left side
@@ -190,16 +188,10 @@ _FINDERS: Mapping[str, Callable[[Experiment, Columns], _Found]] = {
 }
 
 
-def _trees(tree: Node) -> Iterator[tuple[Node, tuple[Formula, ...]]]:
-    """The formulas of an experiment's tree, parsed."""
-    for kind, node in written(tree):
-        yield node, sides(kind, str(node.value))
-
-
 def _places(tree: Node, side: int | None = None) -> dict[str, Place]:
     """The names in the formulas, or on one side of them, in order, each with its first place."""
     found: dict[str, Place] = {}
-    for node, formulas in _trees(tree):
+    for node, formulas in parsed(tree):
         for formula in formulas if side is None else formulas[side : side + 1]:
             for name, span in names(formula).items():
                 found.setdefault(name, node.within(*span))
@@ -214,56 +206,6 @@ def _rest(columns: Columns, free: Iterable[str]) -> list[str]:
 def _parameters(experiment: Experiment, columns: Columns, free: Iterable[str]) -> list[str]:
     """The free names that are no columns; where these are not known, the free names that are declared."""
     return [name for name in _rest(columns, free) if columns is not None or name in experiment.params]
-
-
-def _stray(experiment: Experiment, columns: Columns, free: Mapping[str, Place]) -> Iterator[Mistake]:
-    """Free names that are hardly meant as parameters: `e`, and slips of a column's name."""
-    for name, place in free.items():
-        if columns is None or name in columns or name in experiment.params:
-            continue
-        if name == "e":
-            yield Mistake(place, "e is no constant here", "write exp(1), or declare e under params")
-        elif close := _slip(name, columns):
-            remedy = f"did you mean {close}? A parameter with such a name is declared under params"
-            yield Mistake(place, f"there is no column {short(name)}", remedy)
-
-
-def _slip(name: str, columns: Sequence[str]) -> str:
-    """The column that a name of four letters or more is a slip of; `w_income` names its column: no slip."""
-    pieces = name.split("_")
-    return nearest(name, (c for c in columns if c not in pieces), _SLIP) if len(name) >= _LONG else ""
-
-
-def _left_side(
-    experiment: Experiment, columns: Columns, targets: Mapping[str, Place], features: Mapping[str, Place]
-) -> Iterator[Mistake]:
-    """What is wrong with a left side: it holds a parameter, no column, or one predicted from itself."""
-    ((node, (left, _)),) = _trees(experiment.tree)
-    if not targets:
-        yield Mistake(node.place, "no column stands on the left", "write the column to predict there: y = ...")
-    for name, place in targets.items():
-        if name in experiment.params:
-            yield Mistake(place, f"the parameter {name} stands on the left", "move it to the right of =")
-        elif columns is not None and name not in columns:
-            yield no_column(place, name, columns)
-    if isinstance(left, Name) and left.name in features:
-        yield Mistake(features[left.name], f"{left.name} is predicted from itself", "take it out of the right side")
-
-
-def _unreduced(tree: Node, columns: Sequence[str]) -> Iterator[Mistake]:
-    """A column whose rows are neither summed nor averaged: the expression is then one number a row."""
-    for node, (formula, *_) in _trees(tree):
-        reduced = {
-            id(inner)
-            for outer in walk(formula)
-            if isinstance(outer, Op) and outer.op in REDUCTIONS
-            for inner in walk(outer)
-        }
-        for name in walk(formula):
-            if isinstance(name, Name) and name.name in columns and id(name) not in reduced:
-                what = f"{name.name} is a column, so that this is one number a row"
-                yield Mistake(node.within(*name.span), what, "wrap it in mean(...) or sum(...)")
-                return
 
 
 def _declared(
@@ -304,7 +246,7 @@ def _learnable(experiment: Experiment, columns: Columns, found: _Found) -> Itera
     """That something is left to learn."""
     place = experiment.tree.find(experiment.kind)
     if not found.possible and (columns is not None or experiment.kind == "fit"):
-        yield Mistake(place, "there is nothing to learn", _name_the_number(experiment))
+        yield Mistake(place, "there is nothing to learn", _name_the_number(experiment, columns or ()))
     elif found.names.parameters and columns is not None and _all_fixed(experiment, found.names):
         held = "fixed or tied" if tied(experiment) else "fixed"
         yield Mistake(place, f"there is nothing to learn: every parameter is {held}", "free one")
@@ -314,11 +256,16 @@ def _all_fixed(experiment: Experiment, names: Names) -> bool:
     return not any(experiment.param(name).trained for name in names.parameters)
 
 
-def _name_the_number(experiment: Experiment) -> str:
+def _name_the_number(experiment: Experiment, columns: Sequence[str]) -> str:
     if experiment.kind == "regress":
         return "name features, or set intercept: true"
     if experiment.kind != "fit":
-        return "name the number to find: x"
+        return f"name the number to find: {_free_name('x', columns)}"
     target, *_ = [*_places(experiment.tree, side=0), "y"]
     feature, *_ = [*_places(experiment.tree, side=1), "x"]
-    return f"name the number to find: {target} = w*{feature}"
+    return f"name the number to find: {target} = {_free_name('w', [*columns, target, feature])}*{feature}"
+
+
+def _free_name(name: str, taken: Sequence[str]) -> str:
+    """A name that is not taken: this one, else with the first number that makes it so."""
+    return next(n for n in chain([name], (f"{name}{i}" for i in count(1))) if n not in taken)

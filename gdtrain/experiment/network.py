@@ -7,8 +7,9 @@ A unit is called `hidden1[3]`: the third of the first layer. Its weights are `hi
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import takewhile
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -16,7 +17,6 @@ from pydantic import Field
 from gdtrain.experiment.fields import Model, Whole
 
 MOST = 100_000  # parameters, each of which has a name and a line in the result
-_UNIT = re.compile(r"hidden\d+\[\d+\](?=\.)")
 
 Units = Annotated[Whole, Field(ge=1, le=10_000)]
 
@@ -49,18 +49,21 @@ class Network(Model):
             inputs = units
         return found
 
-    def starts(self, names: Sequence[str]) -> dict[str, tuple[float, float]]:
-        """Between which numbers each of all parameters is drawn, as torch.nn.Linear draws it: 1/sqrt(inputs) on either
-        side of 0.
-        """
-        into = [sum(name.startswith("hidden1[1].") for name in names) - 1, *self.hidden]
-        ranges = {}
-        for units, inputs in zip(self.layers, into, strict=False):
-            ranges.update(dict.fromkeys(units, _around(inputs)))
-        last = _around(into[-1])
-        return {name: ranges.get(unit[0], last) if (unit := _UNIT.match(name)) else last for name in names}
+    def drawn(self, names: Sequence[str]) -> list[Layer]:
+        """The layers of all parameters `names`, the last one too, as torch.nn.Linear draws them."""
+        features = len(list(takewhile(lambda name: name.startswith("hidden1[1]."), names))) - 1
+        found, start = list[Layer](), 0
+        for i, (units, inputs) in enumerate(zip(self.hidden, [features, *self.hidden], strict=False), 1):
+            found.append(Layer(f"hidden{i}", start, start + units * (inputs + 1), max(1, inputs) ** -0.5))
+            start = found[-1].stop
+        return [*found, Layer("output", start, len(names), self.hidden[-1] ** -0.5)]
 
 
-def _around(inputs: int) -> tuple[float, float]:
-    bound = max(1, inputs) ** -0.5
-    return -bound, bound
+@dataclass(frozen=True)
+class Layer:
+    """From which parameter to which a layer reaches; they are drawn between -bound and bound, 1/sqrt(inputs)."""
+
+    name: str
+    start: int
+    stop: int
+    bound: float

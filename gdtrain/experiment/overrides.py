@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -12,8 +12,9 @@ from gdtrain.experiment.axes import Axes, Axis
 from gdtrain.experiment.forms import expand
 from gdtrain.experiment.loader import parse
 from gdtrain.experiment.rules import ALTERNATIVES
-from gdtrain.experiment.tree import Node, Place, from_plain, report
-from gdtrain.experiment.values import LISTS, TEXTS, axis_of, is_listed, is_several, written
+from gdtrain.experiment.scalars import is_doubtful
+from gdtrain.experiment.tree import Key, Node, Place, from_plain, report
+from gdtrain.experiment.values import CELLS, LISTS, TEXTS, axis_of, is_listed, is_several, written
 
 _COMMA_LIST = re.compile(r"""[^,\[\]{}"']+(,[^,\[\]{}"']*)+""")
 _NAME = re.compile(r"""[^,\[\]{}"']*[^,\[\]{}"'\s][^,\[\]{}"']*""")  # that YAML might take for a number
@@ -42,10 +43,15 @@ class Override:
         """The value as a node."""
         return from_plain(self.value, self.flag, flag=True)
 
+    @property
+    def said(self) -> str:
+        """How it is called: `--folds`, `--set data.split.folds`."""
+        return f"{self.flag} {self.key}" if self.flag == "--set" else self.flag
+
     @classmethod
     def of(cls, key: str, text: str, flag: str) -> Self:
         """A flag's text, read by the file's rules: `1e-3`, `{uniform: [0, 1]}`. Raises UserError."""
-        if key in TEXTS and not (key == "solve" and text.startswith("[")):
+        if (key in TEXTS and not (key == "solve" and text.startswith("["))) or (key in CELLS and is_doubtful(text)):
             return cls(key, Node(text, Place.of(flag, text)), flag)
         if _COMMA_LIST.fullmatch(text) or is_several(text) or (key in LISTS and _NAME.fullmatch(text)):
             return cls(key, _listed(key, text, flag), flag)
@@ -140,11 +146,34 @@ def _listed(key: str, text: str, flag: str) -> Node:
 
 
 def apply(tree: Node, overrides: Iterable[Override]) -> Node:
-    """An expanded tree with every override set, in order. Raises UserError for what is no key."""
+    """An expanded tree with every override set, in order. Raises UserError for what is no key, and for two that exclude
+    each other; the tree's own values give way.
+    """
+    overrides = list(overrides)
+    refuse_alternatives(overrides)
     for override in overrides:
         at = Place.of(override.flag, override.key)
         tree = put(tree, keys_of(override.key, override.flag), override.node, at)
     return tree
+
+
+def refuse_alternatives(overrides: Iterable[Override]) -> None:
+    """Raises UserError for two flags, of different keys, that set what excludes each other."""
+    chosen: dict[tuple[Key, ...], tuple[str, Override]] = {}
+    for override in overrides:
+        for section, choice in _chosen(override):
+            before, first = chosen.setdefault(section, (choice, override))
+            if before != choice and first.key != override.key:
+                raise UserError(f"{first.said} and {override.said} exclude each other", remedy="leave one out")
+
+
+def _chosen(override: Override) -> Iterator[tuple[tuple[Key, ...], str]]:
+    """Each section in which a flag takes one of several alternatives, and which it takes."""
+    node = override.node
+    alone = expand(Node({}, node.place).put(keys_of(override.key, override.flag), node, node.place))
+    for pattern, choices in ALTERNATIVES:
+        for section, inside in alone.select(pattern):
+            yield from ((section, choice) for choice in choices if inside.get(choice))
 
 
 def put(tree: Node, keys: Sequence[str], node: Node, key: Place) -> Node:

@@ -72,6 +72,9 @@ class Param(Model):
         return self.model_copy(update={"start": start})
 
 
+FREE = Param()  # one of which nothing was said
+
+
 def _clamped(number: float, low: float | None, high: float | None) -> float:
     number = number if low is None else max(number, low)
     return number if high is None else min(number, high)

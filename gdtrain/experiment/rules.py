@@ -54,6 +54,10 @@ NAMED: Mapping[str, tuple[Mapping[str, Collection[str]], str]] = {
     OPTIMIZER: (DEFAULTS, USUAL),
     SCHEDULE: (SCHEDULES, ""),
 }
+# Keys of data that say something of rows, which minimize does not predict.
+_OF_ROWS = ("sample_weight", "sigma", "offset", "split")
+# Keys of a split that are a mistake, and told as one, where it says nothing else.
+_BESIDE = ("test", "fold")
 # Kinds without mini-batches, and why.
 WHOLE = {
     "solve": "solve has no rows, of which a batch would be some",
@@ -82,7 +86,7 @@ def check(tree: Node, *, framed: bool = False) -> Iterator[Mistake]:
     elif scale and scale.value in ("standard", "minmax") and tied:
         what = "tied parameters are in the units of the data, and scaled columns are not"
         yield Mistake(scale.place, what, "set scale: none")
-    for key in ("sample_weight", "sigma", "offset", "split"):
+    for key in _OF_ROWS:
         if (column := tree.get("data", key)) and kind == "minimize":
             yield Mistake(
                 column.place, f"minimize has no {key}: the expression itself is descended", f"leave {key} out"
@@ -102,6 +106,15 @@ def check_alternatives(tree: Node, *, framed: bool = False) -> Iterator[Mistake]
     for pattern, choices in ALTERNATIVES:
         if not (framed and pattern == "data"):
             yield from _exactly_one(tree, pattern, choices)
+
+
+def _is_told(tree: Node, pattern: str, section: Node) -> bool:
+    """Whether another mistake is all there is to a section that says nothing."""
+    keys = [str(key) for key, _ in section.children()]
+    if pattern == "data":
+        kind = kind_of(tree)
+        return (kind, "data") in USELESS or (kind == "minimize" and bool(keys) and all(key in _OF_ROWS for key in keys))
+    return pattern == SPLIT and any(key in _BESIDE for key in keys)
 
 
 def check_stdin(tree: Node) -> Iterator[Mistake]:
@@ -204,7 +217,8 @@ def _kinks(tree: Node) -> Iterator[Mistake]:
 def _exactly_one(tree: Node, pattern: str, choices: Sequence[str]) -> Iterator[Mistake]:
     for keys, node in tree.select(pattern):
         given = [choice for choice in choices if node.get(choice)]
-        if not given and isinstance(node.value, dict) and _known(node, SECTIONS[pattern]):
+        silent = not given and isinstance(node.value, dict) and _known(node, SECTIONS[pattern])
+        if silent and not _is_told(tree, pattern, node):
             yield Mistake(tree.key(*keys), f"{keys[-1]} says nothing", f"write one of {', '.join(choices)}")
         for choice in given[1:]:
             yield Mistake(node.keys[choice], f"{given[0]} and {choice} exclude each other", "write one of them")

@@ -80,6 +80,15 @@ def resolve(text: str) -> str | int | float | bool | None:
     return text
 
 
+def is_doubtful(text: str) -> bool:
+    """Whether a plain scalar is refused."""
+    try:
+        resolve(text)
+    except Refusal:
+        return True
+    return False
+
+
 def _about(text: str) -> str:
     number = "inf" in text.lower() or "nan" in text.lower()
     return f"{text} is not a finite number" if number else f"{text} means true or false to some readers of YAML"

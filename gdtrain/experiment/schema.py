@@ -22,7 +22,7 @@ from gdtrain.experiment.fields import (
 from gdtrain.experiment.network import Network
 from gdtrain.experiment.objective import Loss, Penalty
 from gdtrain.experiment.optimizers import USUAL, Optimizer
-from gdtrain.experiment.parameters import Param
+from gdtrain.experiment.parameters import FREE, Param
 from gdtrain.experiment.schedules import Clip, Schedule
 from gdtrain.experiment.split import Split
 from gdtrain.experiment.tree import Node, from_plain
@@ -269,12 +269,20 @@ class Experiment(Model):
         return declared.started((0.0, 0.0) if self.kind == "regress" else (0.0, 1.0))
 
     def with_starts(self, names: Sequence[str]) -> Self:
-        """This experiment with a start for each of its parameters `names`; those left out join `chosen`."""
-        ranges = self.model.starts(names) if self.model else {}
-        started = {
-            name: self.params.get(name, Param()).started(ranges[name]) if ranges else self.param(name) for name in names
-        }
-        undecided = [name for name in names if started[name] != self.params.get(name)]
+        """This experiment with a start for each of its parameters `names`; those left out join `chosen`. Those
+        of hidden layers that nobody declared are left to be drawn layer by layer.
+        """
+        declared = {name: self.params.get(name, FREE) for name in names}
+        undecided = [name for name in names if declared[name].start is None and declared[name].expr is None]
+        if self.model:
+            started = {
+                name: self.params[name].started((-layer.bound, layer.bound))
+                for layer in self.model.drawn(names)
+                for name in names[layer.start : layer.stop]
+                if name in self.params
+            }
+        else:
+            started = {name: self.param(name) for name in names}
         copy = self.model_copy(update={"params": started | {k: v for k, v in self.params.items() if k not in started}})
         copy._chosen = (*self._chosen, *(f"params.{name}.start" for name in undecided))
         return copy

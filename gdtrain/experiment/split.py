@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from gdtrain.experiment.fields import Model, Text, Value, Whole, broken
 
 MOST_FOLDS = 100
+
+
+def _truth_as_text(value: object) -> object:
+    return str(value).lower() if isinstance(value, bool) else value
+
+
+_Test = Annotated[Value, BeforeValidator(_truth_as_text), WithJsonSchema({"type": ["number", "string", "boolean"]})]
 
 
 class Split(Model):
@@ -24,7 +31,7 @@ class Split(Model):
     seed: Annotated[Whole, Field(ge=0, lt=2**63)] | None = Field(
         None, description="of the draw of holdout or folds; 0 unless given"
     )
-    test: Value | None = Field(
+    test: _Test | None = Field(
         None, description="value of column in the rows that are held out; without it each value is a fold"
     )
     fold: Annotated[Whole, Field(ge=0, le=MOST_FOLDS)] | None = Field(

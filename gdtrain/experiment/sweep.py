@@ -12,7 +12,7 @@ from gdtrain.experiment import points, rules
 from gdtrain.experiment.axes import Axes
 from gdtrain.experiment.groups import grouped
 from gdtrain.experiment.load import Draft, from_here, read, settled
-from gdtrain.experiment.overrides import AxisFlag, Override, keys_of, put
+from gdtrain.experiment.overrides import AxisFlag, Override, keys_of, put, refuse_alternatives
 from gdtrain.experiment.points import Dimension, Row, dimension, is_start, name_of
 from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.starter import EXAMPLE
@@ -95,7 +95,10 @@ def load_sweep(
     draft, overrides = draft.with_flags(given), [*overrides, *given]
     tree = _with_axes(draft.tree, flags, overrides, zipped=zipped, random=random)
     section = _section(tree)
-    dimensions, rows = _points(_dimensions(tree, section, flags, overrides, draft.folder), section, _seed(tree))
+    dimensions = _dimensions(tree, section, flags, overrides, draft.folder)
+    for first in _first_of(dimensions, flags):  # two axes are told apart with their places, in _points
+        refuse_alternatives([*overrides, first])
+    dimensions, rows = _points(dimensions, section, _seed(tree))
     base = tree.without("sweep")
     later = [override for override in overrides if _beneath(override, dimensions)]
 
@@ -191,6 +194,12 @@ def _dimensions(
         if d.name in set_alone:
             raise report([Mistake(d.told, f"{d.name} is both set and swept", "leave one of them out")])
     return [_from_here(d, given[d.written].flag, folder) if d.written in given else d for d in kept]
+
+
+def _first_of(dimensions: Sequence[Dimension], flags: Sequence[AxisFlag]) -> list[Override]:
+    """The first value of each axis as a flag of one value."""
+    given = {flag.key: flag.flag for flag in flags}
+    return [Override(d.written, d.nodes[0], given.get(d.written, f"sweep.{d.written}")) for d in dimensions]
 
 
 def _from_here(dimension: Dimension, flag: str, folder: Path) -> Dimension:

@@ -9,11 +9,13 @@ from dataclasses import replace
 from gdtrain.errors import UserError, UserErrors, nearest
 from gdtrain.experiment.axes import SPREADS, Axis, as_flag, faults
 from gdtrain.experiment.loader import parse
-from gdtrain.experiment.scalars import Refusal, resolve
+from gdtrain.experiment.scalars import Refusal, is_doubtful, resolve
 from gdtrain.experiment.tree import Mistake, Node, Place, report
 
 # Keys whose flag is taken as it is: formulas, names and signs that YAML would misread.
 TEXTS = ("name", "solve", "fit", "minimize", "data.path", "data.delimiter", "data.comment")
+# Keys whose flag is what a cell of a table holds: what YAML would refuse, a date, yes, 007, is text.
+CELLS = ("data.split.test",)
 # Keys whose flag is a list of names without brackets.
 LISTS = ("regress.target", "regress.features", "data.header", "data.null_values")
 # Keys whose one value is a list, so that [a, b] is that value and not two.
@@ -163,6 +165,8 @@ def _one(key: str, piece: Place) -> Node:
     if key in TEXTS and not (key == "solve" and piece.text.startswith("[")):
         quoted = len(piece.text) > 1 and piece.text[0] == piece.text[-1] and piece.text[0] in "'\""
         return Node(piece.text[1:-1] if quoted else piece.text, piece)
+    if key in CELLS and is_doubtful(piece.text):
+        return Node(piece.text, piece)
     if remedy := _meant(piece.text):
         raise piece.error(f"{piece.text} is no value", f"did you mean {remedy}?")
     return _read(piece)

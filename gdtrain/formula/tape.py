@@ -100,6 +100,20 @@ class BoundTape:
         some._N = rows.shape[-1] if isinstance(rows, Tensor) else len(range(self._N)[rows])
         return some
 
+    def stack(self, others: Sequence[BoundTape]) -> BoundTape:
+        """The tape on its own rows for the first trial, and on as many of each of the others for one more."""
+        tapes = (self, *others)
+        return self._with({at: torch.stack([tape._constants[at] for tape in tapes]) for at in self._read})
+
+    def take(self, index: Tensor) -> BoundTape:
+        """A stack of tapes for some of its trials, by their numbers."""
+        return self._with({at: self._constants[at].index_select(0, index) for at in self._read})
+
+    def _with(self, columns: Mapping[int, Tensor]) -> BoundTape:
+        some = copy(self)
+        some._constants = [columns.get(at, constant) for at, constant in enumerate(self._constants)]
+        return some
+
     def _read_by_row(self) -> list[int]:
         """The constants with a value for each row that something live, or an output, reads."""
         program = self._program

@@ -85,12 +85,15 @@ def require_labels(loss: str, texts: Sequence[str], target: str, where: str) -> 
 
 
 def warn_of_empty(classes: Classes, number_N: Tensor, weight_N: Tensor | None, target: str, data: Noted) -> None:
-    """Warn of classes that no row that counts holds: those of rows whose weight is 0."""
+    """Warn of classes that no row that trains holds: those of rows whose weight is 0, and of rows held out."""
     share_K = torch.bincount(number_N.long(), weight_N, len(classes.names))
+    rows, remedy = "row that counts", "leave its rows out of the data"
+    if data.partial:
+        rows, remedy = "row that trains", "hold out other rows, or add a penalty"
     for k, share in enumerate(share_K.tolist()):
         if not share > 0:
-            what = f"no row that counts holds {classes.names[k]}: its weights grow without bound"
-            data.warn(f"{data.where}, column {target}: {what}; leave its rows out of the data")
+            what = f"no {rows} holds {classes.names[k]}: its weights grow without bound"
+            data.warn(f"{data.where}, column {target}: {what}; {remedy}")
 
 
 def _require_several(names: Sequence[str], where: str) -> None:
@@ -106,6 +109,9 @@ class Noted(Protocol):
 
     @property
     def where(self) -> str: ...
+
+    @property
+    def partial(self) -> bool: ...
 
     def row_number(self, row: int) -> int: ...
 

@@ -18,7 +18,7 @@ from gdtrain.experiment.names import Names
 from gdtrain.experiment.schema import Experiment
 from gdtrain.problem.classes import Classes
 from gdtrain.problem.compress import G
-from gdtrain.problem.predictions import PredictedRows
+from gdtrain.problem.predictions import PredictedRows, coded, shown
 from gdtrain.problem.texts import dropping
 from gdtrain.problem.weights import Weights
 from gdtrain.sources import BLOCK_ROWS, PLAIN, Reading, Source
@@ -80,6 +80,11 @@ class Data:
     def where(self) -> str:
         """What messages call it."""
         return self._source.where if self._source else "data"
+
+    @property
+    def partial(self) -> bool:
+        """Whether other rows of the table are held out of these."""
+        return False
 
     @property
     def uncached(self) -> dict[str, Any]:
@@ -191,7 +196,7 @@ class Data:
             return PredictedRows(self.columns, self.rows, {n: self.columns[n] for n in self.names.inputs}, own=True)
         blocks = list(self._blocks())
         read, made = joined([read for read, _, _ in blocks]), joined([made for _, made, _ in blocks])
-        return PredictedRows(made, self.rows, self._shown(read), own=True)
+        return PredictedRows(made, self.rows, shown(self.names, read), own=True)
 
     def prepared(self, source: Source) -> PredictedRows:
         """The rows of another table as such to predict. Raises UserError (exit 3) where they are wrong."""
@@ -216,12 +221,7 @@ class Data:
 
     def points(self, points: Sequence[Mapping[str, float | str]]) -> PredictedRows:
         """Points as rows to predict; their names and levels have been checked."""
-        read = {}
-        for name in self.names.inputs:
-            codes = {text: code for code, text in enumerate(self.names.levels.get(name, ()))}
-            values = [point[name] for point in points]
-            texts = [value if isinstance(value, str) else f"{value:.17g}" for value in values]
-            read[name] = np.array([codes.get(text, -1) for text in texts] if codes else values, dtype=np.float64)
+        read = coded(self.names, points)
         rows = self._predicted(read, "predict", count=len(points))
         return PredictedRows(rows.columns, rows.count, {n: [point[n] for point in points] for n in read})
 
@@ -229,15 +229,7 @@ class Data:
         count = len(next(iter(read.values()))) if count is None else count
         made = Design(self.names.design, where)(read, range(1, count + 1)) if self._design else {}
         columns = {**made, **{name: read[name] for name in read if name not in made}}
-        return PredictedRows(columns, count, self._shown(read))
-
-    def _shown(self, read: Columns) -> dict[str, Sequence[Any] | np.ndarray]:
-        """Inputs as the table has them: codes as their texts."""
-        shown: dict[str, Sequence[Any] | np.ndarray] = {name: read[name] for name in self.names.inputs}
-        for name in self.names.inputs:
-            if (texts := self.names.levels.get(name)) is not None:
-                shown[name] = [texts[int(code)] if code >= 0 else "(unseen)" for code in read[name]]
-        return shown
+        return PredictedRows(columns, count, shown(self.names, read))
 
     def _made(self, block: Columns, numbers: RowNumbers) -> Columns:
         """The columns that are asked for, of a block without gaps."""

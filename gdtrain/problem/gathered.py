@@ -114,6 +114,11 @@ class Gathered:
     least_F: Tensor
     largest_F: Tensor
 
+    @property
+    def single_F(self) -> Tensor:
+        """Which features hold a single value, as far as that was asked for: no rounding of many rows hides it."""
+        return self.least_F == self.largest_F
+
 
 class _Rows:
     """Gathers rows as they come. The ones come first: the first row of the triangle then holds the means alone. Targets
@@ -211,7 +216,7 @@ def moments_of(gathered: Gathered, x_MF: Tensor, *, centre: bool) -> tuple[Tenso
     """
     size_F = _lengths(x_MF)
     spread_F = _lengths(x_MF[1:]) if centre else size_F
-    constant = _is_constant(spread_F, size_F)
+    constant = _is_constant(spread_F, size_F) | (gathered.single_F & centre)
     mean_F = x_MF[0] / gathered.triangle_MW[0, 0] if centre else torch.zeros_like(size_F)
     return mean_F, torch.where(constant, torch.ones_like(size_F), spread_F / gathered.tally.size**0.5)
 
@@ -219,7 +224,7 @@ def moments_of(gathered: Gathered, x_MF: Tensor, *, centre: bool) -> tuple[Tenso
 def _constant(gathered: Gathered, layout: Layout) -> Tensor:
     """Which features do not vary (F,)."""
     x_MF = gathered.triangle_MW[:, 1 : 1 + len(layout.features)]
-    return _is_constant(_lengths(x_MF[1:]), _lengths(x_MF))
+    return _is_constant(_lengths(x_MF[1:]), _lengths(x_MF)) | gathered.single_F
 
 
 def _is_constant(spread_F: Tensor, size_F: Tensor) -> Tensor:

@@ -85,8 +85,8 @@ class Shape:
 class Layered:
     """x_ND through hidden layers; theta holds the free ones of the Q weights.
 
-    Prediction (S, N) for one output, else (S, N, T). Of rows that differ between trials, x is (S, N, D). The last
-    column of x is ones.
+    Prediction (S, N) for one output, else (S, N, T). Of rows that differ between trials, x is (S, N, D); of a stack the
+    fixed weights are (S, Q) too. The last column of x is ones.
     """
 
     def __init__(self, x_ND: Tensor, shape: Shape, free: Sequence[int], weights_Q: Tensor) -> None:
@@ -135,6 +135,17 @@ class Layered:
     def of(self, rows: Rows) -> Layered:
         some = copy(self)
         some._x = taken(self._x, rows)
+        return some
+
+    def stack(self, others: Sequence[Layered]) -> Layered:
+        whole, each = copy(self), (self, *others)
+        whole._x = torch.stack([one._x for one in each])
+        whole._weights_1Q = torch.cat([one._weights_1Q for one in each])
+        return whole
+
+    def take(self, index: Tensor) -> Layered:
+        some = copy(self)
+        some._x, some._weights_1Q = self._x[index], self._weights_1Q[index]
         return some
 
     def _weights(self, theta_SP: Tensor) -> list[Tensor]:

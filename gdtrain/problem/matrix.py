@@ -16,6 +16,7 @@ from gdtrain.problem.parameters import Scaling
 from gdtrain.problem.predictors import Rows, taken
 
 _CHUNK = 1 << 12  # rows that are turned at once: they stay in the cache
+_SMALL = 1 << 16  # numbers that are put side by side once: no more than stay in the cache
 
 
 def matrix(
@@ -27,16 +28,16 @@ def matrix(
     like       of N rows
     scattered  whether rows are asked for here and there, not in ranges: then each row lies whole, else each column
 
-    Columns that need not change are not copied.
+    Columns that need not change are not copied, unless they are short.
     """
     size = len(columns) + intercept
     if not columns:
         return like.new_ones(len(like), size)
     if scattered:
         return _row_by_row(columns, scaling, like.new_ones(len(like), size))
-    if scaling is not None:
-        return _column_by_column(columns, scaling, like.new_ones(size, len(like)))
-    return Apart(columns, intercept)
+    if scaling is None and len(like) * size > _SMALL:
+        return Apart(columns, intercept)
+    return _column_by_column(columns, scaling, like.new_ones(size, len(like)))
 
 
 def _row_by_row(columns: Sequence[Tensor], scaling: Scaling | None, x_ND: Tensor) -> Tensor:
@@ -48,9 +49,12 @@ def _row_by_row(columns: Sequence[Tensor], scaling: Scaling | None, x_ND: Tensor
     return x_ND
 
 
-def _column_by_column(columns: Sequence[Tensor], scaling: Scaling, x_DN: Tensor) -> Tensor:
-    for x_N, column, mean, sd in zip(x_DN, columns, scaling.mean_F, scaling.sd_F, strict=False):
-        torch.sub(column, mean, out=x_N).div_(sd)
+def _column_by_column(columns: Sequence[Tensor], scaling: Scaling | None, x_DN: Tensor) -> Tensor:
+    for i, column in enumerate(columns):
+        if scaling is None:
+            x_DN[i] = column
+        else:
+            torch.sub(column, scaling.mean_F[i], out=x_DN[i]).div_(scaling.sd_F[i])
     return x_DN.T
 
 

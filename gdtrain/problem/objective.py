@@ -58,6 +58,13 @@ class Block:
         prediction, saved = self.predictor.forward(theta_SP)
         return (prediction if self.offset is None else prediction + self.offset), saved
 
+    def weighted(self, value: Tensor, slope: Tensor) -> tuple[Tensor, Tensor]:
+        """Values and slopes of its elements, each as often as its row counts."""
+        if self.weight is None:
+            return value, slope
+        of_classes = slope.dim() > value.dim()
+        return value * self.weight, slope * (self.weight[..., None] if of_classes else self.weight)
+
     @property
     def elements(self) -> float:
         """What a mean over the block divides by; of weights that differ between trials their first."""
@@ -77,7 +84,7 @@ class DataLoss:
     """A loss of predictions against targets: sums over blocks of rows, divided once.
 
     cut     how many trials there are -> the blocks that suit so many: all of the rows, in one order
-    pick    rows -> the block of these alone; None where `gradient_on` is not asked for
+    pick    rows -> the block of these alone; None where neither `gradient_on` nor `on` is asked for
     target  of all rows, (N,) or (N, T), where it lies in one; None where only blocks have theirs
 
     A mean is over rows, each as often as its weight says, and over targets too where there are several, as in torch.
@@ -101,32 +108,30 @@ class DataLoss:
         self._elements = tuple(range(1, blocks[0].target.dim()))
 
     def loss_and_gradient(self, theta_SP: Tensor) -> tuple[Tensor, Tensor]:
-        (loss, gradient), *others = each(lambda block: self._block(block, theta_SP), self._cut(len(theta_SP)))
-        for more_loss, more_gradient in others:
+        found = iter(each(lambda block: self._block(block, theta_SP), self._cut(len(theta_SP))))
+        loss, gradient = next(found)
+        for more_loss, more_gradient in found:  # as they come: small numbers that are kept hold large ones apart
             loss, gradient = loss + more_loss, gradient + more_gradient
         return loss / self._value_divisor, gradient if self._undivided else gradient / self._slope_divisor
 
     def gradient_on(self, theta_SP: Tensor, rows: Rows) -> Tensor:
-        assert self._pick is not None
-        block = self._pick(rows)
+        block = self.on(rows)
         prediction, saved = block.predict(theta_SP)
-        _, slope = self._weighted(block, *self.loss.rule(prediction, block.target))
+        _, slope = block.weighted(*self.loss.rule(prediction, block.target))
         gradient = block.predictor.backward(saved, slope)
         if self.loss.reduction == "sum":
             return gradient * self.loss.slope_factor
         return gradient * (self.loss.slope_factor / block.elements_S1)
 
+    def on(self, rows: Rows) -> Block:
+        """Some rows alone."""
+        assert self._pick is not None
+        return self._pick(rows)
+
     def _block(self, block: Block, theta_SP: Tensor) -> tuple[Tensor, Tensor]:
         prediction, saved = block.predict(theta_SP)
-        value, slope = self._weighted(block, *self.loss.rule(prediction, block.target))
+        value, slope = block.weighted(*self.loss.rule(prediction, block.target))
         return torch.sum(value, self._elements), block.predictor.backward(saved, slope)
-
-    def _weighted(self, block: Block, value: Tensor, slope: Tensor) -> tuple[Tensor, Tensor]:
-        """Values and slopes of a block's elements, each as often as its row counts."""
-        if block.weight is None:
-            return value, slope
-        of_classes = slope.dim() > value.dim()
-        return value * block.weight, slope * (block.weight[..., None] if of_classes else block.weight)
 
     def hessian(self, theta_SP: Tensor) -> Tensor | None:
         """Its Hessian (S, P, P) where predictions are linear, of one target; else None."""
@@ -138,14 +143,14 @@ class DataLoss:
     def _curved(self, block: Block, theta_SP: Tensor) -> Tensor:
         prediction, saved = block.predict(theta_SP)
         prediction = prediction.detach().requires_grad_()
-        _, slope = self._weighted(block, *self.loss.rule(prediction, block.target))
+        _, slope = block.weighted(*self.loss.rule(prediction, block.target))
         (derivative,) = torch.autograd.grad(slope.sum(), prediction, materialize_grads=True)
         return cast(Linear, block.predictor).hessian(saved, derivative)
 
     def terms(self, theta_SP: Tensor) -> Iterator[Tensor]:
         for block in self._cut(len(theta_SP)):
             prediction, _ = block.predict(theta_SP)
-            value, _ = self._weighted(block, *self.loss.rule(prediction, block.target))
+            value, _ = block.weighted(*self.loss.rule(prediction, block.target))
             yield value.sum(self._elements) / self._value_divisor
 
     def jacobians(self, theta_1P: Tensor) -> Iterator[Tensor]:

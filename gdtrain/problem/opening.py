@@ -68,7 +68,8 @@ def _split(experiment: Experiment, source: Source, levels: Mapping[str, Sequence
     if spec is None or spec.split is None:
         return None
     gaps = [spec.split.column] if spec.split.column and spec.missing == "drop" else ()
-    split = assign(spec.split, source, levels, Reading(gaps=gaps))
+    advice = {spec.split.column: FILLED} if spec.split.column and spec.missing == "mean" else {}
+    split = assign(spec.split, source, levels, Reading(gaps=gaps, advice=advice))
     if spec.split.fold is not None and spec.split.fold > split.folds:
         what = f"there are {split.folds} folds, and no {spec.split.fold}"
         raise experiment.tree.find("data", "split", "fold").error(what, "count from 1")

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from copy import copy, deepcopy
 from dataclasses import dataclass, replace
 from itertools import product
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from gdtrain.errors import UserError
+from gdtrain.experiment.network import MOST
 from gdtrain.experiment.parameters import Param, Start
 from gdtrain.experiment.schema import Experiment
 from gdtrain.problem.data import Data
@@ -170,6 +172,8 @@ def adopt(experiment: Experiment, data: Data, module: object) -> Experiment:
         raise UserError(what, where=_WHERE, remedy='for hidden layers write {"hidden": [32, 32]}')
     _refuse(experiment, module)
     named = dict(module.named_parameters())
+    if (count := sum(tensor.numel() for tensor in named.values())) > MOST:
+        raise UserError(f"{count:,} parameters are more than {MOST:,}", where=_WHERE, remedy="train it in torch")
     names = [f"{name}{place}" for name, tensor in named.items() for place in _places(tensor)]
     data.module, data.names = module, replace(data.names, parameters=names)
     return _with(experiment, named, names)
@@ -219,25 +223,42 @@ def _refuse(experiment: Experiment, module: nn.Module) -> None:
 
 
 def _require_steady(module: nn.Module, x_NF: Tensor) -> None:
-    """Raises UserError where a call fails, a second one gives something else, or either changes a buffer."""
+    """Raises UserError where a call fails, gives what cannot be descended, changes its rows or a buffer, or where a
+    second one gives something else. It is called on a copy of the rows.
+    """
     buffers = {name: buffer.clone() for name, buffer in module.named_buffers()}
-    try:
-        with torch.no_grad():
-            first, second = (functional_call(module, buffers, (x_NF,)) for _ in range(2))
-    except (RuntimeError, TypeError, ValueError, IndexError) as error:
-        what = f"called on columns {tuple(x_NF.shape)} it fails: {str(error).strip().splitlines()[0]}"
-        raise UserError(
-            what, where=_WHERE, remedy="it takes one tensor, a row of it for each row of the data"
-        ) from None
+    with torch.inference_mode(mode=False):  # what is made inside of it, autograd refuses
+        given_NF = x_NF.clone()
+    first = _probe(module, buffers, given_NF)
+    if not torch.equal(given_NF, x_NF):
+        raise UserError("it changes the columns that it is given", where=_WHERE, remedy="write x = x*2, not x.mul_(2)")
     if not isinstance(first, Tensor):
-        raise UserError(
-            f"it gives a {type(first).__name__}, no tensor", where=_WHERE, remedy="give one prediction a row"
-        )
+        what = f"it gives a {type(first).__name__}, no tensor"
+        raise UserError(what, where=_WHERE, remedy="give one prediction a row")
+    dtypes = [str(tensor.dtype).removeprefix("torch.") for tensor in (first, x_NF)]
+    if first.dtype != x_NF.dtype:
+        what = f"it predicts in {dtypes[0]}, and its parameters are {dtypes[1]}"
+        raise UserError(what, where=_WHERE, remedy=f"leave out what turns them into {dtypes[0]}")
     for name, buffer in module.named_buffers():
         if not torch.equal(buffer, buffers[name]):
             raise UserError(f"a call changes its buffer {name}", where=_WHERE, remedy=_EVAL)
-    if not torch.allclose(first, second, equal_nan=True):
+    if not first.requires_grad:
+        what = "its prediction does not depend on its parameters"
+        raise UserError(what, where=_WHERE, remedy="leave out detach(), no_grad() and turns to NumPy")
+    if not torch.allclose(first, _probe(module, buffers, given_NF), equal_nan=True):
         raise UserError("two calls on the same rows differ", where=_WHERE, remedy=_EVAL)
+
+
+def _probe(module: nn.Module, buffers: Mapping[str, Tensor], x_NF: Tensor) -> Any:
+    """What a call gives. Raises UserError where it fails, whatever is wrong in it."""
+    try:
+        with torch.inference_mode(mode=False), torch.enable_grad():
+            return functional_call(module, dict(buffers), (x_NF,))
+    except Exception as error:
+        said = (str(error).strip().splitlines() or [""])[0]
+        what = f"called on columns {tuple(x_NF.shape)} it fails: {type(error).__name__}{said and f': {said}'}"
+        remedy = "it takes one tensor, a row of it for each row of the data"
+        raise UserError(what, where=_WHERE, remedy=remedy) from error
 
 
 def _places(tensor: Tensor) -> Iterator[str]:

@@ -11,11 +11,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from gdtrain.draws import generator
-from gdtrain.experiment.parameters import Param
+from gdtrain.experiment.network import Layer
+from gdtrain.experiment.parameters import FREE, Param
 from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.tied import ties
 from gdtrain.experiment.trials import Trials
@@ -147,7 +149,7 @@ def build_parameters(
 ) -> Parameters:
     """The parameters `names` as the experiment declares them; dtype and device are `like`'s."""
     scalings = [replace(s, mean_F=s.mean_F.to(like), sd_F=s.sd_F.to(like)) for s in scalings]
-    declared = [experiment.param(name) for name in names]
+    declared = [experiment.params.get(name, FREE) for name in names]
     lower = [-math.inf if p.min is None else p.min for p in declared]
     upper = [math.inf if p.max is None else p.max for p in declared]
     free = [i for i, p in enumerate(declared) if p.trained]
@@ -179,9 +181,29 @@ def start_values(trials: Trials, parameters: Parameters) -> Tensor:
 
 
 def _starts(trials: Trials, names: Sequence[str], like: Tensor) -> Tensor:
-    """A start that is drawn is keyed by (seed, 0, name): a trial draws what it would draw alone."""
-    columns = [_column(trials, name) for name in names]
-    return like.new_tensor(columns).reshape(len(names), trials.count).T.contiguous()
+    """(S, Q). A start that is drawn is keyed by (seed, 0, name), those of a hidden layer that nobody declared by (seed,
+    0, layer), each in its place: a trial draws what it would draw alone, and a declared start moves no other.
+    """
+    model, declared = trials.experiment.model, trials.experiment.params
+    starts_SQ = np.zeros((trials.count, len(names)))
+    for layer in model.drawn(names) if model else ():
+        starts_SQ[:, layer.start : layer.stop] = _layer(trials, layer)
+    for i, name in enumerate(names):
+        if model is None or name in declared:
+            starts_SQ[:, i] = _column(trials, name)
+    return torch.from_numpy(starts_SQ).to(like)
+
+
+def _layer(trials: Trials, layer: Layer) -> np.ndarray:
+    """The starts of a layer, (S, n); (1, n) where trials share a seed."""
+    seeds = trials.of("train.seed") or [trials.experiment.train.seed]
+    drawn = {
+        seed: generator(int(seed), 0, f"start {layer.name}").uniform(
+            -layer.bound, layer.bound, layer.stop - layer.start
+        )
+        for seed in set(seeds)
+    }
+    return np.stack([drawn[seed] for seed in seeds])
 
 
 def _column(trials: Trials, name: str) -> list[float]:

@@ -2,14 +2,15 @@
 
 Every predictor has `forward(theta_SP) -> (prediction, saved)` and `backward(saved, slope) -> gradient_SP`, where
 `slope` is the loss's derivative in the prediction, and `jacobian(theta_1P) -> (rows, P)`. Trials never mix. Those over
-columns have `of(rows)`, the same over some of them: Rows are a range, indices (B,), or (S, B), each trial's own.
+columns have `of(rows)`, the same over some of them: Rows are a range, indices (B,), or (S, B), each trial's own. Those
+that are Stackable can be walked side by side, each of a trial of its own, over as many rows of another table.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import copy
-from typing import Any, Protocol
+from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 import torch
@@ -27,6 +28,17 @@ class Predictor(Protocol):
     def backward(self, saved: Any, slope: Tensor) -> Tensor: ...
 
     def jacobian(self, theta_1P: Tensor) -> Tensor: ...
+
+
+@runtime_checkable
+class Stackable(Predictor, Protocol):
+    def stack(self, others: Sequence[Any]) -> Stackable:
+        """This one for the first trial, and each of the others, of the same kind, for one more."""
+        ...
+
+    def take(self, index: Tensor) -> Stackable:
+        """Of a stack those of some trials, by their numbers; one may stand several times."""
+        ...
 
 
 class Formula:
@@ -57,6 +69,16 @@ class Formula:
         some = copy(self)
         some._tape = self._tape.of(rows)
         some._rows = rows.shape[-1] if isinstance(rows, Tensor) else len(range(self._rows)[rows])
+        return some
+
+    def stack(self, others: Sequence[Formula]) -> Formula:
+        whole = copy(self)
+        whole._tape = self._tape.stack([other._tape for other in others])
+        return whole
+
+    def take(self, index: Tensor) -> Formula:
+        some = copy(self)
+        some._tape = self._tape.take(index)
         return some
 
 
@@ -113,6 +135,12 @@ class OverReference:
     def jacobian(self, theta_1P: Tensor) -> Tensor:
         return self._others.jacobian(theta_1P)
 
+    def stack(self, others: Sequence[OverReference]) -> OverReference:
+        return OverReference(cast(Stackable, self._others).stack([other._others for other in others]))
+
+    def take(self, index: Tensor) -> OverReference:
+        return OverReference(cast(Stackable, self._others).take(index))
+
 
 class Columns(Protocol):
     """A matrix (N, F) that is made when it is asked for, whole or some of its rows."""
@@ -125,7 +153,8 @@ class Columns(Protocol):
 class Linear:
     """x_NF @ w for T targets; theta holds the free ones of the T * F weights, target by target.
 
-    Prediction (S, N) for one target, else (S, N, T). Of rows that differ between trials, x is (S, N, F).
+    Prediction (S, N) for one target, else (S, N, T). Of rows that differ between trials, x is (S, N, F); of a stack the
+    fixed weights are (S, Q) too.
     """
 
     def __init__(self, x_NF: Tensor | Columns, targets: int, free: Sequence[int], weights_Q: Tensor) -> None:
@@ -139,18 +168,13 @@ class Linear:
         trials, x_NF = theta_SP.shape[0], self._matrix()
         if self._free is not None:
             theta_SP = self._weights_1Q.expand(trials, -1).index_copy(1, self._free, theta_SP)
-        if self._targets == 1 and x_NF.dim() == 2:
-            return theta_SP @ x_NF.T, x_NF
+        if self._targets == 1:
+            return _products(theta_SP, x_NF.mT), x_NF
         weights_STF = theta_SP.view(trials, self._targets, -1)
-        prediction = (weights_STF @ x_NF.mT).transpose(1, 2)
-        return prediction[:, :, 0] if self._targets == 1 else prediction, x_NF
+        return (weights_STF @ x_NF.mT).transpose(1, 2), x_NF
 
     def backward(self, saved: Tensor, slope: Tensor) -> Tensor:
-        if self._targets > 1:
-            slope = slope.transpose(1, 2)
-        elif saved.dim() == 3:
-            slope = slope[:, None]
-        gradient = (slope @ saved).flatten(1)
+        gradient = _products(slope, saved) if self._targets == 1 else (slope.transpose(1, 2) @ saved).flatten(1)
         return gradient if self._free is None else gradient[:, self._free]
 
     def hessian(self, saved: Tensor, slope_derivative_SN: Tensor) -> Tensor:
@@ -165,6 +189,17 @@ class Linear:
         some._x_NF = taken(self._x_NF, rows) if isinstance(self._x_NF, Tensor) else self._x_NF.of(rows)
         return some
 
+    def stack(self, others: Sequence[Linear]) -> Linear:
+        whole, each = copy(self), (self, *others)
+        whole._x_NF = torch.stack([one._matrix() for one in each])
+        whole._weights_1Q = torch.cat([one._weights_1Q for one in each])
+        return whole
+
+    def take(self, index: Tensor) -> Linear:
+        some = copy(self)
+        some._x_NF, some._weights_1Q = self._matrix()[index], self._weights_1Q[index]
+        return some
+
     def jacobian(self, theta_1P: Tensor) -> Tensor:
         x_NF = self._matrix()
         jacobian = torch.kron(torch.eye(self._targets).to(x_NF), x_NF.contiguous()) if self._targets > 1 else x_NF
@@ -172,6 +207,11 @@ class Linear:
 
     def _matrix(self) -> Tensor:
         return self._x_NF if isinstance(self._x_NF, Tensor) else self._x_NF.matrix()
+
+
+def _products(row_S: Tensor, matrix: Tensor) -> Tensor:
+    """Each trial's row times a matrix, or a matrix of its own."""
+    return row_S @ matrix if matrix.dim() == 2 else torch.bmm(row_S[:, None], matrix)[:, 0]
 
 
 def taken(x_N: Tensor, rows: Rows) -> Tensor:

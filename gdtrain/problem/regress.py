@@ -45,7 +45,7 @@ def build_regress(experiment: Experiment, data: Data, given: Parameters | None =
     parameters = given
     squares: Squares | None = None
     if not reason:
-        gathered_rows = gather(layout, data, bounded=scale == "minmax")
+        gathered_rows = gather(layout, data, bounded=scale != "none")
         triangle_MW = gathered_rows.triangle_MW
         if bool(triangle_MW.isfinite().all()):
             design_MD, scalings = scaled_triangle(gathered_rows, layout, scale, given.scalings if given else None)
@@ -85,7 +85,7 @@ def build_regress(experiment: Experiment, data: Data, given: Parameters | None =
     if columns:
         fitted = target(columns) if data.classes is None else data.classes.numbers(target(columns))
         require_targets(loss, fitted, layout.targets, data)
-        if data.classes is not None:
+        if data.classes is not None and given is None:
             warn_of_empty(data.classes, fitted, weight_of(columns, data), layout.targets[0], data)
     return Problem(
         kind="regress",
@@ -183,7 +183,7 @@ def _moments(columns: Columns, layout: Layout, weight_N: Tensor | None) -> tuple
         mean = _mean(unit, weight_N) if layout.centre else x.new_zeros(())
         sd = _mean((unit - mean).square(), weight_N).sqrt()
         varies = bool(sd > 8 * torch.finfo(x.dtype).eps)
-        means.append(mean * largest if varies or not layout.centre else x[0])
+        means.append(mean * largest if varies or not layout.centre else _counted(x, weight_N)[0])
         deviations.append(sd * largest if varies else torch.ones_like(sd))
     return torch.stack(means), torch.stack(deviations)
 
@@ -192,9 +192,13 @@ def _mean(x_N: Tensor, weight_N: Tensor | None) -> Tensor:
     return x_N.mean() if weight_N is None else (x_N * weight_N).sum() / weight_N.sum()
 
 
+def _counted(x_N: Tensor, weight_N: Tensor | None) -> Tensor:
+    return x_N if weight_N is None else x_N[weight_N > 0]
+
+
 def _bounds(columns: Columns, layout: Layout, weight_N: Tensor | None) -> tuple[Tensor, Tensor]:
     """Least value and range of each feature, of rows that count."""
-    x_FN = [columns[name] if weight_N is None else columns[name][weight_N > 0] for name in layout.features]
+    x_FN = [_counted(columns[name], weight_N) for name in layout.features]
     least_F, largest_F = torch.stack([x.min() for x in x_FN]), torch.stack([x.max() for x in x_FN])
     return range_of(least_F, largest_F, centre=layout.centre)
 

@@ -9,10 +9,13 @@ from dataclasses import replace
 import numpy as np
 
 from gdtrain.design.gaps import whole_rows
+from gdtrain.design.labels import is_read_as_text
 from gdtrain.errors import DATA, UserError
 from gdtrain.experiment.features import ALL, offset_column, read_terms, split_column, targets_of, weight_column
+from gdtrain.experiment.formulas import sides
 from gdtrain.experiment.names import Names
 from gdtrain.experiment.schema import Experiment
+from gdtrain.formula import names as formula_names
 from gdtrain.problem.classes import MOST
 from gdtrain.sources import Reading, Source
 from gdtrain.sources.cells import is_gap
@@ -72,8 +75,8 @@ def dropping(experiment: Experiment, names: Names) -> Reading:
 
 
 def with_split(experiment: Experiment, source: Source, reading: Reading) -> Reading:
-    """The same, where the column that tells which rows are held out may be text: whichever it is."""
-    texts = [name for name in split_column(experiment) if source.kind(name) == "text"]
+    """The same, where the column that tells which rows are held out may be text, or dates: whichever they are."""
+    texts = [name for name in split_column(experiment) if is_read_as_text(source, name)]
     levels = {**reading.levels, **dict.fromkeys(texts, ())}
     return replace(reading, levels=levels, unseen=[*reading.unseen, *texts])
 
@@ -113,10 +116,22 @@ def refuse_unusable(experiment: Experiment, source: Source) -> None:
 
 def refuse_texts(experiment: Experiment, source: Source, names: Names) -> None:
     """Refuse a column of text that would be read as numbers. Raises UserError (exit 3) that says what takes text."""
-    for name in (column for column in names.columns if column not in split_column(experiment)):
-        if name not in names.levels and source.kind(name) == "text":
+    for name in names.columns:
+        if name in names.levels or (name in split_column(experiment) and not _calculates(experiment, names, name)):
+            continue
+        if source.kind(name) == "text":
             what, remedy = _wrong(experiment, name, _texts(source, name))
-            raise UserError(what, where=f"{source.where}, column {name}", remedy=remedy, code=DATA)
+        elif name in split_column(experiment) and source.kind(name) == "date":  # elsewhere its first cell is refused
+            what, remedy = _UNUSABLE["date"], "let it tell the rows apart alone, or write a number of days"
+        else:
+            continue
+        raise UserError(what, where=f"{source.where}, column {name}", remedy=remedy, code=DATA)
+
+
+def _calculates(experiment: Experiment, names: Names, column: str) -> bool:
+    """Whether numbers of a column are wanted: it is more than what tells rows apart."""
+    left = formula_names(sides("fit", experiment.fit)[0]) if experiment.fit else targets_of(experiment)
+    return column in (*names.inputs, *weight_column(experiment), *left)
 
 
 def _wrong(experiment: Experiment, name: str, texts: Sequence[str]) -> tuple[str, str]:

@@ -29,17 +29,25 @@ class _Pass:
 
     rows_L    how many there are, and weight_L how often they count
     gathered  of each label what was asked for by name
+    labels_N  each row's, where the table was read whole
     """
 
     rows_L: np.ndarray
     weight_L: np.ndarray
     gathered: dict[str, list[Any]] = field(default_factory=dict)
+    labels_N: np.ndarray | None = None
 
 
 class View(Data):
     """The rows of some labels.
 
-    what  they do, for messages
+    A view starts from what the whole table holds, but for what was read of it (`uncached`): source, names and the list
+    of warnings are shared with the table; rows, their numbers and columns are the view's own. Where a view reads the
+    table, the table learns from it how many rows and gaps it has itself, which its document tells.
+
+    whole   the table, and keep_L which labels of it
+    what    its rows do, for messages
+    seen    what a reading of the table told, shared by the views for which one will do
     """
 
     def __init__(self, whole: Data, keep_L: np.ndarray, what: str, seen: _Pass) -> None:
@@ -48,6 +56,10 @@ class View(Data):
         self._whole, self._keep_L, self._what, self._seen = whole, keep_L, what, seen
         self._assignment: Assignment = whole.split
         self.rows = 0
+
+    @property
+    def partial(self) -> bool:
+        return not self._keep_L.all()
 
     def gathered(self, name: str, make: Callable[[], G]) -> G:
         """Everything in one, of the labels that are kept; the whole table is read once for all views of it."""
@@ -70,13 +82,15 @@ class View(Data):
             blocks = list(self._blocks())
             return joined([made for _, made, _ in blocks])
         whole = self._whole.columns
-        labels = self._assignment.start()(whole)
-        weight = None if self.weight is None else whole[self.weight]
-        self._seen.rows_L, self._seen.weight_L = self._counts(labels, weight)
+        if self._seen.labels_N is None:
+            labels_N = self._assignment.start()(whole)
+            weight = None if self.weight is None else whole[self.weight]
+            self._seen.rows_L, self._seen.weight_L = self._counts(labels_N, weight)
+            self._seen.labels_N = labels_N.astype(np.uint8)  # there are at most 100 folds
         self._count()
-        kept = np.flatnonzero(self._keep_L[labels])
+        kept = np.flatnonzero(self._keep_L[self._seen.labels_N])
         numbers = self._whole.numbers
-        if len(kept) == len(labels):
+        if len(kept) == len(self._seen.labels_N):
             self.numbers = numbers
             return whole
         self.numbers = kept + 1 if numbers is None else numbers[kept]
@@ -116,10 +130,12 @@ class View(Data):
         """How many rows there are. Raises UserError (exit 3) for none, or none that counts."""
         self.rows = int(self._seen.rows_L[self._keep_L].sum())
         every = int(self._seen.rows_L.sum())
+        remedy = self._assignment.fewer if self._keep_L[0] else self._assignment.remedy
         if not self.rows:
-            raise self._error(f"of {every:,} rows none {self._what}", self._assignment.remedy)
+            few = "a split takes two rows or more" if every < 2 else remedy
+            raise self._error(f"of {every:,} row{'s' * (every != 1)} none {self._what}", few)
         if not self._seen.weight_L[self._keep_L].sum() > 0:
-            raise self._error(f"every row that {self._what} has a weight of 0", self._assignment.remedy)
+            raise self._error(f"every row that {self._what} has a weight of 0", remedy)
 
     @cached_property
     def _means(self) -> dict[str, float]:

@@ -35,10 +35,13 @@ def _are(count: int) -> str:
 def folds(section: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     """Header and rows of a table: each fold, then mean and standard deviation (sd)."""
     each, shown = section["each"], [name for name in LABELS if name in section["mean"]["metrics"]]
-    header = ["fold", "rows", "held out", "verdict", "epochs", "loss", "held-out loss", *(LABELS[n] for n in shown)]
+    named = any("value" in fold for fold in each)
+    told = ["rows", "held out", "verdict", "epochs", "loss", "held-out loss", *(LABELS[name] for name in shown)]
+    header = ["fold", *["value"] * named, *told]
     rows = [
         [
-            f"{fold['fold']} {printable(fold['value'])}" if "value" in fold else str(fold["fold"]),
+            str(fold["fold"]),
+            *[printable(fold.get("value", ""))] * named,
             *(f"{fold[name]:,}" for name in ("rows", "held_out")),
             *(fold["verdict"], f"{fold['epochs']:,}"),
             *(number(fold["loss"][name]) for name in ("final", "held_out")),
@@ -48,5 +51,5 @@ def folds(section: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     ]
     for which in ("mean", "sd"):
         losses = [number(section[which]["loss"][name]) for name in ("final", "held_out")]
-        rows.append([which, "", "", "", "", *losses, *(number(section[which]["metrics"][name]) for name in shown)])
+        rows.append([which, *[""] * (4 + named), *losses, *(number(section[which]["metrics"][name]) for name in shown)])
     return header, rows

@@ -7,7 +7,7 @@ from collections import Counter
 
 from gdtrain.report.numbers import number, short
 from gdtrain.report.sections import Section
-from gdtrain.report.trials import BEST, Column, counted, heading, setting, with_weights
+from gdtrain.report.trials import BEST, Column, counted, heading, held_out, setting, with_weights
 from gdtrain.results import SHOWN, SweepResult, Trial
 
 NOUNS = {"solve": ("root", "roots")}
@@ -21,7 +21,7 @@ def ends(sweep: SweepResult, width: int | None) -> Section:
     one, many = NOUNS.get(sweep.kind, _MINIMA)
     before: list[Column] = [(one, [str(i + 1) for i in range(len(found))])]
     if sweep.kind != "solve":
-        before.append(("loss", [number(trial.loss) for trial in trials]))
+        before += [("loss", [number(trial.loss) for trial in trials]), *held_out(trials)]
     after = _residuals(trials) if sweep.kind == "solve" else []
     after.append(("starts", [f"{f.starts:,}" for f in found]))
     notes = []

@@ -20,12 +20,11 @@ from gdtrain.report.trials import (
 )
 from gdtrain.results import SHOWN, SweepResult, Trial
 from gdtrain.results.ranking import LOSSES
-from gdtrain.results.seeds import SEED
 
 
 def sections(sweep: SweepResult, width: int | None = None) -> list[Section]:
     """The trials ranked, or along the learning rate where one was searched for, or the distinct ends of many starts;
-    then each setting over its seeds. Where a table is wider than `width` cells it shows fewer weights.
+    then each setting over its seeds or folds. Where a table is wider than `width` cells it shows fewer weights.
     """
     if not sweep.trials:
         return []
@@ -49,7 +48,7 @@ def summary(sweep: SweepResult) -> list[str]:
     if sweep.interrupted:
         begun = "" if sweep.planned is None else f" after {len(sweep.trials):,} of {counted(sweep.planned, 'trial')}"
         lines[0] = f"interrupted{begun}: {lines[0]}"
-    if sweep.ties > 1 and sweep.starts is None and sweep.finder is None:
+    if sweep.ties > 1 and sweep.starts is None and sweep.finder is None and not sweep.averaged:
         name, _ = sweep.metric
         lines.append(f"{sweep.ties:,} trials tie for best" + " within rounding" * (name in LOSSES))
     diverged = sum(trial.status == "diverged" for trial in sweep.trials)
@@ -83,6 +82,8 @@ def _headline(sweep: SweepResult) -> str:
     )
     if sweep.finder is not None:
         return _fastest(sweep)
+    if sweep.averaged:
+        by = f"{by + ',' if by else ' by the'} mean over {' and '.join(sweep.averaged)}"
     return f"best of {counted(len(sweep.trials), 'trial')}{by}: {_in_words(best)}"
 
 
@@ -124,7 +125,7 @@ def _fastest(sweep: SweepResult) -> str:
 def _over_seeds(sweep: SweepResult, width: int | None) -> Section:
     """Each setting over its seeds: mean and standard deviation of the loss and of the first weights."""
     settings = sweep.settings if len(sweep.settings) <= SHOWN else sweep.settings[:BEST]
-    columns = [*set_columns(sweep, settings, leave=SEED), ("n", [str(each["n"]) for each in settings])]
+    columns = [*set_columns(sweep, settings, leave=sweep.seeds), ("n", [str(each["n"]) for each in settings])]
     if any(each["diverged"] for each in settings):
         columns.append(("diverged", [str(each["diverged"]) for each in settings]))
     columns += _mean_and_sd("loss", [each["loss"] for each in settings])
@@ -142,7 +143,8 @@ def _over_seeds(sweep: SweepResult, width: int | None) -> Section:
         notes.append(f"{len(weights) - fit} more weights are in --format json")
     if len(settings) < len(sweep.settings):
         notes.append(f"the best {len(settings)} of {len(sweep.settings):,} settings; --format json has all")
-    return section("over seeds: mean and standard deviation (sd)", columns, notes)
+    over = " and ".join(dict.fromkeys(f"{axis.rpartition('.')[2]}s" for axis in sweep.seeds))
+    return section(f"over {over}: mean and standard deviation (sd)", columns, notes)
 
 
 def _mean_and_sd(name: str, spreads: list[dict[str, float | None]]) -> list[Column]:

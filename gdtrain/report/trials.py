@@ -115,10 +115,10 @@ def section(heading: str, columns: Sequence[Column], notes: Sequence[str] = ()) 
 
 
 def set_columns(
-    sweep: SweepResult, trials: Sequence[Trial] | Sequence[dict[str, Any]], leave: str = ""
+    sweep: SweepResult, trials: Sequence[Trial] | Sequence[dict[str, Any]], leave: Sequence[str] = ()
 ) -> list[Column]:
-    """A column for each axis but `leave`, under the last word of its key where that is not another's."""
-    axes = [axis for axis in sweep.axes if axis != leave]
+    """A column for each axis but those of `leave`, under the last word of its key where that is not another's."""
+    axes = [axis for axis in sweep.axes if axis not in leave]
     values = [trial.set if isinstance(trial, Trial) else trial["set"] for trial in trials]
     headers = _short_names(axes, [*_HEADERS, *sweep.parameters])
     return [
@@ -164,12 +164,12 @@ def _measured(trials: Sequence[Trial]) -> list[Column]:
         ("verdict", [trial.status for trial in trials]),
         ("epochs", [str(trial.epochs) for trial in trials]),
         ("loss", [number(trial.loss) for trial in trials]),
-        *_held_out(trials),
+        *held_out(trials),
     ]
 
 
-def _held_out(trials: Sequence[Trial]) -> list[Column]:
-    """The loss of held-out rows, and its standard deviation over folds."""
+def held_out(trials: Sequence[Trial]) -> list[Column]:
+    """The loss of held-out rows, and its standard deviation over folds, where there are some."""
     columns = [("held out", [trial.held_out for trial in trials]), ("sd", [trial.held_out_sd for trial in trials])]
     return [(name, [number(value) for value in each]) for name, each in columns if any(v is not None for v in each)]
 

@@ -12,8 +12,10 @@ SCALARS = ("schema", "name", "kind", "statement", "seed", "dtype", "device")
 # Sections of a document that hold numbers.
 SECTIONS = (
     *("verdict", "loss", "objective", "params", "train", "data", "timing", "curvature", "metrics"),
-    *("folds", "restored", "uncertainty"),
+    *("folds", "restored", "predictions", "equations", "uncertainty"),
 )
+_LISTED = 8  # keys of a section that a message lists
+HELD_OUT = "loss.held_out"
 # What a document has of the uncertainty of a fit, where that is not refused.
 _ESTIMATES = ("std_error", "t", "p", "interval", "0", "1", "sigma", "dof", "loglik", "aic", "bic")
 _LONG = {"verdict": "verdict.status", "loss": "loss.final", "epochs": "verdict.epoch"}
@@ -53,7 +55,22 @@ def look_up(outcome: Outcome, name: str) -> float | str:
     told = document.get("uncertainty", {}).get("refused")
     if told and name.rpartition(".")[2] in _ESTIMATES:
         raise UserError(f"there is no {name}: {told}")
-    raise no_number(name, [*params])
+    if isinstance(found, dict | list) and found:
+        raise _no_leaf(name, found)
+    raise no_number(name, [*params], known=names_of(split="held_out" in document["loss"]))
+
+
+def names_of(known: Sequence[str] = SHORT_NAMES, *, split: bool) -> Sequence[str]:
+    """Names that a message lists beside the parameters."""
+    return (*known, HELD_OUT) if split else known
+
+
+def _no_leaf(name: str, found: dict[str, Any] | list[Any]) -> UserError:
+    """The error that a name leads to several numbers."""
+    if isinstance(found, list):
+        return UserError(f"{name} is a list of {len(found):,}", remedy=f"write {name}.0 for the first of them")
+    keys = ", ".join([*(f"{name}.{key}" for key in found)][:_LISTED]) + ", ..." * (len(found) > _LISTED)
+    return UserError(f"{name} is a section", remedy=f"it holds {keys}")
 
 
 def check_name(name: str, parameters: Sequence[str], where: str, known: Sequence[str] = SHORT_NAMES) -> None:
@@ -61,6 +78,8 @@ def check_name(name: str, parameters: Sequence[str], where: str, known: Sequence
     if name in (*parameters, *SHORT_NAMES, *SCALARS):
         return
     section, dot, rest = name.partition(".")
+    if name in SECTIONS:
+        raise UserError(f"{name} is a section", where=where, remedy=f"write {name}.NAME for one of its numbers")
     there = section in SECTIONS if section != "params" else any(rest.startswith(p) for p in parameters)
     if not (dot and there):
         raise no_number(name, parameters, where, known)
@@ -74,14 +93,14 @@ def no_number(name: str, parameters: Iterable[str], where: str = "", known: Sequ
 
 
 def _follow(document: Any, path: str) -> Any:
-    """The value at a dotted path; names that hold dots themselves are found too."""
+    """The value at a dotted path; names that hold dots are found too, and a list's items by number from 0."""
     if isinstance(document, list):
-        return document[int(path)] if path.isdecimal() and int(path) < len(document) else None
+        document = {str(i): item for i, item in enumerate(document)}
     if not isinstance(document, dict):
         return None
     if path in document:
         value = document[path]
-        return value.get("value", value.get("final")) if isinstance(value, dict) else value
+        return value.get("value", value.get("final", value)) if isinstance(value, dict) else value
     for name, inner in document.items():
         if path.startswith(f"{name}.") and (found := _follow(inner, path[len(name) + 1 :])) is not None:
             return found

@@ -11,11 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from gdtrain.errors import UserError
-from gdtrain.results.lookup import SCALARS, check_name, look_up, no_number
+from gdtrain.results.lookup import HELD_OUT, SCALARS, check_name, look_up, names_of, no_number
 from gdtrain.results.trial import Trial
 
 ROUNDING = 1e-12  # numbers that differ by less than this share of themselves tie
-HELD_OUT = "loss.held_out"
 LOSSES = ("loss", "loss.final", HELD_OUT)
 REACH = "reach"  # of a search for a learning rate: how soon a trial came near the best
 # More is better.
@@ -26,14 +25,16 @@ _MEASURED = ("loss", "epochs")
 _NO_NUMBERS = {"verdict", "verdict.status", "verdict.detail", *SCALARS} - {"seed"}
 
 
-def check_metric(metric: str, parameters: Sequence[str]) -> None:
-    """Refuse what trials with these parameters cannot be ranked by, before they are trained."""
+def check_metric(metric: str, parameters: Sequence[str], *, split: bool = False) -> None:
+    """Refuse what trials with these parameters, and rows held out in a `split`, cannot be ranked by, before they are
+    trained.
+    """
     name, _ = direction(metric, parameters)
     if name in _NO_NUMBERS and name not in parameters:
         raise _no_order(name)
     if name in parameters or name in _MEASURED:
         return
-    check_name(name, parameters, _WHERE, known=_MEASURED)
+    check_name(name, parameters, _WHERE, known=names_of(_MEASURED, split=split))
 
 
 def direction(metric: str, parameters: Sequence[str]) -> tuple[str, bool]:

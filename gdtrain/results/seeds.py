@@ -1,4 +1,7 @@
-"""A sweep over seeds: mean and standard deviation of each setting of its other axes."""
+"""A sweep over seeds, or over what is held out: mean and standard deviation of each setting of its other axes.
+
+Shapes: S trials.
+"""
 
 from __future__ import annotations
 
@@ -12,24 +15,41 @@ import numpy as np
 from gdtrain.results.result import plain_numbers
 from gdtrain.results.trial import Trial
 
-SEED = "train.seed"
+HELD = ("data.split.seed", "data.split.fold")  # the trials along these are judged by other rows each
+SEEDS = ("train.seed", *HELD)
 
 
 def over_seeds(trials: Sequence[Trial], axes: Sequence[str], parameters: Sequence[str]) -> list[dict[str, Any]]:
-    """Each setting of the axes but the seed: `set`, `n`, `diverged`, `loss`, that of held-out rows as `held_out` where
+    """Each setting of the axes but SEEDS: `set`, `n`, `diverged`, `loss`, that of held-out rows as `held_out` where
     there are some, and `params`, the least mean first, of held-out rows where there are some.
 
     Mean and standard deviation (divisor n - 1; None of one) are over the n trials that did not diverge.
     """
-    members: dict[str, list[Trial]] = {}
-    for trial in trials:
-        members.setdefault(json.dumps(_others(trial, axes), sort_keys=True, default=str), []).append(trial)
-    found = [_setting(same, axes, parameters) for same in members.values()]
+    found = [_setting([trials[s] for s in same], axes, parameters) for same in _settings(trials, axes, SEEDS)]
     return sorted(found, key=lambda s: s.get("held_out", s["loss"])["mean"] if s["n"] else math.inf)
 
 
-def _others(trial: Trial, axes: Sequence[str]) -> dict[str, Any]:
-    others: dict[str, Any] = plain_numbers({axis: trial.set.get(axis) for axis in axes if axis != SEED})
+def means(trials: Sequence[Trial], axes: Sequence[str], values_S: np.ndarray) -> np.ndarray:
+    """Values (S,) of trials that are judged by the same rows: where axes of HELD are swept, the mean over them for
+    each trial that ended at a finite one; the values themselves elsewhere.
+    """
+    found = values_S.copy()
+    for same in _settings(trials, axes, HELD) if {*HELD} & {*axes} else ():
+        sound = [s for s in same if trials[s].sound and math.isfinite(values_S[s])]
+        found[sound] = spread(values_S[sound].tolist())["mean"]
+    return found
+
+
+def _settings(trials: Sequence[Trial], axes: Sequence[str], over: Sequence[str]) -> list[list[int]]:
+    """Indices of the trials of each setting of the axes but those of `over`."""
+    members: dict[str, list[int]] = {}
+    for s, trial in enumerate(trials):
+        members.setdefault(json.dumps(_others(trial, axes, over), sort_keys=True, default=str), []).append(s)
+    return list(members.values())
+
+
+def _others(trial: Trial, axes: Sequence[str], over: Sequence[str]) -> dict[str, Any]:
+    others: dict[str, Any] = plain_numbers({axis: trial.set.get(axis) for axis in axes if axis not in over})
     return others
 
 
@@ -38,7 +58,7 @@ def _setting(trials: Sequence[Trial], axes: Sequence[str], parameters: Sequence[
     shared = [name for name in parameters if sound and all(name in trial.params for trial in sound)]
     held = [trial.held_out for trial in sound if trial.held_out is not None]
     return {
-        "set": _others(trials[0], axes),
+        "set": _others(trials[0], axes, SEEDS),
         "n": len(sound),
         "diverged": len(trials) - len(sound),
         "loss": spread([trial.loss for trial in sound]),

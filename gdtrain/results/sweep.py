@@ -13,7 +13,7 @@ import numpy as np
 from gdtrain.results.distinct import Found, distinct
 from gdtrain.results.ranking import LOSSES, direction, rank_values, ranked
 from gdtrain.results.result import EXIT_CODES, plain_numbers
-from gdtrain.results.seeds import SEED, over_seeds
+from gdtrain.results.seeds import HELD, SEEDS, means, over_seeds
 from gdtrain.results.trial import Trial
 
 if TYPE_CHECKING:
@@ -74,7 +74,8 @@ class SweepResult:
     @cached_property
     def _ranked(self) -> tuple[list[int], list[int]]:
         name, largest = self.metric
-        return ranked(self.trials, -self.values_S if largest else self.values_S, self.floor if name in LOSSES else 0.0)
+        values_S = means(self.trials, self.axes, -self.values_S if largest else self.values_S)
+        return ranked(self.trials, values_S, self.floor if name in LOSSES else 0.0)
 
     @property
     def metric(self) -> tuple[str, bool]:
@@ -118,13 +119,23 @@ class SweepResult:
 
     @property
     def settings(self) -> list[dict[str, Any]]:
-        """Where seeds are an axis, each setting of the other axes over its seeds, the least mean loss first."""
-        return over_seeds(self.trials, self.axes, self.parameters) if SEED in self.axes else []
+        """Where seeds or folds are an axis, each setting of the other axes over these, the least mean loss first."""
+        return over_seeds(self.trials, self.axes, self.parameters) if self.seeds else []
+
+    @property
+    def seeds(self) -> list[str]:
+        """The axes that a setting is told over: seeds, and what is held out."""
+        return [axis for axis in self.axes if axis in SEEDS]
+
+    @property
+    def averaged(self) -> list[str]:
+        """Those of them along which other rows are held out: trials are ranked by the mean over these."""
+        return [axis for axis in self.axes if axis in HELD]
 
     @property
     def frame(self) -> polars.DataFrame:
         """One row a trial, in the order of the points: axes, verdict, epochs, loss, that of held-out rows as `held_out`
-        where there are some, then a column for each parameter.
+        where there are some, its deviation over folds as `held_out_sd`, then a column for each parameter.
 
         Names that are taken become `set.NAME` and `params.NAME`. An axis of anything but numbers is a column of text.
         """
@@ -146,14 +157,15 @@ class SweepResult:
         for s in indices:
             trial = self.trials[s]
             values = [trial.params.get(name) for name in self.parameters]
-            held = [trial.held_out for _ in self._held_out]
+            held = [getattr(trial, name) for name in self._held_out]
             axes = (trial.set.get(axis) for axis in self.axes)
             yield [*axes, trial.status, trial.epochs, trial.loss, *held, *values]
 
     @property
     def _held_out(self) -> list[str]:
-        """The name of the column of held-out losses, where there are some."""
-        return ["held_out"] if any(trial.held_out is not None for trial in self.trials) else []
+        """Names of the columns of held-out losses and of their deviations over folds, where there are some."""
+        names = ("held_out", "held_out_sd")
+        return [name for name in names if any(getattr(trial, name) is not None for trial in self.trials)]
 
     @property
     def listed(self) -> list[int]:
@@ -191,7 +203,7 @@ class SweepResult:
         """What the document says after its trials. Indices are places in its list: null for one that is not listed."""
         places = {s: place for place, s in enumerate(self.listed)}
         document: dict[str, Any] = {"best": places.get(-1 if self.best is None else self.best), "ties": self.ties}
-        if SEED in self.axes:
+        if self.seeds:
             document["settings"] = self.settings
         if self.starts is not None:
             document["roots" if self.kind == "solve" else "minima"] = [self._end(f, places) for f in self.found]
@@ -209,6 +221,8 @@ class SweepResult:
     def _end(self, found: Found, places: Mapping[int, int]) -> dict[str, Any]:
         trial = self.trials[found.trial]
         end: dict[str, Any] = {"params": trial.params, "loss": trial.loss, "starts": found.starts}
+        if trial.held_out is not None:
+            end["held_out"] = trial.held_out
         end["trial"] = places.get(found.trial)
         if self.kind == "solve":
             end["equations"] = trial.document().get("equations", [])

@@ -44,8 +44,9 @@ def block(batch: pl.DataFrame, names: Sequence[str], gaps: Collection[str] = ())
     for at, name in enumerate(names):
         series = batch.to_series(at)
         column = values[name] = series.to_numpy()
-        if np.isfinite(column.sum()):
-            continue
+        with np.errstate(over="ignore", invalid="ignore"):  # the sum of finite numbers may overflow
+            if np.isfinite(column.sum()):
+                continue
         if name in gaps:
             series = series.drop_nulls()
         if not series.is_finite().all() or (name not in gaps and series.null_count()):

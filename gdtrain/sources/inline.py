@@ -33,9 +33,10 @@ class InlineSource(Source):
     def __init__(self, table: object, *, where: str, nulls: Collection[str] = ()) -> None:
         super().__init__(where, nulls)
         self._columns = {name: self._array(name, column) for name, column in self._items(table)}
-        self._finite: set[str] = set()  # columns of numbers that are known to be
         self._check_lengths()
-        self.columns = [_described(name, values, self.nulls) for name, values in self._columns.items()]
+        floats = {name: values for name, values in self._columns.items() if values.dtype in (np.float64, np.float32)}
+        self._finite = {name for name, values in floats.items() if _all_finite(values)}  # known to be
+        self.columns = [self._described(name, values) for name, values in self._columns.items()]
 
     def _items(self, table: Any) -> list[tuple[str, Any]]:
         """(name, column) in order, of a mapping or of whatever has `columns` and gives each by its name."""
@@ -55,6 +56,8 @@ class InlineSource(Source):
                 values = np.asarray(column, dtype=object)
         except (TypeError, ValueError):  # lists of several lengths
             values = np.empty(0)[:, None]
+        if values.dtype.kind == "M" and np.datetime_data(values.dtype)[0] == "ns":
+            values = values.astype("datetime64[us]")  # whose elements are no whole numbers
         if values.ndim != 1:
             raise UserError(
                 f"is not one number a row, but of shape {values.shape}" if values.size else "is not a list of numbers",
@@ -63,6 +66,14 @@ class InlineSource(Source):
                 code=DATA,
             )
         return values
+
+    def _described(self, name: str, values: NDArray[Any]) -> Column:
+        if values.dtype.kind == "f":
+            return Column(name, "number", 0 if name in self._finite else int(np.isnan(values).sum()))
+        if values.dtype.kind in _KINDS:
+            return Column(name, _KINDS[values.dtype.kind], 0)
+        present = [value for value in values.tolist() if not self._is_missing(value)]
+        return Column(name, shared_kind({_kind(value) for value in present}), len(values) - len(present))
 
     def _check_lengths(self) -> None:
         (first, values), *rest = self._columns.items()
@@ -91,11 +102,9 @@ class InlineSource(Source):
         values = self._columns[name]
         if name in reading.levels or values.dtype.kind not in "iufb":
             return self._each(name, values, reading)
-        if name in self._finite:
-            return values
         numbers = np.ascontiguousarray(values, dtype=np.float64)  # torch takes no negative strides
         self._columns[name] = numbers
-        if _all_finite(numbers):
+        if name in self._finite or _all_finite(numbers):
             self._finite.add(name)
         elif name not in reading.gaps or np.isinf(numbers).any():
             self._each(name, values, reading)
@@ -143,15 +152,6 @@ def _complaint(value: object) -> tuple[str, str]:
     if isinstance(value, str):
         return f"{quoted(value)} is text, not a number", "write numbers without quotes"
     return what, remedy
-
-
-def _described(name: str, values: NDArray[Any], nulls: Collection[str]) -> Column:
-    if values.dtype.kind == "f":
-        return Column(name, "number", 0 if _all_finite(values) else int(np.isnan(values).sum()))
-    if values.dtype.kind in _KINDS:
-        return Column(name, _KINDS[values.dtype.kind], 0)
-    present = [v for v in values.tolist() if not (_is_gap(v) or (isinstance(v, str) and is_missing(v.strip(), nulls)))]
-    return Column(name, shared_kind({_kind(value) for value in present}), len(values) - len(present))
 
 
 def _all_finite(values: NDArray[Any]) -> bool:

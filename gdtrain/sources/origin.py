@@ -89,6 +89,14 @@ class Origin:
             else:
                 yield raw
 
+    def end(self, size: int) -> bytes:
+        """The last `size` bytes, or all where there are fewer; none of compressed text."""
+        if self.compression:
+            return b""
+        with self._open_raw() as raw:
+            raw.seek(max(self.size - size, 0))
+            return raw.read(size)
+
     def _open_raw(self) -> BinaryIO:
         if isinstance(self.place, str):
             return open(self.place, "rb")

@@ -64,13 +64,12 @@ class ParquetSource(Source):
         text = pl.col(name).cast(pl.String)
         if self.kind(name) == "number":
             text = text.str.strip_suffix(".0")
+        if self.kind(name) == "date":
+            text = text.str.replace(_EMPTY_TIME, "")
         text = text.str.strip_chars()
         return pl.when((text != "") & ~text.is_in(list(self.nulls))).then(text)
 
     def _meet(self, found: Levels, names: list[str]) -> None:
-        for column in self.columns:
-            if column.name in names and column.kind == "date":
-                raise self._not_numbers(column)
         try:
             for batch in batches(self._scan().select(self._text(name).alias(name) for name in names), BLOCK_ROWS):
                 for name in names:
@@ -115,6 +114,7 @@ class ParquetSource(Source):
 
 
 _READ = ("number", "bool")
+_EMPTY_TIME = r"( 00:00:00)?(\.0+)?$"  # of a date: 2024-01-01 00:00:00.000
 _HOLDS = {"text": "text", "date": "dates or times"}
 
 

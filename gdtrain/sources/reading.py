@@ -91,9 +91,11 @@ def level_reader(name: str, reading: Reading) -> Callable[[str], float]:
 
 
 def as_text(value: object) -> str:
-    """A number or a truth value as the text of a level: 4 and 4.0 are `4`, True is `true`."""
+    """A number, a truth value or a date as the text of a level: 4 and 4.0 are `4`, True is `true`, midnight its day."""
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         return str(int(value))
+    if hasattr(value, "isoformat"):
+        return str(value).removesuffix(" 00:00:00")
     return str(value).lower() if isinstance(value, bool) else str(value).strip()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +19,8 @@ from gdtrain.sources.table import BLOCK_ROWS
 
 if TYPE_CHECKING:
     from gdtrain.sources.table import Block
+
+_LAST_LINE = 1 << 16  # bytes; a last line that is longer is left to the careful pass
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,8 @@ def scan_blocks(origin: Origin, scan: Scan, names: Sequence[str], size: int) -> 
     only so does polars see a row with too many cells.
     """
     layout, gaps = scan.layout, scan.reading.gaps
+    if _ends_too_wide(origin, layout):
+        raise Doubt("a delimiter too many at the end")
     places = [layout.names.index(name) for name in names]
     last = len(layout.names) - 1
     read = places if last in places else [*places, last]
@@ -102,6 +107,16 @@ def _raw(origin: Origin, layout: Layout, numbers: Sequence[str], nulls: Collecti
         null_values=list(nulls) if nulls and numbers else None,
         glob=False,
     )
+
+
+def _ends_too_wide(origin: Origin, layout: Layout) -> bool:
+    """Whether the text ends in a delimiter too many: that one polars passes over. Not known of compressed text."""
+    end = origin.end(_LAST_LINE)
+    if not end.endswith(layout.delimiter.encode()):
+        return False
+    line = end[max(end.rfind(b"\n"), end.rfind(b"\r")) + 1 :].decode("utf-8", "replace")
+    cells = re.sub(r'"[^"]*"', "", line).count(layout.delimiter) + 1
+    return cells > len(layout.names) or len(line) == _LAST_LINE
 
 
 class _LineSurvey:

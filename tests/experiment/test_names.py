@@ -63,6 +63,8 @@ def test_settled(problem: str, columns: list[str] | None, names: Names) -> None:
 REFUSED: list[tuple[str, list[str] | None, str, str]] = [
     ("solve: e*x = 3", [], "e", "e is no constant here; write exp(1), or declare e under params"),
     ("solve: 1 + 1 = 2", [], "1 + 1 = 2", "there is nothing to learn; name the number to find: x"),
+    ("fit: y = w*x1", ["w", "x1", "y"], "y = w*x1", "there is nothing to learn; name the number to find: y = w1*w"),
+    ("fit: w = 2", ["w", "x"], "w = 2", "there is nothing to learn; name the number to find: w = w1*x"),
     ("fit: y = 2x", SALES, "y = 2x", "there is nothing to learn; name the number to find: y = w*x"),
     (
         "fit: sales = 2*income",
@@ -121,7 +123,7 @@ REFUSED: list[tuple[str, list[str] | None, str, str]] = [
         "x",
         "x is a column, so that this is one number a row; wrap it in mean(...) or sum(...)",
     ),
-    ("minimize: mean(y)", SALES, "mean(y)", "there is nothing to learn; name the number to find: x"),
+    ("minimize: mean(y)", SALES, "mean(y)", "there is nothing to learn; name the number to find: x1"),
     ("regress: {target: sale, features: [x]}", SALES, "sale", "there is no column sale; did you mean sales?"),
     (
         "regress: {target: y, features: [x, incom]}",

@@ -205,6 +205,8 @@ ROWS = st.lists(st.lists(CELLS, min_size=1, max_size=4).map(",".join), max_size=
 
 @given(st.sampled_from(["x,y\n", "x,u,y,z\n", "x\n", "y,u\n", ""]), ROWS)
 @example("", ",\n,0.0")  # no column has a name
+@example("x\n", "\n0,")  # polars passes over a delimiter at the very end
+@example("y,u\n", "1,2\n3,")
 @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_both_ways_agree(tmp_path_factory: pytest.TempPathFactory, header: str, rows: str) -> None:
     """The careful reader says what text means; polars only makes it fast. (In columns that nobody asks for,
