@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 import torch
 
+from gdtrain.automatic import decided
 from gdtrain.engines.loop import Watch
 from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.trials import Trials
@@ -52,7 +53,7 @@ def train(
     if ready is not None:
         ready(problem.parameters.names)
     loaded = time.perf_counter()
-    trials = Trials(experiment)
+    trials = Trials(decided(experiment, problem))
     with threads(useful_threads(problem)):
         plan = make_plan(trials, problem, every)
         result = Batch(trials, data, plan, plan.run(watch), rows, gradients=gradients).outcome(0).result()
