@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import BinaryIO
 
+from gdtrain.automatic import decided
 from gdtrain.engines.states import gradient_norm
 from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.trials import Trials
@@ -33,6 +34,7 @@ def describe(experiment: Experiment, *, stdin: BinaryIO | None = None) -> list[s
     lines += [f"{name}: {column}" for name, column in _ranges(data).items()]
     warnings = data.warnings
     rows_to_predict(experiment, data, stdin)  # says what is wrong with it
+    experiment = decided(experiment, problem)
     plan = make_plan(Trials(experiment), problem)
     loss, gradient = problem.objective.loss_and_gradient(plan.theta_SP)
     pull = "" if plan.penalty is None else f", penalty {float(plan.penalty.value(plan.theta_SP)[0]):.6g}"

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from gdtrain.automatic import decided
 from gdtrain.batch import Batch
 from gdtrain.batches import FEW_EPOCHS, Walkers, cut, recorded_epochs, usual_memory
 from gdtrain.choice import engine_obstacle, refuse_exact
@@ -166,7 +167,9 @@ class _Run:
             self._statement = self._statement or statement(ready.experiment, problem)
             self._scale = max(self._scale, problem.loss_scale)
             found = Walkers.of(ready.group.trials)
-            walkers = Trials(ready.experiment, found.trials.numbers, found.trials.count)
+            walkers = Trials(
+                decided(ready.experiment, problem, found.trials.numbers), found.trials.numbers, found.trials.count
+            )
             for batch in cut(problem, walkers, found.reads[-1], self._memory):
                 left = [w for w in batch if not self._take_kept(i, found.points[w])]
                 if left and not self._stopped:

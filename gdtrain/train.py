@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 import torch
 
+from gdtrain.automatic import decided
 from gdtrain.crossed import trained
 from gdtrain.engines.loop import Watch
 from gdtrain.experiment.schema import Experiment
@@ -57,7 +58,7 @@ def train(
     if ready is not None:
         ready(problem.parameters.names)
     loaded = time.perf_counter()
-    trials = Trials(experiment)
+    trials = Trials(decided(experiment, problem))
     with threads(useful_threads(problem)):
         planned = partial(make_plan, trials, every=every)
         batch = trained(trials, data, problem, rows, planned, watch=watch, gradients=gradients)

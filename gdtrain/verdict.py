@@ -14,6 +14,7 @@ from gdtrain.formula.evaluate import evaluate
 from gdtrain.roots import ROOT_TOL, judge_root, on_the_way
 
 _ROUNDING = 1e-12
+_DEEP = 1e20  # times the loss at the start: below 0 by so much, it has no bottom
 
 
 def judge(trial: Trial) -> tuple[str, Detail]:
@@ -64,6 +65,9 @@ def _judge_second(trial: Trial) -> tuple[str, Detail]:
         return "converged", lambda: f"no step lowers the {trial.what} further: gradient norm {trial.norm:.3g}"
     if trial.loss_reached:
         return "converged", lambda: f"loss {trial.loss:.6g} is at most {trial.stops.loss_tol:g}"
+    first = trial.end.first_objective
+    if trial.problem.loss is None and trial.objective < -_DEEP * max(1.0, abs(first)):
+        return "diverged", lambda: f"the {trial.what} falls without end: there may be no minimum"
     if trial.end.reason != "settled":
         return _unfinished(trial)
     what = f"no step that was found lowers the {trial.what}, and the gradient is not small"

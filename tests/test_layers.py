@@ -24,7 +24,7 @@ LAYERS = [
     {"problem"},
     {"engines"},
     {"choice", "rates", "second", "steps"},
-    {"plan"},
+    {"automatic", "plan"},
     {"ended"},
     {"roots"},
     {"insight", "polish", "survivors", "verdict"},

@@ -173,7 +173,7 @@ def test_an_experiment_gives_the_same_options(name: str) -> None:
 
 
 def test_an_experiment_knows_the_same_optimizers_and_the_learning_rates_of_torch() -> None:
-    assert set(schema.DEFAULTS) - set(schema.SECOND) == set(OPTIMIZERS) == set(TORCH)
+    assert set(schema.DEFAULTS) - {*schema.SECOND, schema.AUTO} == set(OPTIMIZERS) == set(TORCH)
     rates = {name: inspect.signature(optimizer).parameters["lr"].default for name, optimizer in TORCH.items()}
     assert {**schema.LR, "sgd": rates["sgd"]} == rates  # sgd's is derived from the problem
 

@@ -290,7 +290,7 @@ def test_there_is_no_closed_form(train: str, why: str) -> None:
 def test_no_rate_is_halved_beside_a_schedule() -> None:
     """A loss that is not quadratic has its lr halved where it was chosen for the user, unless a schedule says it."""
     flat: dict[str, Any] = {"minimize": "sqrt(1 + x^2)", "params": {"x": 3.0}}  # at the start; curved further on
-    halved = gdtrain.run(flat, epochs=50)
+    halved = gdtrain.run(flat, optimizer="sgd", epochs=50)
     assert halved.train["lr_final"] < halved.train["lr"]
     scheduled = gdtrain.run(flat | {"train": {"epochs": 50, "schedule": {"name": "linear", "start_factor": 1.0}}})
     assert "lr_final" not in scheduled.train

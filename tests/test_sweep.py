@@ -129,7 +129,8 @@ def test_as_alone_where_some_have_ended_before_others_are_halved() -> None:
 
 def test_as_alone_where_the_lr_is_chosen_and_halved() -> None:
     """Each trial halves its own: the curvature at these starts says too little of what comes."""
-    result = check_bitwise(VALLEY, {"params.x.start": [-1, 0.5, 2], "params.y.start": [0, 1, 4]})
+    steps: dict[str, Any] = {**VALLEY, "train": {"epochs": 120, "optimizer": "sgd"}}
+    result = check_bitwise(steps, {"params.x.start": [-1, 0.5, 2], "params.y.start": [0, 1, 4]})
     halved = {trial.document()["train"].get("lr_final") for trial in result.trials}
     assert None in halved and len(halved) >= 3
 

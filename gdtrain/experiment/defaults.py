@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from gdtrain.experiment.optimizers import LR, SECOND, USUAL
+from gdtrain.experiment.optimizers import AUTO, LR, SECOND, USUAL
 from gdtrain.experiment.rules import kind_of
 from gdtrain.experiment.schedules import LENGTH
 from gdtrain.experiment.tree import Node, Place, Scalar
 
 LOSS = {"solve": "half_sse", "fit": "mse", "regress": "mse"}
+_LEFT = ("train.lr", "train.optimizer.name")
 _DEFAULT = Place.of("default")
 
 
 def _lr_chosen(tree: Node) -> bool:
-    node = tree.get("train", "lr")
-    return node is not None and node.value != "auto"
+    return _chosen(tree, ["train", "lr"])
+
+
+def _chosen(tree: Node, keys: Sequence[str]) -> bool:
+    """Whether a key has a value, which `auto` leaves to be chosen where it is the lr or the optimizer."""
+    node = tree.get(*keys)
+    return node is not None and not (node.value == AUTO and ".".join(keys) in _LEFT)
 
 
 def _loss(tree: Node) -> Scalar | None:
@@ -35,6 +41,17 @@ def _of_loss(name: str, value: Scalar) -> Callable[[Node], Scalar | None]:
 def _scale(tree: Node) -> Scalar | None:
     tied = any(True for _ in tree.select("params.*.expr"))
     return "standard" if kind_of(tree) == "regress" and not _lr_chosen(tree) and not tied else None
+
+
+def _optimizer(tree: Node) -> Scalar | None:
+    """sgd beside anything that belongs to gradient steps; else, and where it is asked for, what suits the problem."""
+    optimizer, named = tree.get("train", "optimizer"), tree.get("train", "optimizer", "name")
+    if named is not None and named.value == AUTO:
+        return AUTO
+    options = optimizer is not None and any(key != "name" for key, _ in optimizer.children())
+    steps = options or any(tree.get("train", key) for key in ("batch_size", "schedule", "clip"))
+    exact = (engine := tree.get("train", "engine")) is not None and engine.value == "exact"
+    return USUAL if _lr_chosen(tree) or steps or exact or tree.get("penalty", "l1") else AUTO
 
 
 def _lr(tree: Node) -> Scalar | None:
@@ -73,7 +90,7 @@ DEFAULTS: Sequence[tuple[str, Callable[[Node], Scalar | None]]] = (
     ("loss.q", _of_loss("quantile", 0.5)),
     ("data.scale", _scale),
     ("data.split.seed", _draw),
-    ("train.optimizer.name", lambda tree: USUAL),
+    ("train.optimizer.name", _optimizer),
     ("train.lr", _lr),
     ("train.epochs", lambda tree: 1000),
     ("train.seed", lambda tree: 0),
@@ -94,8 +111,7 @@ def fill(tree: Node, name: str) -> tuple[Node, tuple[str, ...]]:
         tree = tree.put(["name"], Node(name, _DEFAULT), _DEFAULT)
     for dotted, default in DEFAULTS:
         keys = dotted.split(".")
-        given = _lr_chosen(tree) if dotted == "train.lr" else tree.get(*keys)
-        if not given and (value := default(tree)) is not None:
+        if not _chosen(tree, keys) and (value := default(tree)) is not None:
             filled = tree.put(keys, Node(value, _DEFAULT), _DEFAULT)
             if filled is not tree:
                 tree = filled

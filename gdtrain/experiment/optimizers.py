@@ -25,6 +25,7 @@ DEFAULTS: Mapping[str, Mapping[str, Option]] = {
     "lm": {"ftol": 1e-15, "xtol": 1e-15, "gtol": 1e-15},
     "lbfgs": {"history_size": 10, "tolerance_grad": 0.0, "tolerance_change": 0.0},
     "newton": {"damping": 0.0},
+    "auto": {},
 }
 # Those that take the objective in the place of a gradient, and what they step by. They find their steps' lengths.
 SECOND: Mapping[str, str] = {
@@ -32,7 +33,8 @@ SECOND: Mapping[str, str] = {
     "lbfgs": "the gradients of past steps",
     "newton": "second derivatives",
 }
-USUAL: Literal["sgd"] = "sgd"  # where none is named
+USUAL: Literal["sgd"] = "sgd"  # where none is named, but what belongs to gradient steps is chosen
+AUTO: Literal["auto"] = "auto"  # where nothing is: the problem decides
 # torch.optim's learning rates, for where none is chosen; sgd's is derived from the problem instead.
 LR: Mapping[str, float] = {
     "adam": 1e-3,
@@ -52,7 +54,9 @@ def _option(description: str) -> Any:
 class Optimizer(Model):
     """An optimizer by its name in torch.optim, with the options that DEFAULTS lists for it."""
 
-    name: Literal["sgd", "adam", "adamw", "nadam", "radam", "rmsprop", "adagrad", "rprop", "lm", "lbfgs", "newton"]
+    name: Literal[
+        "sgd", "adam", "adamw", "nadam", "radam", "rmsprop", "adagrad", "rprop", "lm", "lbfgs", "newton", "auto"
+    ]
     momentum: NonNegative | None = _option("sgd, rmsprop: share of the last step that is kept")
     dampening: float | None = _option("sgd: share of the gradient that momentum leaves out")
     nesterov: bool | None = _option("sgd: Nesterov's momentum; needs a momentum, and dampening 0")

@@ -8,7 +8,7 @@ from dataclasses import replace
 from gdtrain.experiment import second
 from gdtrain.experiment.keys import AXIS, CLIP, OPTIMIZER, SCHEDULE, SECTIONS, SPLIT
 from gdtrain.experiment.objective import KINKED, LIKELIHOODS, SQUARED
-from gdtrain.experiment.optimizers import DEFAULTS, SECOND, USUAL
+from gdtrain.experiment.optimizers import AUTO, DEFAULTS, SECOND, USUAL
 from gdtrain.experiment.schedules import OPTIONS as SCHEDULES
 from gdtrain.experiment.schema import KINDS, STDIN
 from gdtrain.experiment.tree import Mistake, Node
@@ -208,7 +208,7 @@ def _kinks(tree: Node) -> Iterator[Mistake]:
         and isinstance(l1.value, int | float)
         and l1.value > 0
         and named
-        and named.value not in (USUAL, *SECOND, None)
+        and named.value not in (USUAL, AUTO, *SECOND, None)
     ):
         remedy = "write optimizer: sgd, or {name: sgd, momentum: 0.9, nesterov: true}; l2 goes with any"
         yield Mistake(l1.place, f"{named.value} takes no l1", remedy)

@@ -21,7 +21,7 @@ from gdtrain.experiment.fields import (
 )
 from gdtrain.experiment.network import Network
 from gdtrain.experiment.objective import Loss, Penalty
-from gdtrain.experiment.optimizers import USUAL, Optimizer
+from gdtrain.experiment.optimizers import AUTO, Optimizer
 from gdtrain.experiment.parameters import FREE, Param
 from gdtrain.experiment.schedules import Clip, Schedule
 from gdtrain.experiment.split import Split
@@ -151,7 +151,7 @@ class Data(Model):
 class Train(Model):
     """How the loss is descended."""
 
-    optimizer: Optimizer = Field(Optimizer(name=USUAL), description="a name, or {name: sgd, momentum: 0.9, ...}")
+    optimizer: Optimizer = Field(Optimizer(name=AUTO), description="a name, or {name: sgd, momentum: 0.9, ...}")
     lr: LearningRate = Field("auto", description="learning rate; auto: 1/L for sgd, torch.optim's for others")
     epochs: Annotated[Whole, Field(ge=0, le=_MOST)] = Field(1000, description="passes over the data")
     seed: Annotated[Whole, Field(ge=0, lt=2**63)] = Field(0, description="of every random draw")

@@ -93,5 +93,6 @@ def _is_number(value: object) -> bool:
 
 def renewed(document: dict[str, Any], experiment: Experiment) -> dict[str, Any]:
     """A kept document as it would be written today: what its key leaves out, as the trial's experiment has it."""
-    train = document["train"] | {"chosen": list(experiment.chosen)}
+    told = [key for key in experiment.chosen if key != "train.lr" or "lr" in document["train"]]
+    train = document["train"] | {"chosen": told}
     return document | {"name": experiment.name, "train": train}

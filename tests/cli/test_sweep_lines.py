@@ -153,8 +153,8 @@ WRONG: list[tuple[list[str], str]] = [
     (["--epochs", "1.5,2"], "--epochs: epochs must be a whole number, not 1.5\n  1.5,2\n  ^^^"),
     (
         ["--optimizer", "sgd,adm"],
-        "--optimizer: optimizer must be sgd, adam, adamw, nadam, radam, rmsprop, adagrad, rprop, lm, lbfgs or newton, "
-        "not the text 'adm';"
+        "--optimizer: optimizer must be sgd, adam, adamw, nadam, radam, rmsprop, adagrad, rprop, lm, lbfgs, newton "
+        "or auto, not the text 'adm';"
         " did you mean adam?\n  sgd,adm\n      ^^^",
     ),
     (

@@ -138,7 +138,7 @@ def test_check_fills_in_every_default(gdtrain: Command, tmp_path: Path) -> None:
         "  x: {start: {uniform: [0, 1]}}\n"
         "loss: half_sse\n"
         "train:\n"
-        "  optimizer: {name: sgd, momentum: 0, dampening: 0, nesterov: false, weight_decay: 0}\n"
+        "  optimizer: auto\n"
         "  lr: auto\n"
         "  epochs: 1000\n"
         "  seed: 0\n"

@@ -15,7 +15,7 @@ from gdtrain.experiment.fields import Model
 from gdtrain.experiment.keys import ALIASES, SECTIONS
 from gdtrain.experiment.network import Network
 from gdtrain.experiment.objective import Loss
-from gdtrain.experiment.optimizers import DEFAULTS, LR, SECOND
+from gdtrain.experiment.optimizers import AUTO, DEFAULTS, LR, SECOND
 from gdtrain.experiment.overrides import Override
 from gdtrain.experiment.parameters import Param, Start
 from gdtrain.experiment.schema import Data, Experiment, Predict, Regress, Stop, Train
@@ -205,8 +205,8 @@ REFUSED = [
     ),
     (
         FIT + "train: {optimizer: adamm}\n",
-        "3:20: optimizer must be sgd, adam, adamw, nadam, radam, rmsprop, adagrad, rprop, lm, lbfgs or newton, not the "
-        "text 'adamm'; "
+        "3:20: optimizer must be sgd, adam, adamw, nadam, radam, rmsprop, adagrad, rprop, lm, lbfgs, newton "
+        "or auto, not the text 'adamm'; "
         "did you mean adam?",
     ),
     (
@@ -460,7 +460,7 @@ def test_every_mistake_is_told_at_once_in_the_order_of_the_lines() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", [name for name in DEFAULTS if name not in SECOND])
+@pytest.mark.parametrize("name", [name for name in DEFAULTS if name not in SECOND and name != AUTO])
 def test_options_and_defaults_are_torchs(name: str) -> None:
     ours = {"lr": LR.get(name, 1e-3), **DEFAULTS[name]}  # torch's sgd starts from 1e-3, ours from the problem
     classes = {cls.__name__.lower(): cls for cls in vars(torch.optim).values() if inspect.isclass(cls)}

@@ -299,7 +299,7 @@ REFUSED: list[tuple[str, list[str], dict[str, Any], str, str]] = [
         FIT,
         ["train.optimizer=sgd,adan"],
         {},
-        "--set: optimizer must be sgd, adam, adamw, nadam, radam, rmsprop, adagrad, rprop, lm, lbfgs or newton, "
+        "--set: optimizer must be sgd, adam, adamw, nadam, radam, rmsprop, adagrad, rprop, lm, lbfgs, newton or auto, "
         "not the text 'adan'; "
         "did you mean adam?",
         "adan",
