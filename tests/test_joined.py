@@ -98,12 +98,13 @@ APART: dict[str, dict[str, Any]] = {
     "mini-batches": {**REGRESS, "train": {"lr": 0.01, "batch_size": 8}},
     "scaled bounds": {**REGRESS, "params": {"x": {"start": 0.1, "max": 0.2}}},
     "gathered rows": {**REGRESS, "loss": "mse", "train": {"optimizer": "adam", "engine": "auto"}},
+    "a second-order optimizer": {"fit": "y = a*exp(b*x)", "train": {"optimizer": "lm"}},
     "closed form": {**REGRESS, "loss": "mse", "train": {"engine": "auto"}},
 }
 
 
 def crossed_over(source: Mapping[str, Any]) -> dict[str, Any]:
-    train = {"epochs": 60, "engine": "loop", **source.get("train", {})}
+    train = {"epochs": 60, "engine": "loop", "optimizer": "sgd", **source.get("train", {})}
     return {**source, "train": train, "data": {**source.get("data", {}), "split": {"folds": FOLDS, "seed": 3}}}
 
 
