@@ -39,6 +39,7 @@ _OFFSET = 1e-4
 _DEPENDENT = 1e-11  # columns that depend on one another but for this share explain nothing more
 _ROUNDINGS = 16  # so many rounding errors of a residual are not told from none
 _FINISH = 200  # Gauss-Newton steps: they end where the digits stop moving, or they lead nowhere
+_IDLE = 3  # of them in a row that are no shorter
 _AGAIN = 20  # times that a trust region starts anew, with the scale of the parameters where it stopped
 _SLACK = 1e-11  # share of the sum of squares that it may rise by: rounding
 _NEAR = 1e-6  # share of a parameter's size within which a bound counts as reached
@@ -210,23 +211,27 @@ def _better(task: Task, point: Point, theta_P: Tensor) -> Point | None:
 def _finished(task: Task, point: Point, visit: Callable[[Tensor], None]) -> Point:
     """Gauss-Newton steps until they get no shorter: their length, in units of the columns', is what theta is off by.
 
-    Near a minimum each is a fixed share of the last, but for rounding (Björck 1996, section 9.2.1).
+    Near a minimum each comes to be a fixed share of the last, but for rounding (Björck 1996, section 9.2.1); the first
+    few may be longer.
     """
     held_P = task.held(point.theta_P, point.gradient_P)
     step_P = gauss_newton(point, held_P)
+    best, shortest, idle = point, float((point.lengths_P * step_P).norm()), 0
     for _ in range(_FINISH):
         theta_P = task.within(point.theta_P + step_P)
         if not moves(point.theta_P, theta_P):
             break
         found = Point.at(task, theta_P)
-        if not found.finite or found.cost > point.cost * (1 + _SLACK):
+        if not found.finite or found.cost > best.cost * (1 + _SLACK):
             break
-        next_P = gauss_newton(found, held_P)
-        if not float((found.lengths_P * next_P).norm()) < float((point.lengths_P * step_P).norm()):
+        point, step_P = found, gauss_newton(found, held_P)
+        length = float((point.lengths_P * step_P).norm())
+        if length < shortest:
+            visit(theta_P)
+            best, shortest, idle = point, length, 0
+        elif (idle := idle + 1) == _IDLE:
             break
-        visit(theta_P)
-        point, step_P = found, next_P
-    return point
+    return best
 
 
 def gauss_newton(point: Point, held_P: Tensor, cutoff: float = 0.0) -> Tensor:
