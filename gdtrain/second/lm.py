@@ -10,8 +10,8 @@ A point at which no parameter's derivatives correlate with the residuals is at r
 
 MINPACK's measure (Moré 1978), and the relative offset of Bates and Watts (1981), which sees where columns that nearly
 depend on one another explain together what none does alone. Neither depends on the units of parameters or targets. What
-is left of them may be rounding: where theta is as good as its own last digit, changing each theta_k by its rounding moves the residuals by
-eps sum_k |J_k| |theta_k|, and no smaller correlation can be told from 0.
+is left of them may be rounding: where theta is as good as its own last digit, changing each theta_k by its rounding
+moves the residuals by eps sum_k |J_k| |theta_k|, and no smaller correlation can be told from 0.
 
 Shapes: M compressed rows, P parameters.
 """
@@ -101,7 +101,8 @@ class Point:
         length, rounding = self.cost**0.5, self.rounding(scale)
         if self.correlation(held_P) > max(GTOL * length, rounding):
             return False
-        return self.reach(held_P) <= max(_OFFSET * length, rounding)
+        explained: bool = self.reach(held_P) <= max(_OFFSET * length, rounding)
+        return explained
 
 
 def lm(task: Task) -> None:
