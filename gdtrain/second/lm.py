@@ -32,6 +32,7 @@ from gdtrain.problem.objective import DataLoss
 from gdtrain.problem.quadratic import Quadratic
 from gdtrain.problem.residuals import compressed
 from gdtrain.second import Task, moves, start_of
+from gdtrain.second.hessian import DENSE
 from gdtrain.second.newton import descend, falls_away
 
 GTOL = 1e-8
@@ -129,7 +130,9 @@ def _by_curvature(task: Task, point: Point) -> Point:
 
     Where residuals are large and bend, these come nearer by a share that may be small, or not at all.
     """
-    if not point.finite or _rows(task) * len(point.theta_P) ** 2 > _WORK:
+    size = len(point.theta_P)
+    exact = point.cost**0.5 <= point.rounding(0.0)
+    if not point.finite or exact or size > DENSE or _rows(task) * size**2 > _WORK:
         return point
     if point.at_rest(task.held(point.theta_P, point.gradient_P)) and not falls_away(task, point.theta_P):
         return point

@@ -84,7 +84,7 @@ SHAPES: dict[str, tuple[str, list[float], list[list[float]], np.ndarray, float]]
     "enzymes": (
         "b1*(x**2+x*b2)/(x**2+x*b3+b4)",
         [0.19, 0.19, 0.12, 0.14],
-        [[9, 6, 12, 11], [1, 2, 3, 3]],
+        [[1.5, 4, 5, 4], [1, 2, 3, 3]],
         1 / np.linspace(0.25, 16, 60),
         1e-3,
     ),
