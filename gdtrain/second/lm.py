@@ -46,7 +46,7 @@ _SLACK = 1e-11  # share of the sum of squares that it may rise by: rounding
 _NEAR = 1e-6  # share of a parameter's size within which a bound counts as reached
 _EVALUATIONS = 100_000
 _STEPS = 50  # newton's, before the trust region has another try
-_WORK = 1e8  # rows times squared parameters up to which second derivatives are worth it
+_WORK = 1e7  # rows times squared parameters up to which second derivatives are worth it
 
 
 @dataclass(frozen=True)
