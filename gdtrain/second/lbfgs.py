@@ -24,6 +24,7 @@ from gdtrain.second.newton import leave
 _AGAIN = 20  # searches at most
 _LINE = 60  # evaluations of a line search: a step into nowhere is shortened so often
 _GAIN = 1e-12  # share of the loss from which a new search gains something
+_OF_ALL = 1e-20  # share of the loss at the start that a step off a saddle must gain
 _NOTHING = 1e-40  # share of the loss at the start: so little is none, and what is lower still is no better
 _WIDEST = 1e6  # ratio of units up to which the curvature at one place is believed
 
@@ -40,11 +41,9 @@ def lbfgs(task: Task) -> None:
         search = _Search(task, theta_P, _units(task, theta_P), first)
         search.carry_out()
         theta_P, before, value = search.last_P, value, search.last_value
-        if abs(value) <= _NOTHING * abs(first):
-            return
-        if before - value > _GAIN * abs(before):
+        if before - value > _GAIN * abs(before) and abs(value) > _NOTHING * abs(first):
             continue
-        there_P = leave(task, theta_P, _GAIN) if len(theta_P) <= DENSE else None
+        there_P = leave(task, theta_P, max(_GAIN * abs(value), _OF_ALL * abs(first))) if len(theta_P) <= DENSE else None
         if there_P is None:
             return
         task.visit(there_P)

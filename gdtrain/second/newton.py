@@ -22,6 +22,7 @@ from gdtrain.second import Task, moves, start_of
 from gdtrain.second.hessian import NEGATIVE, hessian, rounding_of, units_of
 
 _TRIES = 60  # dampings, each four times the last, for one step
+_LEAVE = 4  # steps by which a saddle is left
 _LEAST = 1e-3  # share of the largest eigenvalue that damping starts from
 _ROUNDING = 1e-13  # share of the loss that a difference of two must pass to be one
 
@@ -61,12 +62,18 @@ def newton(task: Task) -> None:
 
 
 def leave(task: Task, theta_P: Tensor, gain: float) -> Tensor | None:
-    """Where one such step leads from a point at which another method stopped, off a saddle too; None where that lowers
-    the loss by no more than a share `gain`.
+    """Where a few such steps lead from a point at which another method stopped, off a saddle too; None where they lower
+    the loss by no more than `gain`.
     """
-    place = _Place.at(task, theta_P)
-    found = _stepped(task, place, units_of(place.hessian_PP), 0.0)[0] if place.finite else None
-    return found.theta_P if found is not None and place.value - found.value > gain * abs(place.value) else None
+    place = first = _Place.at(task, theta_P)
+    for _ in range(_LEAVE if place.finite else 0):
+        found, _ = _stepped(task, place, units_of(place.hessian_PP), 0.0)
+        if found is None:
+            return None
+        if first.value - found.value > gain:
+            return found.theta_P
+        place = found
+    return None
 
 
 def _stepped(task: Task, place: _Place, scale_P: Tensor, damping: float) -> tuple[_Place | None, float]:

@@ -26,6 +26,7 @@ from gdtrain.second.lm import Point
 _SHARE = 1e-12
 _OF_ALL = 1e-20
 _EPS = torch.finfo(torch.float64).eps
+_SMALL = 1e-8  # gradient that a loss near 0 may have along a direction in which it falls ever faster
 _LARGE = 1e-6  # gradient, beside the loss, of a problem whose Hessian is too large to form
 
 
@@ -63,7 +64,8 @@ def _decrement_is_small(task: Task, theta_P: Tensor, first: float) -> bool:
     steep_F = eigenvalues_F.abs()
     largest = max(float(steep_F.max()), 1e-300)
     share_F = (vectors_FF.mT @ (left_F / unit_F)).square() / steep_F.clamp(min=_EPS * largest)
-    if float(share_F[eigenvalues_F < -NEGATIVE * largest].sum()) > _SHARE * abs(value):
+    falling_F = eigenvalues_F < -NEGATIVE * largest
+    if float(gradient_F.norm()) > _SMALL and float(share_F[falling_F].sum()) > _SHARE * abs(value):
         return False
     decrement = float(share_F.sum())
     return decrement <= max(_SHARE * abs(value), _OF_ALL * abs(first - value))
