@@ -34,15 +34,18 @@ def largest_curvature(objective: Objective, theta_SP: Tensor) -> Tensor:
     return _power_iteration(objective, theta_SP)
 
 
-def falls_away(objective: Objective, theta_1P: Tensor) -> bool:
+def falls_away(objective: Objective, theta_1P: Tensor, held_P: Tensor | None = None) -> bool:
     """Whether the Hessian at theta has a clearly negative eigenvalue: a point without gradient is then no minimum.
+
+    held_P  parameters that a bound holds, which do not count
 
     False where there are too many parameters to form it.
     """
     hessian_PP = hessian_of(objective, theta_1P) if theta_1P.shape[1] <= _DENSE else None
-    if hessian_PP is None:
+    if hessian_PP is None or (held_P is not None and bool(held_P.all())):
         return False
-    eigenvalues_P = torch.linalg.eigvalsh(hessian_PP)
+    free_PP = hessian_PP if held_P is None else hessian_PP[~held_P][:, ~held_P]
+    eigenvalues_P = torch.linalg.eigvalsh(free_PP)
     return bool(eigenvalues_P[0] < -1e-6 * eigenvalues_P.abs().max())
 
 

@@ -13,6 +13,7 @@ from gdtrain.problem.objective import Objective
 from gdtrain.second import Task
 
 DENSE = 256  # parameters up to which it is formed for more than newton's steps
+NEGATIVE = 1e-8  # share of the largest eigenvalue below which one is a rounding error
 _ROUNDINGS = 16
 _RUIZ = 20  # rounds, each of which halves what is left in logarithms
 

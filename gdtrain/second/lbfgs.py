@@ -3,7 +3,7 @@
 scipy's L-BFGS-B (Byrd, Lu, Nocedal and Zhu 1995; line search of Moré and Thuente 1994), which takes bounds. Parameters
 are measured in units in which the Hessian's diagonal is 1 where the search starts: descent would hardly move one whose
 curvature is a millionth of another's. Where it stops, it starts anew in the units of that place, until that gains
-nothing.
+nothing; on a saddle, by a step of `newton` off it.
 
 Shapes: P parameters.
 """
@@ -19,10 +19,12 @@ from torch import Tensor
 
 from gdtrain.second import Task, moves, start_of
 from gdtrain.second.hessian import DENSE, hessian
+from gdtrain.second.newton import leave
 
 _AGAIN = 20  # searches at most
 _LINE = 60  # evaluations of a line search: a step into nowhere is shortened so often
 _GAIN = 1e-12  # share of the loss from which a new search gains something
+_OF_ALL = 1e-20  # share of the loss at the start that a step off a saddle must gain
 _NOTHING = 1e-40  # share of the loss at the start: so little is none, and what is lower still is no better
 _WIDEST = 1e6  # ratio of units up to which the curvature at one place is believed
 
@@ -39,8 +41,13 @@ def lbfgs(task: Task) -> None:
         search = _Search(task, theta_P, _units(task, theta_P), first)
         search.carry_out()
         theta_P, before, value = search.last_P, value, search.last_value
-        if not before - value > _GAIN * abs(before) or abs(value) <= _NOTHING * abs(first):
+        if before - value > _GAIN * abs(before) and abs(value) > _NOTHING * abs(first):
+            continue
+        there_P = leave(task, theta_P, max(_GAIN * abs(value), _OF_ALL * abs(first))) if len(theta_P) <= DENSE else None
+        if there_P is None:
             return
+        task.visit(there_P)
+        theta_P, value = there_P, task.value(there_P)[0]
 
 
 def _units(task: Task, theta_P: Tensor) -> Tensor:
@@ -70,7 +77,8 @@ class _Search:
         self._task, self._units_P, self._first = task, units_P, abs(first)
         value, gradient_P = task.value(theta_P)
         self._best = _Best(theta_P, value, gradient_P)
-        self._unit = max(abs(value), 1e-300)  # the loss is measured in: tolerances and the first step depend on it
+        # The loss is measured in: tolerances and the first step depend on it. It may be 0 here by chance.
+        self._unit = max(abs(value), float((gradient_P * units_P).square().sum()), 1e-300)
 
     @property
     def last_P(self) -> Tensor:
