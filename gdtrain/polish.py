@@ -23,7 +23,6 @@ from gdtrain.engines.states import End, gradient_norm
 from gdtrain.experiment.schema import Experiment
 from gdtrain.plan import Plan
 from gdtrain.problem.nearby import has_curvature, nearby
-from gdtrain.problem.quadratic import Quadratic
 from gdtrain.second import Over
 from gdtrain.second.newton import newton
 from gdtrain.second.walk import task_of
@@ -66,20 +65,22 @@ def polished(plan: Plan, end: End, options: Mapping[str, float]) -> list[End]:
             raise Over
 
     with suppress(Over), torch.no_grad():
-        if plan.quadratic is not None:
-            _optimum(plan, plan.quadratic, end, visit)
-        elif not _stepped(plan, end, options, visit):
+        arrived = _stepped(plan, end, options, visit) if plan.quadratic is None else _solved(plan, end, visit)
+        if not arrived:
             there_P = states[-1].theta_P if states else end.theta_P
             newton(task_of(plan.problem.objective, plan.penalty, there_P, plan.bounds, _UNDAMPED, visit))
     return states
 
 
-def _optimum(plan: Plan, quadratic: Quadratic, end: End, visit: Callable[[Tensor], None]) -> None:
-    """Of a quadratic loss the minimum itself, of several the nearest; nothing where it lies beyond a bound."""
-    theta_P = quadratic.solution(end.theta_P.double()).to(end.theta_P) + 0.0  # no -0
-    within = plan.bounds is None or bool(((theta_P >= plan.bounds[0]) & (theta_P <= plan.bounds[1])).all())
-    if within and bool(theta_P.isfinite().all()) and not torch.equal(theta_P, end.theta_P):
+def _solved(plan: Plan, end: End, visit: Callable[[Tensor], None]) -> bool:
+    """The minimum of a quadratic loss itself, of several the nearest; False where it lies beyond a bound."""
+    assert plan.quadratic is not None
+    theta_P = plan.quadratic.solution(end.theta_P.double()).to(end.theta_P) + 0.0  # no -0
+    if plan.bounds is not None and not torch.equal(theta_P, theta_P.clamp(*plan.bounds)):
+        return False
+    if bool(theta_P.isfinite().all()) and not torch.equal(theta_P, end.theta_P):
         visit(theta_P)
+    return True
 
 
 def _stepped(plan: Plan, end: End, options: Mapping[str, float], visit: Callable[[Tensor], None]) -> bool:

@@ -47,7 +47,7 @@ def _short_of_a_root(trial: Trial) -> tuple[str, Detail]:
 
 def _unfinished(trial: Trial) -> tuple[str, Detail]:
     if trial.end.reason == "settled":
-        return "stopped", lambda: f"no step lowers the {trial.what} further; {_progress(trial)}"
+        return "stopped", lambda: f"no step lowers the {trial.what} further; {_progress(trial)}: try another start"
     if trial.end.reason != "patience":
         return "max_epochs", lambda: _progress(trial)
     stops = trial.stops
