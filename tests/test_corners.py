@@ -88,10 +88,9 @@ def test_at_a_bound() -> None:
     """Against a subgradient descent with falling steps, which comes near."""
     rows = table(2, tied=True)
     keys: dict[str, Any] = {"loss": "mae", "params": {"a": {"start": 0.0, "max": 0.4}}, "data.scale": "none"}
+    slowly: dict[str, Any] = {"optimizer": "adam", "lr": 0.05, "epochs": 8000, "train.schedule": "cosine"}
     result = gdtrain.regress(rows, "y", ["a", "b", "c"], optimizer="lbfgs", **keys)
-    slow = gdtrain.regress(
-        rows, "y", ["a", "b", "c"], optimizer="adam", lr=0.05, epochs=8000, **keys, **{"train.schedule": "cosine"}
-    )
+    slow = gdtrain.regress(rows, "y", ["a", "b", "c"], **keys, **slowly)
     assert result.params["a"] == 0.4
     assert result.loss["final"] <= slow.loss["final"] * (1 + 1e-12)
     assert result.verdict.status == "converged"
