@@ -13,8 +13,9 @@ from torch import Tensor
 
 from gdtrain.engines.stability import best_lr, epochs_to_near, lr_limit
 from gdtrain.experiment.schema import Experiment
+from gdtrain.lower import lower
 from gdtrain.plan import Plan
-from gdtrain.problem.curvature import falls_away, largest_curvature
+from gdtrain.problem.curvature import largest_curvature
 from gdtrain.problem.determined import Here, plainly_determined, undetermined
 from gdtrain.problem.measured import alike, separated
 from gdtrain.problem.quadratic import Quadratic
@@ -188,8 +189,8 @@ def hints(
         return found
     if problem.network is None:  # units of a hidden layer can always stand in for one another
         found += loose(plan, end_P)
-    if settled and problem.kind != "solve" and not plan.sparse and falls_away(plan.smooth, end_P[None]):
-        found.append("the gradient vanishes here, but the loss falls away from it: no minimum; try another start")
+    if status == "converged" and problem.kind != "solve" and not plan.sparse:
+        found += lower(plan, end_P, loss)
     return found
 
 

@@ -1,7 +1,8 @@
 """The last steps of a descent: from where it ended to the minimum nearby, to the last digits.
 
 A loss that is quadratic has its minimum in closed form. Others take Gauss and Newton's steps on QR, each halved until
-it raises nothing; where these gain too little, or there are no residuals, Newton's own. Each step is an epoch more.
+it raises nothing; where these gain too little, or there are no residuals, those of `newton`. Each step is an epoch
+more.
 Weight decay, which is the optimizer's, is left behind: what is brought to its minimum is the loss, with its penalty.
 
 Shapes: P trained parameters.
@@ -10,8 +11,10 @@ Shapes: P trained parameters.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,9 +22,10 @@ from torch import Tensor
 from gdtrain.engines.states import End, gradient_norm
 from gdtrain.experiment.schema import Experiment
 from gdtrain.plan import Plan
-from gdtrain.problem.curvature import hessian_of
 from gdtrain.problem.nearby import has_curvature, nearby
-from gdtrain.problem.quadratic import Quadratic
+from gdtrain.second import Over
+from gdtrain.second.newton import newton
+from gdtrain.second.walk import task_of
 
 _STEPS = 100
 _HALVINGS = 40
@@ -30,6 +34,7 @@ _SMALL = 1e-6  # from here on a step that is not much smaller than the last is a
 _GAIN, _NEAR = 0.1, 0.1  # near the minimum a step that is longer than so much of the last gains too little
 _FLOOR = 1e-10  # shorter steps of Newton's own lose more digits to its squared condition than they gain
 _ROUNDING = 1e-13  # share of a loss, and of the squares that it is the difference of
+_UNDAMPED: Mapping[str, Any] = {"damping": 0.0}
 
 
 def polish(experiment: Experiment, plan: Plan, reads: Mapping[int, Sequence[End]]) -> dict[tuple[int, int], list[End]]:
@@ -53,75 +58,68 @@ def polished(plan: Plan, end: End, options: Mapping[str, float]) -> list[End]:
     if end.reason in ("nonfinite", "interrupted") or plan.sparse or not bool(end.theta_P.isfinite().all()):
         return []
     states: list[End] = []
-    for theta_P in _path(plan, end, options) if plan.quadratic is None else _optimum(plan, plan.quadratic, end):
-        states.append(_state(plan, states[-1] if states else end, theta_P))
+
+    def visit(theta_P: Tensor) -> None:
+        states.append(_state(plan, states[-1] if states else end, theta_P.to(end.theta_P)))
+        if len(states) >= _STEPS:
+            raise Over
+
+    with suppress(Over), torch.no_grad():
+        arrived = _stepped(plan, end, options, visit) if plan.quadratic is None else _solved(plan, end, visit)
+        if not arrived:
+            there_P = states[-1].theta_P if states else end.theta_P
+            newton(task_of(plan.problem.objective, plan.penalty, there_P, plan.bounds, _UNDAMPED, visit))
     return states
 
 
-def _optimum(plan: Plan, quadratic: Quadratic, end: End) -> Iterator[Tensor]:
-    """Of a quadratic loss the minimum itself, of several the nearest; nothing where it lies beyond a bound."""
-    theta_P = quadratic.solution(end.theta_P.double()).to(end.theta_P) + 0.0  # no -0
-    within = plan.bounds is None or bool(((theta_P >= plan.bounds[0]) & (theta_P <= plan.bounds[1])).all())
-    if within and bool(theta_P.isfinite().all()) and not torch.equal(theta_P, end.theta_P):
-        yield theta_P
+def _solved(plan: Plan, end: End, visit: Callable[[Tensor], None]) -> bool:
+    """The minimum of a quadratic loss itself, of several the nearest; False where it lies beyond a bound."""
+    assert plan.quadratic is not None
+    theta_P = plan.quadratic.solution(end.theta_P.double()).to(end.theta_P) + 0.0  # no -0
+    if plan.bounds is not None and not torch.equal(theta_P, theta_P.clamp(*plan.bounds)):
+        return False
+    if bool(theta_P.isfinite().all()) and not torch.equal(theta_P, end.theta_P):
+        visit(theta_P)
+    return True
 
 
-def _path(plan: Plan, end: End, options: Mapping[str, float]) -> Iterator[Tensor]:
-    theta_P, loss = end.theta_P.clone(), _loss(plan, end.theta_P)
-    last, newton = math.inf, not has_curvature(plan.problem)
-    for _ in range(_STEPS):
-        step_P = None if newton else _gauss_newton(plan, theta_P, options)
-        if not newton and (step_P is None or max(_FLOOR, _GAIN * last) < _size(step_P, theta_P) < _NEAR):
-            newton, last = True, math.inf
-        step_P = _newton(plan, theta_P) if newton else step_P
-        if step_P is None or not bool(step_P.isfinite().all()):
-            return
+def _stepped(plan: Plan, end: End, options: Mapping[str, float], visit: Callable[[Tensor], None]) -> bool:
+    """Gauss and Newton's steps, and whether they came to the last digits; False where Newton's own are due."""
+    theta_P, loss, last = end.theta_P.clone(), _loss(plan, end.theta_P), math.inf
+    if plan.penalty is not None or not has_curvature(plan.problem):
+        return False
+    while (step_P := _gauss_newton(plan, theta_P, options)) is not None:
         size = _size(step_P, theta_P)
+        if max(_FLOOR, _GAIN * last) < size < _NEAR:
+            return False
         if size <= _SETTLED or (size < _SMALL and size > last / 2):
-            return
+            return True
         found = _shortened(plan, theta_P, step_P, loss)
-        if found is None and newton:
-            return
         if found is None:
-            newton, last = True, math.inf
-            continue
+            return False
         theta_P, loss = found
         last = size
-        yield theta_P
+        visit(theta_P)
+    return False
 
 
 def _gauss_newton(plan: Plan, theta_P: Tensor, options: Mapping[str, float]) -> Tensor | None:
-    """None where a penalty is added, or a direction is not determined: Newton's step is then due."""
+    """None where a direction is not determined, or the step leads beyond a bound."""
     parts = nearby(plan.problem, theta_P, options)
-    if plan.penalty is not None or not all(part.squares.finite and part.full for part in parts):
+    if not all(part.squares.finite and part.full for part in parts):
         return None
     step_P = torch.zeros_like(theta_P)
     for part in parts:
         step_P[part.index] = part.step.to(theta_P)
-    return step_P
-
-
-def _newton(plan: Plan, theta_P: Tensor) -> Tensor | None:
-    """Downhill, where the curvature is negative too: eigenvalues count by their size."""
-    _, gradient_1P = plan.smooth.loss_and_gradient(theta_P[None])
-    hessian_PP = hessian_of(plan.smooth, theta_P[None])
-    if hessian_PP is None:
-        return None
-    length_P = hessian_PP.diagonal().abs().sqrt()
-    length_P = torch.where(length_P > 0, length_P, 1.0)
-    eigenvalues_P, vectors_PP = torch.linalg.eigh(hessian_PP / length_P / length_P[:, None])
-    least = _ROUNDING * eigenvalues_P.abs().max()
-    inverse_P = torch.where(eigenvalues_P.abs() > least, eigenvalues_P.abs().reciprocal(), 0.0)
-    step_P: Tensor = -(vectors_PP @ (inverse_P * (vectors_PP.mT @ (gradient_1P[0] / length_P)))) / length_P
-    return step_P
+    there_P = theta_P + step_P
+    within = plan.bounds is None or torch.equal(there_P, there_P.clamp(*plan.bounds))
+    return step_P if within and bool(step_P.isfinite().all()) else None
 
 
 def _shortened(plan: Plan, theta_P: Tensor, step_P: Tensor, loss: float) -> tuple[Tensor, float] | None:
-    """The point that a step leads to, halved until it raises nothing and keeps the bounds; None where it never does."""
+    """The point that a step leads to, halved until it raises nothing; None where it never does."""
     for _ in range(_HALVINGS):
         tried_P = theta_P + step_P
-        if plan.bounds is not None:
-            tried_P = tried_P.clamp(*plan.bounds)
         tried = _loss(plan, tried_P)
         if tried <= loss + _ROUNDING * (abs(loss) + math.sqrt(abs(loss) * plan.problem.loss_scale)):
             return (tried_P, tried) if not torch.equal(tried_P, theta_P) else None

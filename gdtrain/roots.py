@@ -16,6 +16,8 @@ ROOT_TOL = 1e-6  # a root: sides equal to this share of their size, and the next
 _ROUNDING = 1e-12
 _FAR = 1e3  # a Newton step that is so many times theta explains nothing
 _AXES = 16
+_EPS = 16 * torch.finfo(torch.float64).eps
+_ENDLESS = 1e2  # times theta that sides must come closer for, to do so without end
 _AWAY = 1e-2  # how far from a root, as a share of its size, a power shows
 _MOST = 9  # orders that are told: a function may be flatter than any power
 _ORDERS = {2: "double", 3: "triple", 4: "fourfold"}
@@ -33,25 +35,61 @@ def judge_root(trial: Trial) -> tuple[str, Detail] | None:
     step = float(step_P.norm())
     near = step / max(1.0, float(trial.end.theta_P.norm()))
     explained = explained and near < _FAR
+    if holds and explained:
+        if near <= _ROUNDING or trial.loss_reached or (small and near <= ROOT_TOL):
+            return "converged", lambda: f"|left - right| is at most {worst:.3g}{_kind_of_root(trial)}"
+        if not small:
+            return None
+        if (name := _runs_off(trial, step_P)) is not None:
+            closer = f"left and right only come closer as {name} goes to {_infinity(trial, name, step_P)}"
+            return "no_root", lambda: f"no real root found: {closer}: |left - right| is {worst:.3g} at {trial.where}"
+        rounding = _ROUNDING * max(1.0, *(abs(side) for pair in sides for side in pair))
+        if worst <= rounding or not _stuck(trial, step_P):
+            flat = f"|left - right| is {worst:.3g}, but so flat that Newton would still move {step:.2g}"
+            return "max_epochs", lambda: f"{flat}{_kind_of_root(trial)}"
+    elif not _stuck(trial, step_P):
+        if small and explained:
+            left = f"|left - right| is still {worst:.3g}, which a step of {step:.2g} by Newton would mend"
+            return "max_epochs", lambda: f"{left}; --polish takes it"
+        where = f"the gradient vanishes at {trial.where}, which is no root: try another start"
+        return ("max_epochs", lambda: where) if small else None
+    return "no_root", lambda: _apart(trial, worst)
 
-    def equal() -> str:
-        return f"|left - right| is at most {worst:.3g}{_kind_of_root(trial)}"
 
-    if holds and explained and near <= _ROUNDING:
-        return "converged", equal
-    if holds and explained and (small or trial.loss_reached):
-        if trial.loss_reached or near <= ROOT_TOL:
-            return "converged", equal
-        flat = f"|left - right| is {worst:.3g}, but so flat that Newton would still move {step:.2g}"
-        return "max_epochs", lambda: f"{flat}{_kind_of_root(trial)}"
-    if not (holds and explained):
-        if _stuck(trial, step_P):
-            apart = f"no real root found: |left - right| is at least {worst:.6g}"
-            return "no_root", lambda: f"{apart} near {trial.where}; another start may find one"
-        if small:
-            where = f"the gradient vanishes at {trial.where}, which is no root: try another start"
-            return "max_epochs", lambda: where
-    return None
+def _apart(trial: Trial, worst: float) -> str:
+    """How far from a root the best point is. Of several equations the sum of squares is what is least there."""
+    end, sides, bounds = trial.end, trial.sides, trial.plan.bounds
+    several = len(sides) > 1
+    least = math.hypot(*(left - right for left, right in sides)) if several else worst
+    which = " over all equations" if several else ""
+    found = f"no real root found: |left - right|{which} is at least {least:.6g} near {trial.where}"
+    held: list[int] = []
+    if bounds is not None:
+        held = ((end.theta_P <= bounds[0]) | (end.theta_P >= bounds[1])).nonzero()[:, 0].tolist()
+    if held:
+        return f"{found}, where {trial.problem.parameters.trained[held[0]]} is at its bound; move the bound"
+    if trial.problem.quadratic is not None and bounds is None:
+        return f"{found}; the equations are linear in the unknowns: there is none"
+    return f"{found}; another start may find one"
+
+
+def _infinity(trial: Trial, name: str, step_P: Tensor) -> str:
+    return "-infinity" if float(step_P[trial.problem.parameters.trained.index(name)]) < 0 else "infinity"
+
+
+def _runs_off(trial: Trial, step_P: Tensor) -> str | None:
+    """The parameter that goes furthest where left and right come ever closer along Newton's direction, however far;
+    None where they meet, or part again.
+    """
+    theta_P, last = trial.end.theta_P, _residual(trial, trial.end.theta_P)
+    far = _ENDLESS * max(1.0, float(theta_P.norm()))
+    step_P = step_P.clone()
+    while float(step_P.norm()) < far:
+        now = _residual(trial, theta_P + step_P)
+        if not (now < last or now == last == 0):
+            return None
+        last, step_P = now, 2 * step_P
+    return trial.problem.parameters.trained[int(step_P.abs().argmax())]
 
 
 def _newton_step(trial: Trial) -> tuple[Tensor, bool]:
@@ -70,16 +108,19 @@ def _newton_step(trial: Trial) -> tuple[Tensor, bool]:
 
 
 def _kind_of_root(trial: Trial) -> str:
-    """What there is to say of a root, as a clause: that it is one of many, or a multiple one; "" of a plain one."""
+    """What there is to say of a root, as clauses: that it is one of many, or a multiple one; "" of a plain one."""
     (jacobian_EP,) = trial.problem.objective.jacobians(trial.end.theta_P[None])
     equations, unknowns = jacobian_EP.shape
-    if unknowns > equations:
-        return f"; one of many solutions: {unknowns} unknowns in {equations} equation{'s'[: equations != 1]}"
     order = _multiplicity(trial, jacobian_EP)
+    found = ""
+    if unknowns > equations and order < 2:
+        found = f"; one of many solutions: {unknowns} unknowns in {equations} equation{'s'[: equations != 1]}"
+    elif _free(trial, jacobian_EP):
+        found = f"; one of many solutions: the equation{'s'[: equations != 1]} hold{'s'[: equations == 1]} along a line"
     if order < 2:
-        return ""
+        return found
     share = "half" if order == 2 else f"one in {order}"
-    return f"; {_named(order)}: descent slows down there, and {share} of the digits count"
+    return f"{found}; {_named(order)}: descent slows down there, and {share} of the digits count"
 
 
 def on_the_way(trial: Trial) -> str:
@@ -107,18 +148,37 @@ def _named(order: int) -> str:
 def _multiplicity(trial: Trial, jacobian_EP: Tensor) -> int:
     """How fast the residuals leave 0 along the direction that J feels least: as its m-th power.
 
-    Where J alone explains them, and where nothing does, it is 1.
+    Where J alone explains them, and where nothing does, it is 1. So it is where J is larger than a root of order m at
+    the distance that the residual, or rounding, tells has it: there are several plain roots beside each other.
     """
     theta_P = trial.end.theta_P
     if not bool(jacobian_EP.isfinite().all()):
         return 1
     sigma, directions = torch.linalg.svd(jacobian_EP, full_matrices=False)[1:]
-    length = _AWAY * max(1.0, float(theta_P.norm()))
+    length, slope = _AWAY * max(1.0, float(theta_P.norm())), float(sigma[-1])
     near, far = (_residual(trial, theta_P + k * length * directions[-1]) for k in (1, 2))
-    if not 0 < near < math.inf or far == math.inf or float(sigma[-1]) * length > near / 4:
+    if not 0 < near < far < math.inf or slope * length > near / 4:
         return 1
-    order = round(math.log2(far / near)) if far > near else 1
-    return order if order <= _MOST else 1
+    order = round(math.log2(far / near))
+    if not 1 < order <= _MOST:
+        return 1
+    height = near / length**order
+    away = max((_residual(trial, theta_P) / height) ** (1 / order), _EPS ** (1 / order) * float(theta_P.norm()))
+    return order if slope <= 10 * order * height * away ** (order - 1) else 1
+
+
+def _free(trial: Trial, jacobian_EP: Tensor) -> bool:
+    """Whether the unknowns may move some way, where J feels nothing, without the sides parting."""
+    if not bool(jacobian_EP.isfinite().all()):
+        return False
+    sigma, directions = torch.linalg.svd(jacobian_EP, full_matrices=True)[1:]
+    rank = int((sigma > _ROUNDING * sigma.max()).sum())
+    theta_P, size = trial.end.theta_P, max(1.0, *(abs(side) for sides in trial.sides for side in sides))
+    length = max(1.0, float(theta_P.norm()))
+    return any(
+        _residual(trial, theta_P + length * d) <= _residual(trial, theta_P) + _ROUNDING * size
+        for d in directions[rank:]
+    )
 
 
 def _residual(trial: Trial, theta_P: Tensor) -> float:
@@ -129,11 +189,14 @@ def _residual(trial: Trial, theta_P: Tensor) -> float:
 
 def _stuck(trial: Trial, newton_P: Tensor) -> bool:
     """Whether no step, long or short, along the gradient, Newton's direction or an axis lowers the loss by 0.1 %."""
+    theta_P = trial.end.theta_P
     axes = torch.eye(len(newton_P), dtype=newton_P.dtype, device=newton_P.device)[:_AXES]
     directions = [-trial.end.gradient_P, newton_P, *axes, *-axes]
-    lengths = 2.0 ** torch.arange(20, -60, -1, dtype=trial.end.theta_P.dtype)
+    lengths = max(1.0, float(theta_P.norm())) * 2.0 ** torch.arange(20, -60, -1, dtype=theta_P.dtype)
     steps = [lengths[:, None] * d / d.norm().clamp(min=1e-300) for d in directions if bool(d.isfinite().all())]
-    tried = trial.end.theta_P + torch.cat(steps)
+    if bool(newton_P.isfinite().all()):
+        steps.append(2.0 ** -torch.arange(60, dtype=theta_P.dtype)[:, None] * newton_P)
+    tried = theta_P + torch.cat(steps)
     if trial.plan.bounds is not None:
         tried = tried.clamp(*trial.plan.bounds)
     loss_S, _ = trial.problem.objective.loss_and_gradient(tried)

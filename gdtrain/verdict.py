@@ -1,19 +1,17 @@
-(
-    """How a trial ended: the status, and one sentence with numbers that says why and what would help.
-"""
-    ""
-)
+"""How a trial ended: the status, and one sentence with numbers that says why and what would help."""
 
 from __future__ import annotations
 
 import math
 
 from gdtrain.ended import Detail, Trial
+from gdtrain.experiment.objective import KINKED
 from gdtrain.formula import walk
 from gdtrain.formula.evaluate import evaluate
 from gdtrain.roots import ROOT_TOL, judge_root, on_the_way
 
 _ROUNDING = 1e-12
+_STEEP = 1e3  # times the gradient at the start: a loss that falls ever faster has no bottom
 _DEEP = 1e20  # times the loss at the start: below 0 by so much, it has no bottom
 
 
@@ -50,7 +48,7 @@ def _short_of_a_root(trial: Trial) -> tuple[str, Detail]:
 
 def _unfinished(trial: Trial) -> tuple[str, Detail]:
     if trial.end.reason == "settled":
-        return "stopped", lambda: f"no step lowers the {trial.what} further; {_progress(trial)}"
+        return "stopped", lambda: f"no step lowers the {trial.what} further; {_progress(trial)}: try another start"
     if trial.end.reason != "patience":
         return "max_epochs", lambda: _progress(trial)
     stops = trial.stops
@@ -62,7 +60,8 @@ def _unfinished(trial: Trial) -> tuple[str, Detail]:
 def _judge_second(trial: Trial) -> tuple[str, Detail]:
     """A second-order optimizer's trial: the gradient's size alone, which depends on units, does not say enough."""
     if trial.rests:
-        return "converged", lambda: f"no step lowers the {trial.what} further: gradient norm {trial.norm:.3g}"
+        where = "it has a corner here" if trial.problem.loss_name in KINKED else f"gradient norm {trial.norm:.3g}"
+        return "converged", lambda: f"no step lowers the {trial.what} further: {where}"
     if trial.loss_reached:
         return "converged", lambda: f"loss {trial.loss:.6g} is at most {trial.stops.loss_tol:g}"
     first = trial.end.first_objective
@@ -70,8 +69,12 @@ def _judge_second(trial: Trial) -> tuple[str, Detail]:
         return "diverged", lambda: f"the {trial.what} falls without end: there may be no minimum"
     if trial.end.reason != "settled":
         return _unfinished(trial)
-    what = f"no step that was found lowers the {trial.what}, and the gradient is not small"
-    return "stopped", lambda: f"{what} (norm {trial.norm:.3g}): try another start"
+    none, size = f"no step that was found lowers the {trial.what}", f"(norm {trial.norm:.3g})"
+    if trial.norm <= trial.tolerance:
+        return "stopped", lambda: f"{none}, though by its curvature one would; gradient {size}: try another start"
+    if trial.norm > _STEEP * max(1.0, trial.end.first_norm):
+        return "stopped", lambda: f"{none}, and the gradient is large {size}: there may be no minimum"
+    return "stopped", lambda: f"{none}, and the gradient is not small {size}: try another start, unless it is a kink"
 
 
 def _a(what: str) -> str:
@@ -83,7 +86,7 @@ def _progress(trial: Trial) -> str:
     what, now, before = trial.what, trial.objective, trial.end.before
     if trial.end.epoch == 0:
         return f"{what} {now:.6g}, gradient norm {trial.norm:.3g}"
-    if trial.lr < 1e-6 * trial.plan.lr and trial.norm > 1e3 * max(1.0, trial.end.first_norm):
+    if trial.lr < 1e-6 * trial.plan.lr and trial.norm > _STEEP * max(1.0, trial.end.first_norm):
         return f"the {what} falls without end (gradient norm {trial.norm:.3g}): there may be no minimum"
     if not now < before:
         above = trial.norm > trial.tolerance

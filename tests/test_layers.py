@@ -25,7 +25,7 @@ LAYERS = [
     {"engines"},
     {"choice", "rates", "second", "steps"},
     {"automatic", "plan"},
-    {"ended"},
+    {"ended", "lower"},
     {"roots"},
     {"insight", "polish", "survivors", "verdict"},
     {"batch", "joined", "uncertainty"},

@@ -20,7 +20,8 @@ _COMMA_LIST = re.compile(r"""[^,\[\]{}"']+(,[^,\[\]{}"']*)+""")
 _NAME = re.compile(r"""[^,\[\]{}"']*[^,\[\]{}"'\s][^,\[\]{}"']*""")  # that YAML might take for a number
 _ITEM = re.compile(r"[^,\s](?:[^,]*[^,\s])?")
 # Keys that may follow a name, which may have dots of its own.
-_AFTER_NAME = re.compile(r"(?P<name>.+?)(?:\.(?P<rest>start(?:\.(?:value|uniform|normal))?|min|max|fixed))?")
+_AFTER_NAME = re.compile(r"(?P<name>.+?)(?:\.(?P<rest>start(?:\.(?:value|uniform|normal))?|min|max|fixed|expr))?")
+_FORMULA = re.compile(r"params\..+\.expr")
 
 
 # Keys that count: their numbers are whole.
@@ -51,7 +52,11 @@ class Override:
     @classmethod
     def of(cls, key: str, text: str, flag: str) -> Self:
         """A flag's text, read by the file's rules: `1e-3`, `{uniform: [0, 1]}`. Raises UserError."""
-        if (key in TEXTS and not (key == "solve" and text.startswith("["))) or (key in CELLS and is_doubtful(text)):
+        if (
+            _FORMULA.fullmatch(key)
+            or (key in TEXTS and not (key == "solve" and text.startswith("[")))
+            or (key in CELLS and is_doubtful(text))
+        ):
             return cls(key, Node(text, Place.of(flag, text)), flag)
         if _COMMA_LIST.fullmatch(text) or is_several(text) or (key in LISTS and _NAME.fullmatch(text)):
             return cls(key, _listed(key, text, flag), flag)

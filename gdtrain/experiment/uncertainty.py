@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from gdtrain.experiment.fields import Model, Whole
+from gdtrain.experiment.fields import Model, Whole, broken
 
 MOST = 100_000  # samples of a bootstrap
+
+
+def _share(level: object) -> object:
+    if isinstance(level, int | float) and 1 < level < 100:
+        raise broken(f"level is a share below 1, not {level:g}", f"write {level / 100:g} for {level:g} %")
+    return level
 
 
 class Uncertainty(Model):
     """Standard errors and intervals of `fit` and `regress`."""
 
-    level: Annotated[float, Field(gt=0, lt=1)] = Field(0.95, description="share of intervals that hold the truth")
+    level: Annotated[float, BeforeValidator(_share), Field(gt=0, lt=1)] = Field(
+        0.95, description="share of intervals that hold the truth"
+    )
     robust: bool = Field(
         False, description="take the scatter of the rows from each of them (sandwich, HC1), not from the model"
     )

@@ -25,7 +25,7 @@ def largest_curvature(objective: Objective, theta_SP: Tensor) -> Tensor:
     100 of them: an estimate from below). Not finite where the loss is not.
     """
     if theta_SP.shape[1] <= _DENSE:
-        hessian_SPP = _hessian(objective, theta_SP)
+        hessian_SPP = hessians(objective, theta_SP)
         finite_S = hessian_SPP.isfinite().flatten(1).all(1)
         symmetric = (hessian_SPP + hessian_SPP.mT) / 2
         safe = torch.where(finite_S[:, None, None], symmetric, torch.zeros_like(symmetric))
@@ -34,26 +34,29 @@ def largest_curvature(objective: Objective, theta_SP: Tensor) -> Tensor:
     return _power_iteration(objective, theta_SP)
 
 
-def falls_away(objective: Objective, theta_1P: Tensor) -> bool:
+def falls_away(objective: Objective, theta_1P: Tensor, held_P: Tensor | None = None) -> bool:
     """Whether the Hessian at theta has a clearly negative eigenvalue: a point without gradient is then no minimum.
+
+    held_P  parameters that a bound holds, which do not count
 
     False where there are too many parameters to form it.
     """
     hessian_PP = hessian_of(objective, theta_1P) if theta_1P.shape[1] <= _DENSE else None
-    if hessian_PP is None:
+    if hessian_PP is None or (held_P is not None and bool(held_P.all())):
         return False
-    eigenvalues_P = torch.linalg.eigvalsh(hessian_PP)
+    free_PP = hessian_PP if held_P is None else hessian_PP[~held_P][:, ~held_P]
+    eigenvalues_P = torch.linalg.eigvalsh(free_PP)
     return bool(eigenvalues_P[0] < -1e-6 * eigenvalues_P.abs().max())
 
 
 def hessian_of(objective: Objective, theta_1P: Tensor) -> Tensor | None:
     """The Hessian (P, P) at theta; None where it is not finite."""
-    hessian_PP = _hessian(objective, theta_1P)[0]
+    hessian_PP = hessians(objective, theta_1P)[0]
     return (hessian_PP + hessian_PP.mT) / 2 if bool(hessian_PP.isfinite().all()) else None
 
 
-def _hessian(objective: Objective, theta_SP: Tensor) -> Tensor:
-    """(S, P, P): by its own rule where it has one, which reads the rows once."""
+def hessians(objective: Objective, theta_SP: Tensor) -> Tensor:
+    """The Hessian (S, P, P) at theta: by its own rule where it has one, which reads the rows once."""
     own = objective.hessian(theta_SP) if isinstance(objective, DataLoss | Smooth) else None
     if own is not None:
         return own

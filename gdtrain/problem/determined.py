@@ -110,7 +110,10 @@ def _directions(rows_DP: Tensor) -> Tensor:
 def _sentences(null_DP: Tensor, names: Sequence[str], near: Near | None) -> list[str]:
     """Of orthonormal directions in which steps are measured by how far they would move residuals."""
     alone = (null_DP.square().sum(0) > 1 - _INVOLVED**2).nonzero()[:, 0].tolist()  # may move by themselves
-    sentences = [f"near the values found, nothing depends on {_list([names[i] for i in alone])}"] if alone else []
+    idle = alone if near is None else [i for i in alone if near.idle(i)]
+    sentences = [f"near the values found, nothing depends on {_list([names[i] for i in idle])}"] if idle else []
+    if flat := [names[i] for i in alone if i not in idle]:
+        sentences.append(f"the derivatives by {_list(flat)} vanish at the values found")
     null_DP = _without(null_DP, alone)
     if not len(null_DP):
         return sentences

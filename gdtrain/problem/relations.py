@@ -1,11 +1,12 @@
 """What data determine together where they do not determine parameters one by one: null directions in words.
 
-A direction in which theta may move without moving any residual is of one of two kinds that have words:
+A direction in which theta may move without moving any residual is of one of three kinds that have words:
 
     shift  adding u_i to each parameter changes nothing: of y = a + b + x, adding 1 to a and -1 to b
     scale  multiplying each by 2^v_i changes nothing: of y = a*b*x, a by 2 and b by 1/2
+    both   some are multiplied, others added to: of y = a*exp(b + c*x), a by 2 and -log(2) to b
 
-Either is a guess from derivatives at one point, in small whole numbers or ratios, and is tried out at others. What
+Each is a guess from derivatives at one point, in small whole numbers or ratios, and is tried out at others. What
 stands fast under it is what is determined: a + b, a*b.
 
 Shapes: P parameters, D null directions, I of the parameters that one of them moves.
@@ -13,10 +14,10 @@ Shapes: P parameters, D null directions, I of the parameters that one of them mo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import gcd, lcm
 
 import torch
 from torch import Tensor
@@ -52,6 +53,11 @@ class Near:
         elsewhere_I = here_I + apart_I * torch.where(here_I != 0, here_I, self.unit_P[list(at)])
         return all(self.same(self._with(at, some_I), self._with(at, move(some_I))) for some_I in (here_I, elsewhere_I))
 
+    def idle(self, i: int) -> bool:
+        """Whether one of them may be moved by itself, and not too little, without changing a prediction."""
+        far = max(1.0, float(self.values_P[i].abs())) / 8
+        return self.holds([i], lambda value_1: value_1 + far) and self.holds([i], lambda value_1: value_1 - far)
+
     def _with(self, at: Sequence[int], some_I: Tensor) -> Tensor:
         values_P = self.values_P.clone()
         values_P[list(at)] = some_I.to(values_P)
@@ -81,7 +87,7 @@ def relations(null_DP: Tensor, near: Near, names: Sequence[str]) -> list[Relatio
             continue
         own_DI = _independent(null_DP[:, at])
         called = [names[i] for i in at]
-        told = next((t for kind in (_scale, _shift) if (t := kind(own_DI, at, near, called))), "")
+        told = next((t for kind in (_scale, _shift, _both) if (t := kind(own_DI, at, near, called))), "")
         if told:
             found.append(Relation(members, told))
     return found
@@ -130,8 +136,8 @@ def _ratios(row: Sequence[float]) -> list[Fraction] | None:
     close = [Fraction(number / least).limit_denominator(_WHOLE) for number in row]
     if any(abs(float(c) - n / least) > _RATIO * max(1.0, abs(n / least)) for c, n in zip(close, row, strict=True)):
         return None
-    whole = lcm(*(c.denominator for c in close))
-    shared = gcd(*(int(c * whole) for c in close))
+    whole = math.lcm(*(c.denominator for c in close))
+    shared = math.gcd(*(int(c * whole) for c in close))
     sign = 1 if next(c for c in close if c) > 0 else -1
     return [sign * c * whole / shared for c in close]
 
@@ -162,6 +168,39 @@ def _scale(own_DI: Tensor, at: Sequence[int], near: Near, called: Sequence[str])
     fixed_I = _standing(powers_DI)
     what = "" if fixed_I is None else _product(_told(fixed_I.tolist()), called)
     return _sentence(what, f"scaling {_listed(told)}")
+
+
+def _both(own_DI: Tensor, at: Sequence[int], near: Near, called: Sequence[str]) -> str:
+    """Of a single direction."""
+    values_I, step_I = near.values_P[list(at)].double(), own_DI[0] * near.unit_P[list(at)]
+    if len(own_DI) > 1 or not bool((step_I != 0).all()):
+        return ""
+    for bits in range(1, 2 ** len(at) - 1):
+        scaled_I = torch.tensor([bool(bits >> i & 1) for i in range(len(at))])
+        if not bool((values_I[scaled_I] != 0).all()):
+            continue
+        share_I = step_I / torch.where(scaled_I, values_I, math.log(2))
+        share_I = share_I / share_I[scaled_I][0]  # so that the first is doubled
+        powers = _ratios(share_I[scaled_I].tolist())
+        if powers is None or abs(powers[0]) != 1:
+            continue
+        by_I = torch.exp2(torch.where(scaled_I, share_I, 0.0))
+        added_I = torch.where(scaled_I, 0.0, share_I * math.log(2) ** 2)
+        if near.holds(at, lambda some_I, by_I=by_I, added_I=added_I: some_I * by_I + added_I):
+            return _scaled_and_shifted(scaled_I.tolist(), powers, added_I.tolist(), called)
+    return ""
+
+
+def _scaled_and_shifted(scaled: list[bool], powers: list[Fraction], added: list[float], called: Sequence[str]) -> str:
+    multiplied = [name for name, is_scaled in zip(called, scaled, strict=True) if is_scaled]
+    told = [f"scaling {name} by {_power(power)}" for name, power in zip(multiplied, powers, strict=True)]
+    others = [(name, by) for name, by in zip(called, added, strict=True) if by]
+    told += [f"adding {_number(by)} to {name}" for name, by in others]
+    what = ""
+    if len(called) == 2:
+        inside = _sum([float(_number(-math.log(2) / others[0][1]))], [others[0][0]])
+        what = f"{multiplied[0]}*exp({inside})"
+    return _sentence(what, _listed(told))
 
 
 def _standing(own_DI: Tensor) -> Tensor | None:

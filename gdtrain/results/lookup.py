@@ -57,7 +57,11 @@ def look_up(outcome: Outcome, name: str) -> float | str:
         raise UserError(f"there is no {name}: {told}")
     if isinstance(found, dict | list) and found:
         raise _no_leaf(name, found)
-    raise no_number(name, [*params], known=names_of(split="held_out" in document["loss"]))
+    known = names_of(split="held_out" in document["loss"])
+    inside = [f"params.{own}.{key}" for own, keys in document["params"].items() for key in keys]
+    if name.startswith("params.") and (meant := did_you_mean(name, inside)):
+        raise UserError(f"there is no number called {name}", remedy=meant)
+    raise no_number(name, [*params], known=known)
 
 
 def names_of(known: Sequence[str] = SHORT_NAMES, *, split: bool) -> Sequence[str]:

@@ -3,7 +3,8 @@
 scipy's L-BFGS-B (Byrd, Lu, Nocedal and Zhu 1995; line search of Moré and Thuente 1994), which takes bounds. Parameters
 are measured in units in which the Hessian's diagonal is 1 where the search starts: descent would hardly move one whose
 curvature is a millionth of another's. Where it stops, it starts anew in the units of that place, until that gains
-nothing.
+nothing; on a saddle, by a step of `newton` off it. The last digits, which a difference of losses does not show, are
+those of a few steps of `newton`, or of a step onto a corner of the loss.
 
 Shapes: P parameters.
 """
@@ -18,11 +19,15 @@ import torch
 from torch import Tensor
 
 from gdtrain.second import Task, moves, start_of
+from gdtrain.second.corners import has_corners, round_corners
 from gdtrain.second.hessian import DENSE, hessian
+from gdtrain.second.newton import descend, leave
 
 _AGAIN = 20  # searches at most
+_FINISH = 5  # steps of newton
 _LINE = 60  # evaluations of a line search: a step into nowhere is shortened so often
 _GAIN = 1e-12  # share of the loss from which a new search gains something
+_OF_ALL = 1e-20  # share of the loss at the start that a step off a saddle must gain
 _NOTHING = 1e-40  # share of the loss at the start: so little is none, and what is lower still is no better
 _WIDEST = 1e6  # ratio of units up to which the curvature at one place is believed
 
@@ -39,8 +44,21 @@ def lbfgs(task: Task) -> None:
         search = _Search(task, theta_P, _units(task, theta_P), first)
         search.carry_out()
         theta_P, before, value = search.last_P, value, search.last_value
-        if not before - value > _GAIN * abs(before) or abs(value) <= _NOTHING * abs(first):
-            return
+        if before - value > _GAIN * abs(before) and abs(value) > _NOTHING * abs(first):
+            continue
+        if has_corners(task):
+            break
+        there_P = leave(task, theta_P, max(_GAIN * abs(value), _OF_ALL * abs(first))) if len(theta_P) <= DENSE else None
+        if there_P is None:
+            break
+        task.visit(there_P)
+        theta_P, value = there_P, task.value(there_P)[0]
+    if len(theta_P) > DENSE or abs(value) <= _NOTHING * abs(first):
+        return
+    if has_corners(task):
+        round_corners(task, theta_P)
+    else:
+        descend(task, theta_P, steps=_FINISH)
 
 
 def _units(task: Task, theta_P: Tensor) -> Tensor:
@@ -70,7 +88,8 @@ class _Search:
         self._task, self._units_P, self._first = task, units_P, abs(first)
         value, gradient_P = task.value(theta_P)
         self._best = _Best(theta_P, value, gradient_P)
-        self._unit = max(abs(value), 1e-300)  # the loss is measured in: tolerances and the first step depend on it
+        # The loss is measured in: tolerances and the first step depend on it. It may be 0 here by chance.
+        self._unit = max(abs(value), float((gradient_P * units_P).square().sum()), 1e-300)
 
     @property
     def last_P(self) -> Tensor:

@@ -19,12 +19,12 @@ import torch
 from torch import Tensor
 
 from gdtrain.second import Task, moves, start_of
-from gdtrain.second.hessian import hessian, rounding_of, units_of
+from gdtrain.second.hessian import NEGATIVE, hessian, rounding_of, units_of
 
 _TRIES = 60  # dampings, each four times the last, for one step
+_LEAVE = 4  # steps by which a saddle is left
 _LEAST = 1e-3  # share of the largest eigenvalue that damping starts from
 _DOWN = 1e-6  # that share of it below 0 is no rounding error at a rest
-_NEGATIVE = 1e-8  # share of the largest eigenvalue below which one is a rounding error
 _ROUNDING = 1e-13  # share of the loss that a difference of two must pass to be one
 
 
@@ -79,6 +79,21 @@ def falls_away(task: Task, theta_P: Tensor) -> bool:
     return bool(eigenvalues_F[0] < -_DOWN * eigenvalues_F.abs().max())
 
 
+def leave(task: Task, theta_P: Tensor, gain: float) -> Tensor | None:
+    """Where a few such steps lead from a point at which another method stopped, off a saddle too; None where they lower
+    the loss by no more than `gain`.
+    """
+    place = first = _Place.at(task, theta_P)
+    for _ in range(_LEAVE if place.finite else 0):
+        found, _ = _stepped(task, place, units_of(place.hessian_PP), 0.0)
+        if found is None:
+            return None
+        if first.value - found.value > gain:
+            return found.theta_P
+        place = found
+    return None
+
+
 def _stepped(task: Task, place: _Place, scale_P: Tensor, damping: float) -> tuple[_Place | None, float]:
     """The next place and its damping; None where no step leads lower."""
     free = (~task.held(place.theta_P, place.gradient_P)).nonzero()[:, 0]
@@ -91,7 +106,7 @@ def _stepped(task: Task, place: _Place, scale_P: Tensor, damping: float) -> tupl
     largest, least = float(eigenvalues_F.abs().max()), float(eigenvalues_F.min())
     if largest == 0:
         largest = 1.0
-    steep_F = eigenvalues_F.abs().clamp(min=_NEGATIVE * largest) if least < 0 else eigenvalues_F
+    steep_F = eigenvalues_F.abs().clamp(min=NEGATIVE * largest) if least < 0 else eigenvalues_F
     for _ in range(_TRIES):
         step_P = torch.zeros_like(place.theta_P)
         along_F = torch.where(slope_F == 0, 0.0, slope_F / (steep_F + damping * largest))
@@ -99,7 +114,7 @@ def _stepped(task: Task, place: _Place, scale_P: Tensor, damping: float) -> tupl
         if (found := _lower(task, place, step_P)) is not None:
             return found, damping / 8 if damping > _LEAST / 64 else 0.0
         damping = max(4 * damping, _LEAST)
-    if least < -_NEGATIVE * largest and bool((place.gradient_P[free].abs() <= _flat(place)[free]).all()):
+    if least < -NEGATIVE * largest and bool((place.gradient_P[free].abs() <= _flat(place)[free]).all()):
         return _away(task, place, free, vectors_FF[:, 0] / unit_F), 0.0
     return None, damping
 

@@ -6,7 +6,10 @@ would not lower the loss by more than a share of 1e-12,
     g' |H|^-1 g <= 1e-12 |loss|    or 1e-20 of what it has fallen by, where the loss falls to 0
 
 which for a sum of squares is the square of that correlation (Newton's decrement: Boyd and Vandenberghe 2004, section
-9.5). Along a direction without curvature the gradient must vanish but for rounding.
+9.5). Along a direction without curvature the gradient must vanish but for rounding, and where the curvature is negative
+a loss near 0 is no excuse.
+
+A loss with corners, `mae` and `quantile`, has come to rest where what pulls there balances (see `corners`).
 
 Shapes: P parameters.
 """
@@ -19,11 +22,14 @@ import torch
 from torch import Tensor
 
 from gdtrain.second import Task
-from gdtrain.second.hessian import DENSE, hessian, rounding_of, units_of
+from gdtrain.second.corners import at_corner, has_corners
+from gdtrain.second.hessian import DENSE, NEGATIVE, hessian, rounding_of, units_of
 from gdtrain.second.lm import Point
 
 _SHARE = 1e-12
 _OF_ALL = 1e-20
+_EPS = torch.finfo(torch.float64).eps
+_SMALL = 1e-8  # gradient that a loss near 0 may have along a direction in which it falls ever faster
 _LARGE = 1e-6  # gradient, beside the loss, of a problem whose Hessian is too large to form
 
 
@@ -38,6 +44,8 @@ def at_rest(name: str, task: Task, theta_P: Tensor, *, first: float, scale: floa
         if name == "lm":
             point = Point.at(task, theta_P)
             return point.finite and point.at_rest(task.held(theta_P, point.gradient_P), scale**0.5)
+        if has_corners(task) and len(theta_P) <= DENSE and math.isfinite(task.value(theta_P)[0]):
+            return at_corner(task, theta_P)
         return _decrement_is_small(task, theta_P, first)
 
 
@@ -47,6 +55,8 @@ def _decrement_is_small(task: Task, theta_P: Tensor, first: float) -> bool:
     gradient_F = gradient_P[free]
     if not (math.isfinite(value) and bool(gradient_F.isfinite().all())):
         return False
+    if not len(gradient_F):
+        return True  # bounds hold them all
     if len(gradient_F) > DENSE:
         return float(gradient_F.norm()) <= _LARGE * max(1.0, abs(value))
     hessian_PP = hessian(task, theta_P)
@@ -57,6 +67,10 @@ def _decrement_is_small(task: Task, theta_P: Tensor, first: float) -> bool:
     unit_F = units_of(inner_FF)
     eigenvalues_F, vectors_FF = torch.linalg.eigh(inner_FF / unit_F[:, None] / unit_F)
     steep_F = eigenvalues_F.abs()
-    steep_F = steep_F.clamp(min=torch.finfo(steep_F.dtype).eps * max(float(steep_F.max()), 1e-300))
-    decrement = float(((vectors_FF.mT @ (left_F / unit_F)).square() / steep_F).sum())
+    largest = max(float(steep_F.max()), 1e-300)
+    share_F = (vectors_FF.mT @ (left_F / unit_F)).square() / steep_F.clamp(min=_EPS * largest)
+    falling_F = eigenvalues_F < -NEGATIVE * largest
+    if float(gradient_F.norm()) > _SMALL and float(share_F[falling_F].sum()) > _SHARE * abs(value):
+        return False
+    decrement = float(share_F.sum())
     return decrement <= max(_SHARE * abs(value), _OF_ALL * abs(first - value))

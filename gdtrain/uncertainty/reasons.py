@@ -13,12 +13,15 @@ from torch import Tensor
 
 from gdtrain.insight import loose
 from gdtrain.problem.curvature import falls_away
-from gdtrain.problem.measured import separated
+from gdtrain.problem.measured import predicted, separated
 from gdtrain.problem.nearby import has_curvature
+from gdtrain.problem.objective import DataLoss
 from gdtrain.uncertainty.fitted import Fitted
 
 NEAR = 0.01  # standard errors that a fit may be short of its optimum
 _LIKELIHOODS = ("logistic", "softmax", "poisson")  # without a scatter to estimate
+_MUCH = 8.0  # log odds, or log counts
+_ROUNDING = 1e-12
 _WORK = 1e9  # rows times squared parameters up to which second derivatives are worth it
 
 
@@ -86,7 +89,11 @@ def _overflown(fitted: Fitted) -> str:
 def _undetermined(fitted: Fitted) -> str:
     if all(part.full for part in fitted.parts):
         return ""
-    return next(iter(loose(fitted.plan, fitted.theta_P.clone())), "a direction of the parameters is not determined")
+    if found := loose(fitted.plan, fitted.theta_P.clone()):
+        return found[0]
+    if fitted.loss_name in _LIKELIHOODS:  # rows whose probability is 0 or 1 to all digits say no more
+        return _no_optimum(fitted)
+    return "a direction of the parameters is not determined"
 
 
 def _bounded(fitted: Fitted) -> str:
@@ -99,13 +106,51 @@ def _bounded(fitted: Fitted) -> str:
         return ""
     name = parameters.trained[held[0]]
     value = float(parameters.values(fitted.theta_P)[parameters.free[held[0]]])
-    return f"{name} is at its bound, {value:.6g}: standard errors are those of a minimum inside of the bounds"
+    what = f"{name} is at its bound, {value:.6g}: standard errors are those of a minimum inside of the bounds"
+    return f"{what}; fix it there, or move the bound"
 
 
 def _separated(fitted: Fitted) -> str:
     if not separated(fitted.problem, fitted.theta_P):
         return ""
     return "the classes are separated perfectly: the weights have no optimum"
+
+
+def _endless(fitted: Fitted) -> str:
+    """Where a step of Newton's, stretched until the prediction of some row changes by much, does not raise the loss: in
+    that direction the likelihood has no maximum. Rows that are told apart perfectly, with others that are not, and
+    counts that are all 0 do that.
+    """
+    objective = fitted.problem.objective
+    if fitted.loss_name not in _LIKELIHOODS or not isinstance(objective, DataLoss):
+        return ""
+    step_P = _step(fitted).to(fitted.theta_P)
+    eta, there = (predicted(objective, theta_P)[0] for theta_P in (fitted.theta_P, fitted.theta_P + step_P))
+    apart = float((there - eta).abs().max())
+    if not 0 < apart < math.inf:
+        return ""
+    lengths = step_P.new_tensor([_MUCH / 2, _MUCH]) / apart
+    loss_S, _ = objective.loss_and_gradient(fitted.theta_P + lengths[:, None] * step_P)
+    if not bool((loss_S <= fitted.loss * (1 + _ROUNDING)).all()):
+        return ""
+    return _no_optimum(fitted)
+
+
+def _no_optimum(fitted: Fitted) -> str:
+    why = (
+        "the counts of some rows are all 0"
+        if fitted.loss_name == "poisson"
+        else "some classes are told apart perfectly"
+    )
+    return f"the loss falls without end, since {why}: the weights have no optimum; add a penalty"
+
+
+def _step(fitted: Fitted) -> Tensor:
+    """To the optimum, as far as Newton sees it (P,)."""
+    step_P = torch.zeros(len(fitted.theta_P), dtype=torch.float64)
+    for part in fitted.parts:
+        step_P[part.index] = part.step
+    return step_P
 
 
 def _exact(fitted: Fitted) -> str:
@@ -119,7 +164,7 @@ def _exact(fitted: Fitted) -> str:
 _ALWAYS: tuple[Callable[[Fitted], str], ...] = (_diverged, _layers, _joined)
 _BY_CURVATURE: tuple[Callable[[Fitted], str], ...] = (_kinks, _penalised)
 _NEARBY: tuple[Callable[[Fitted], str], ...] = (
-    _few, _overflown, _undetermined, _bounded, _separated, _exact,
+    _few, _overflown, _separated, _undetermined, _bounded, _endless, _exact,
 )  # fmt: skip
 
 
@@ -128,10 +173,7 @@ def short_of(fitted: Fitted, error_F: Tensor) -> str:
 
     error_F  standard errors there, 0 where the data would be exact
     """
-    step_P = torch.zeros(len(fitted.theta_P), dtype=torch.float64)
-    for part in fitted.parts:
-        step_P[part.index] = part.step
-    step_F = fitted.in_values(step_P)
+    step_F = fitted.in_values(_step(fitted))
     share_F = torch.where(step_F == 0, 0.0, step_F.abs() / error_F)
     worst = int(share_F.argmax())
     if not float(share_F[worst]) > NEAR:
