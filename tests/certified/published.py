@@ -41,9 +41,7 @@ REGRESSIONS: dict[str, Callable[[Mapping[str, Any], dict[str, list[float]]], Res
     "spector_logit": lambda known, rows: _plain(known, rows, loss="logistic"),
     "cpunish_poisson": _counts,
     "stackloss_huber": _huber,
-    "engel_quantile50": lambda known, rows: _plain(
-        known, rows, loss="quantile", optimizer="adam", lr=0.1, epochs=20_000, **{"data.scale": "standard"}
-    ),
+    "engel_quantile50": lambda known, rows: _plain(known, rows, loss="quantile"),
 }
 
 

@@ -58,7 +58,7 @@ def test_a_factor_of_the_loss_changes_no_digit(name: str, loss: str) -> None:
 def test_where_lbfgs_gives_up_it_does_not_say_that_it_converged() -> None:
     case = certified("MGH10")
     result = fitted(case, case["start1"], optimizer="lbfgs", epochs=10_000)
-    assert result.loss["final"] > 1e6 * case["certified_rss"]
+    assert result.loss["final"] > 1e3 * case["certified_rss"]
     assert result.verdict.status == "stopped"
     assert "the gradient is not small" in result.verdict.detail
 
