@@ -1,4 +1,4 @@
-"""Where `lm` ends: at minima that Gauss and Newton's steps do not settle, away from saddles, and not short of either."""
+"""Where `lm` ends: at minima that Gauss and Newton's steps do not settle, away from saddles, and not short of them."""
 
 from __future__ import annotations
 
