@@ -176,7 +176,8 @@ def _free(trial: Trial, jacobian_EP: Tensor) -> bool:
     theta_P, size = trial.end.theta_P, max(1.0, *(abs(side) for sides in trial.sides for side in sides))
     length = max(1.0, float(theta_P.norm()))
     return any(
-        _residual(trial, theta_P + length * d) <= _residual(trial, theta_P) + _ROUNDING * size for d in directions[rank:]
+        _residual(trial, theta_P + length * d) <= _residual(trial, theta_P) + _ROUNDING * size
+        for d in directions[rank:]
     )
 
 

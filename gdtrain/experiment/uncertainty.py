@@ -20,7 +20,9 @@ def _share(level: object) -> object:
 class Uncertainty(Model):
     """Standard errors and intervals of `fit` and `regress`."""
 
-    level: Annotated[float, BeforeValidator(_share), Field(gt=0, lt=1)] = Field(0.95, description="share of intervals that hold the truth")
+    level: Annotated[float, BeforeValidator(_share), Field(gt=0, lt=1)] = Field(
+        0.95, description="share of intervals that hold the truth"
+    )
     robust: bool = Field(
         False, description="take the scatter of the rows from each of them (sandwich, HC1), not from the model"
     )
