@@ -1,8 +1,7 @@
 """The optimizer that `auto` stands for: decided once the problem is known.
 
 sgd, whose every epoch can be looked at, where its closed form comes to the minimum within 1,000 epochs; the trust
-region of `lm` for other sums of squares; `lbfgs` for the rest. Losses with a kink at 0 have no curvature to go by: they
-keep sgd, and so does whatever belongs to gradient steps.
+region of `lm` for other sums of squares; `lbfgs` for the rest. Whatever belongs to gradient steps keeps sgd.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import Literal
 from gdtrain.choice import engine_obstacle
 from gdtrain.engines.modes import Sgd
 from gdtrain.engines.stability import best_lr, epochs_to_near
-from gdtrain.experiment.objective import KINKED, SQUARED
+from gdtrain.experiment.objective import SQUARED
 from gdtrain.experiment.optimizers import AUTO, SECOND, Optimizer
 from gdtrain.experiment.schema import Experiment
 from gdtrain.problem.problem import Problem
@@ -41,7 +40,7 @@ def _suited(experiment: Experiment, problem: Problem) -> Literal["sgd", "lm", "l
     train, penalty = experiment.train, experiment.penalty
     if train.lr != AUTO or train.batch_size or train.schedule or train.clip or (penalty and penalty.l1):
         return "sgd"
-    if _comes_to_rest(experiment, problem) or problem.loss_name in KINKED:
+    if _comes_to_rest(experiment, problem):
         return "sgd"
     squared = problem.loss_name in SQUARED and len(problem.parameters.free) <= _MOST
     return "lm" if squared else "lbfgs"

@@ -180,7 +180,7 @@ _UNIT_DEVIANCE: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {"poisson": _
 def _against_null(deviance: float, null: float) -> Metrics:
     """Both deviances, and pseudo_r2 = 1 - deviance / null_deviance: of labels, McFadden's."""
     pseudo = {"pseudo_r2": 1 - deviance / null} if null > 0 else {}
-    return {"deviance": deviance, "null_deviance": null, **pseudo}
+    return {"deviance": deviance + 0.0, "null_deviance": null + 0.0, **pseudo}  # no -0
 
 
 def auc(score_N: Tensor, label_N: Tensor, weight_N: Tensor) -> float | None:

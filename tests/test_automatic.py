@@ -33,7 +33,7 @@ TAKEN: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("logistic", {**REGRESS, "loss": "logistic", "penalty": {"l2": 0.1}}, {}, "lbfgs"),
     ("huber", {**CURVE, "loss": "huber"}, {}, "lbfgs"),
     ("an expression", {"minimize": "(x - 1)^2"}, {}, "lbfgs"),
-    ("a kink", {**LINE, "loss": "mae"}, {}, "sgd"),
+    ("a kink", {**LINE, "loss": "mae"}, {}, "lbfgs"),
     ("an lr", CURVE, {"lr": 0.01}, "sgd"),
     ("a schedule", CURVE, {"schedule": "cosine"}, "sgd"),
     ("mini-batches", CURVE, {"batch_size": 2}, "sgd"),

@@ -176,7 +176,7 @@ def test_the_hessian_under_a_penalty() -> None:
 
 
 def test_the_curvature_at_the_start_is_that_of_the_lr() -> None:
-    plan = planned({**WALKED["logistic"], "train": {"lr": "auto"}})
+    plan = planned({**WALKED["logistic"], "train": {"optimizer": "sgd", "lr": "auto"}})
     assert plan.steepest_S is not None
     assert float(1 / plan.steepest_S[0]) == pytest.approx(plan.lr, rel=1e-15)
 

@@ -25,7 +25,7 @@ def largest_curvature(objective: Objective, theta_SP: Tensor) -> Tensor:
     100 of them: an estimate from below). Not finite where the loss is not.
     """
     if theta_SP.shape[1] <= _DENSE:
-        hessian_SPP = _hessian(objective, theta_SP)
+        hessian_SPP = hessians(objective, theta_SP)
         finite_S = hessian_SPP.isfinite().flatten(1).all(1)
         symmetric = (hessian_SPP + hessian_SPP.mT) / 2
         safe = torch.where(finite_S[:, None, None], symmetric, torch.zeros_like(symmetric))
@@ -51,12 +51,12 @@ def falls_away(objective: Objective, theta_1P: Tensor, held_P: Tensor | None = N
 
 def hessian_of(objective: Objective, theta_1P: Tensor) -> Tensor | None:
     """The Hessian (P, P) at theta; None where it is not finite."""
-    hessian_PP = _hessian(objective, theta_1P)[0]
+    hessian_PP = hessians(objective, theta_1P)[0]
     return (hessian_PP + hessian_PP.mT) / 2 if bool(hessian_PP.isfinite().all()) else None
 
 
-def _hessian(objective: Objective, theta_SP: Tensor) -> Tensor:
-    """(S, P, P): by its own rule where it has one, which reads the rows once."""
+def hessians(objective: Objective, theta_SP: Tensor) -> Tensor:
+    """The Hessian (S, P, P) at theta: by its own rule where it has one, which reads the rows once."""
     own = objective.hessian(theta_SP) if isinstance(objective, DataLoss | Smooth) else None
     if own is not None:
         return own

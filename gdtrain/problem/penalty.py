@@ -82,7 +82,10 @@ class Smooth:
 
     def loss_and_gradient(self, theta_SP: Tensor) -> tuple[Tensor, Tensor]:
         """Loss + l2/2 * sum w^2 (S,) and its gradient (S, P)."""
-        loss_S, gradient_SP = self._objective.loss_and_gradient(theta_SP)
+        return self.added(theta_SP, *self._objective.loss_and_gradient(theta_SP))
+
+    def added(self, theta_SP: Tensor, loss_S: Tensor, gradient_SP: Tensor) -> tuple[Tensor, Tensor]:
+        """The penalty added to a loss and its gradient."""
         return loss_S + self._penalty.value(theta_SP), self._penalty.gradient(theta_SP, gradient_SP)
 
     def terms(self, theta_SP: Tensor) -> Iterator[Tensor]:

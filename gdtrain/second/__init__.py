@@ -27,6 +27,21 @@ class Over(Exception):
     """The trial has ended: so many epochs, or one of its stops."""
 
 
+class Last:
+    """Loss (1,) and gradient (1, P) of an objective, kept for the point that was asked for last: a method, its line
+    search and the history ask for the same one.
+    """
+
+    def __init__(self, objective: Objective) -> None:
+        self._objective = objective
+        self._point: Tensor | None = None
+
+    def __call__(self, theta_1P: Tensor) -> tuple[Tensor, Tensor]:
+        if self._point is None or not torch.equal(self._point, theta_1P):
+            self._point, self._found = theta_1P.clone(), self._objective.loss_and_gradient(theta_1P)
+        return self._found
+
+
 @dataclass(frozen=True)
 class Task:
     """What a method descends: loss + l2 of one trial, within bounds.
@@ -38,6 +53,7 @@ class Task:
     """
 
     objective: Objective
+    last: Last
     penalty: Penalty | None
     theta_P: Tensor
     lower_P: Tensor
@@ -65,7 +81,10 @@ class Task:
 
     def value(self, theta_P: Tensor) -> tuple[float, Tensor]:
         """The objective at theta, and its gradient (P,), both float64."""
-        loss_1, gradient_1P = self.smooth.loss_and_gradient(theta_P.to(self.theta_P)[None])
+        theta_1P = theta_P.to(self.theta_P)[None]
+        loss_1, gradient_1P = self.last(theta_1P)
+        if self.penalty is not None:
+            loss_1, gradient_1P = Smooth(self.objective, self.penalty).added(theta_1P, loss_1, gradient_1P)
         return float(loss_1[0]), gradient_1P[0].double().cpu()
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gdtrain.problem.curvature import hessian_products
+from gdtrain.problem.curvature import hessians
 from gdtrain.problem.objective import Objective
 from gdtrain.second import Task
 
@@ -21,9 +21,7 @@ _RUIZ = 20  # rounds, each of which halves what is left in logarithms
 def hessian_at(objective: Objective, theta_P: Tensor) -> Tensor:
     """The Hessian (P, P) at theta, symmetric, float64 on the CPU."""
     with torch.inference_mode(mode=False), torch.enable_grad():
-        theta_1P = theta_P.detach().clone()[None]
-        identity = torch.eye(theta_1P.shape[1], dtype=theta_1P.dtype, device=theta_1P.device)
-        found = torch.cat(hessian_products(objective, theta_1P, [e[None] for e in identity]))
+        found = hessians(objective, theta_P.detach().clone()[None])[0]
     found = found.detach().double().cpu()
     return (found + found.mT) / 2
 

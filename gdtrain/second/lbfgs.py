@@ -3,7 +3,8 @@
 scipy's L-BFGS-B (Byrd, Lu, Nocedal and Zhu 1995; line search of Moré and Thuente 1994), which takes bounds. Parameters
 are measured in units in which the Hessian's diagonal is 1 where the search starts: descent would hardly move one whose
 curvature is a millionth of another's. Where it stops, it starts anew in the units of that place, until that gains
-nothing; on a saddle, by a step of `newton` off it.
+nothing; on a saddle, by a step of `newton` off it. The last digits, which a difference of losses does not show, are
+those of a few steps of `newton`.
 
 Shapes: P parameters.
 """
@@ -19,9 +20,10 @@ from torch import Tensor
 
 from gdtrain.second import Task, moves, start_of
 from gdtrain.second.hessian import DENSE, hessian
-from gdtrain.second.newton import leave
+from gdtrain.second.newton import descend, leave
 
 _AGAIN = 20  # searches at most
+_FINISH = 5  # steps of newton
 _LINE = 60  # evaluations of a line search: a step into nowhere is shortened so often
 _GAIN = 1e-12  # share of the loss from which a new search gains something
 _OF_ALL = 1e-20  # share of the loss at the start that a step off a saddle must gain
@@ -45,9 +47,11 @@ def lbfgs(task: Task) -> None:
             continue
         there_P = leave(task, theta_P, max(_GAIN * abs(value), _OF_ALL * abs(first))) if len(theta_P) <= DENSE else None
         if there_P is None:
-            return
+            break
         task.visit(there_P)
         theta_P, value = there_P, task.value(there_P)[0]
+    if len(theta_P) <= DENSE and abs(value) > _NOTHING * abs(first):
+        descend(task, theta_P, steps=_FINISH)
 
 
 def _units(task: Task, theta_P: Tensor) -> Tensor:

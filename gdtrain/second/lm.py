@@ -6,9 +6,11 @@ region knows of them. So memory is that of one block of rows and P^2, at any num
 A point at which no parameter's derivatives correlate with the residuals is at rest:
 
     |J_j' r| <= GTOL |J_j| |r|    for every parameter j that no bound holds
+    |J step| <= OFFSET |r|        for the step of Gauss and Newton
 
-MINPACK's measure (Moré 1978): it does not depend on the units of parameters or targets. What is left of |J_j' r| may be
-rounding: where theta is as good as its own last digit, changing each theta_k by its rounding moves the residuals by
+MINPACK's measure (Moré 1978), and the relative offset of Bates and Watts (1981), which sees where columns that nearly
+depend on one another explain together what none does alone. Neither depends on the units of parameters or targets. What
+is left of them may be rounding: where theta is as good as its own last digit, changing each theta_k by its rounding moves the residuals by
 eps sum_k |J_k| |theta_k|, and no smaller correlation can be told from 0.
 
 Shapes: M compressed rows, P parameters.
@@ -26,17 +28,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gdtrain.problem.objective import DataLoss
 from gdtrain.problem.quadratic import Quadratic
 from gdtrain.problem.residuals import compressed
 from gdtrain.second import Task, moves, start_of
+from gdtrain.second.newton import descend, falls_away
 
 GTOL = 1e-8
+_OFFSET = 1e-4
+_DEPENDENT = 1e-11  # columns that depend on one another but for this share explain nothing more
 _ROUNDINGS = 16  # so many rounding errors of a residual are not told from none
 _FINISH = 200  # Gauss-Newton steps: they end where the digits stop moving, or they lead nowhere
+_IDLE = 3  # of them in a row that are no shorter
 _AGAIN = 20  # times that a trust region starts anew, with the scale of the parameters where it stopped
 _SLACK = 1e-11  # share of the sum of squares that it may rise by: rounding
 _NEAR = 1e-6  # share of a parameter's size within which a bound counts as reached
 _EVALUATIONS = 100_000
+_STEPS = 50  # newton's, before the trust region has another try
+_WORK = 1e8  # rows times squared parameters up to which second derivatives are worth it
 
 
 @dataclass(frozen=True)
@@ -83,10 +92,16 @@ class Point:
         eps = torch.finfo(torch.float64).eps
         return _ROUNDINGS * eps * (float((self.lengths_P * self.theta_P.abs()).sum()) + scale)
 
+    def reach(self, held_P: Tensor) -> float:
+        """|J step|: how much of the residuals the parameters explain together, those that are not held."""
+        return float((self.J_MP @ gauss_newton(self, held_P, cutoff=_DEPENDENT)).norm())
+
     def at_rest(self, held_P: Tensor, scale: float = 0.0) -> bool:
         """See above; `scale` is the length of the targets."""
-        least: float = max(GTOL * self.cost**0.5, self.rounding(scale))
-        return self.correlation(held_P) <= least
+        length, rounding = self.cost**0.5, self.rounding(scale)
+        if self.correlation(held_P) > max(GTOL * length, rounding):
+            return False
+        return self.reach(held_P) <= max(_OFFSET * length, rounding)
 
 
 def lm(task: Task) -> None:
@@ -101,11 +116,29 @@ def lm(task: Task) -> None:
     for _ in range(_AGAIN):
         if not point.finite:
             return
-        found = _finished(task, _onto_bounds(task, _trust_region(task, point)), task.visit)
+        found = _by_curvature(task, _finished(task, _onto_bounds(task, _trust_region(task, point)), task.visit))
         gained = found.cost < point.cost * (1 - 1e-6)
         point = found
         if not gained or point.at_rest(task.held(point.theta_P, point.gradient_P)):
             return
+
+
+def _by_curvature(task: Task, point: Point) -> Point:
+    """Where newton's steps lead from a point that Gauss and Newton's cannot settle, or that is a saddle.
+
+    Where residuals are large and bend, these come nearer by a share that may be small, or not at all.
+    """
+    if not point.finite or _rows(task) * len(point.theta_P) ** 2 > _WORK:
+        return point
+    if point.at_rest(task.held(point.theta_P, point.gradient_P)) and not falls_away(task, point.theta_P):
+        return point
+    theta_P = descend(task, point.theta_P, steps=_STEPS)
+    return Point.at(task, theta_P) if moves(point.theta_P, theta_P) else point
+
+
+def _rows(task: Task) -> int:
+    objective = task.objective
+    return sum(block.target.numel() for block in objective.blocks()) if isinstance(objective, DataLoss) else 0
 
 
 def _trust_region(task: Task, start: Point) -> Point:
@@ -178,33 +211,39 @@ def _better(task: Task, point: Point, theta_P: Tensor) -> Point | None:
 def _finished(task: Task, point: Point, visit: Callable[[Tensor], None]) -> Point:
     """Gauss-Newton steps until they get no shorter: their length, in units of the columns', is what theta is off by.
 
-    Near a minimum each is a fixed share of the last, but for rounding (Björck 1996, section 9.2.1).
+    Near a minimum each comes to be a fixed share of the last, but for rounding (Björck 1996, section 9.2.1); the first
+    few may be longer.
     """
     held_P = task.held(point.theta_P, point.gradient_P)
     step_P = gauss_newton(point, held_P)
+    best, shortest, idle = point, float((point.lengths_P * step_P).norm()), 0
     for _ in range(_FINISH):
         theta_P = task.within(point.theta_P + step_P)
         if not moves(point.theta_P, theta_P):
             break
         found = Point.at(task, theta_P)
-        if not found.finite or found.cost > point.cost * (1 + _SLACK):
+        if not found.finite or found.cost > best.cost * (1 + _SLACK):
             break
-        next_P = gauss_newton(found, held_P)
-        if not float((found.lengths_P * next_P).norm()) < float((point.lengths_P * step_P).norm()):
+        point, step_P = found, gauss_newton(found, held_P)
+        length = float((point.lengths_P * step_P).norm())
+        if length < shortest:
+            visit(theta_P)
+            best, shortest, idle = point, length, 0
+        elif (idle := idle + 1) == _IDLE:
             break
-        visit(theta_P)
-        point, step_P = found, next_P
-    return point
+    return best
 
 
-def gauss_newton(point: Point, held_P: Tensor) -> Tensor:
+def gauss_newton(point: Point, held_P: Tensor, cutoff: float = 0.0) -> Tensor:
     """The step (P,) that solves min |J step + r| over the parameters that are not held, of several the shortest in
     units of the columns' lengths.
+
+    cutoff  share of the largest singular value below which one is 0, rounding at least
     """
     lengths_P = point.lengths_P
     free = (~held_P & (lengths_P > 0)).nonzero()[:, 0]
     scaled_MF = point.J_MP[:, free] / lengths_P[free]
-    cutoff = torch.finfo(torch.float64).eps * max(scaled_MF.shape)
+    cutoff = max(cutoff, torch.finfo(torch.float64).eps * max(scaled_MF.shape))
     solved = torch.linalg.lstsq(scaled_MF, -point.r_M[:, None], rcond=cutoff, driver="gelsd").solution[:, 0]
     step_P = torch.zeros_like(point.theta_P)
     step_P[free] = solved / lengths_P[free]

@@ -24,6 +24,7 @@ from gdtrain.second.hessian import NEGATIVE, hessian, rounding_of, units_of
 _TRIES = 60  # dampings, each four times the last, for one step
 _LEAVE = 4  # steps by which a saddle is left
 _LEAST = 1e-3  # share of the largest eigenvalue that damping starts from
+_DOWN = 1e-6  # that share of it below 0 is no rounding error at a rest
 _ROUNDING = 1e-13  # share of the loss that a difference of two must pass to be one
 
 
@@ -50,15 +51,32 @@ def newton(task: Task) -> None:
 
     options  damping: mu at first, as a share of the largest eigenvalue
     """
-    place = _Place.at(task, start_of(task))
-    damping, scale_P = float(task.options["damping"]), torch.zeros_like(place.theta_P)
-    while place.finite:
+    descend(task, start_of(task), damping=float(task.options["damping"]))
+
+
+def descend(task: Task, theta_P: Tensor, *, damping: float = 0.0, steps: float = math.inf) -> Tensor:
+    """At most so many of newton's steps from theta (P,), each visited: where they lead."""
+    place, scale_P, taken = _Place.at(task, theta_P), torch.zeros_like(theta_P), 0
+    while place.finite and taken < steps:
         scale_P = torch.maximum(scale_P, units_of(place.hessian_PP))
         found, damping = _stepped(task, place, scale_P, damping)
         if found is None:
-            return
+            break
         task.visit(found.theta_P)
-        place = found
+        place, taken = found, taken + 1
+    return place.theta_P
+
+
+def falls_away(task: Task, theta_P: Tensor) -> bool:
+    """Whether the curvature along some direction within the bounds is clearly negative: a rest there is no minimum."""
+    place = _Place.at(task, theta_P)
+    free = (~task.held(theta_P, place.gradient_P)).nonzero()[:, 0]
+    if not place.finite or not len(free):
+        return False
+    inner_FF = place.hessian_PP[free][:, free]
+    unit_F = units_of(inner_FF)
+    eigenvalues_F = torch.linalg.eigvalsh(inner_FF / unit_F[:, None] / unit_F)
+    return bool(eigenvalues_F[0] < -_DOWN * eigenvalues_F.abs().max())
 
 
 def leave(task: Task, theta_P: Tensor, gain: float) -> Tensor | None:

@@ -18,7 +18,7 @@ from gdtrain.engines.loop import Descent, Watch
 from gdtrain.engines.states import Bounds, Chunk, End, Stops
 from gdtrain.problem.objective import Objective
 from gdtrain.problem.penalty import Penalty
-from gdtrain.second import Over, Task
+from gdtrain.second import Last, Over, Task
 from gdtrain.second.lbfgs import lbfgs
 from gdtrain.second.lm import lm
 from gdtrain.second.newton import newton
@@ -81,11 +81,12 @@ def task_of(
     bounds: Bounds | None,
     options: Mapping[str, Any],
     visit: Callable[[Tensor], None] = lambda theta_P: None,
+    last: Last | None = None,
 ) -> Task:
-    """The task of one trial that starts at theta."""
+    """The task of one trial that starts at theta. What was evaluated `last` need not be again."""
     unbounded = (torch.full(theta_P.shape, -math.inf), torch.full(theta_P.shape, math.inf))
     lower_P, upper_P = (bound.double().cpu() for bound in bounds or unbounded)
-    return Task(objective, penalty, theta_P, lower_P, upper_P, options, visit)
+    return Task(objective, last or Last(objective), penalty, theta_P, lower_P, upper_P, options, visit)
 
 
 def _share(watch: Watch, s: int, trials: int) -> Watch:
@@ -111,6 +112,7 @@ class _Walk:
         watch: Watch | None,
     ) -> None:
         self._objective, self._start, self._lr_1 = objective, theta_P, lr_1
+        self._evaluated = Last(objective)
         self._epochs, self._record, self._bounds = epochs, record, bounds
         self._penalty, self._watch = penalty, watch
         self._ends = Ends(1, {*reads, epochs}, stops, bounds, 0.0, penalty, watched)
@@ -122,17 +124,20 @@ class _Walk:
         with torch.no_grad():  # newton differentiates where it needs to
             try:
                 self.visit(self._start)
-                method(task_of(self._objective, self._penalty, self._start, self._bounds, options, self.visit))
+                method(self._task(options))
                 self._ends.settle(self._last)
             except Over:
                 pass
         self.reads = {epoch: ends[0] for epoch, ends in self._ends.close(self._last).items()}
         return self
 
+    def _task(self, options: Mapping[str, Any]) -> Task:
+        return task_of(self._objective, self._penalty, self._start, self._bounds, options, self.visit, self._evaluated)
+
     def visit(self, theta_P: Tensor) -> None:
         """Take in the state after the next epoch. Raises Over where it is the last."""
         theta_1P = theta_P.to(self._start)[None]
-        loss_1, gradient_1P = self._objective.loss_and_gradient(theta_1P)
+        loss_1, gradient_1P = self._evaluated(theta_1P)
         self._epoch += 1
         epochs = range(self._epoch, self._epoch + 1)
         self._last = Chunk(epochs, loss_1[None], theta_1P[None], gradient_1P[None], self._lr_1[None])
