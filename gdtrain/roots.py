@@ -36,14 +36,14 @@ def judge_root(trial: Trial) -> tuple[str, Detail] | None:
     near = step / max(1.0, float(trial.end.theta_P.norm()))
     explained = explained and near < _FAR
     if holds and explained:
-        if near <= _ROUNDING or trial.loss_reached or (small and near <= ROOT_TOL):
+        if near <= _rounding(trial) or trial.loss_reached or (small and near <= ROOT_TOL):
             return "converged", lambda: f"|left - right| is at most {worst:.3g}{_kind_of_root(trial)}"
         if not small:
             return None
         if (name := _runs_off(trial, step_P)) is not None:
             closer = f"left and right only come closer as {name} goes to {_infinity(trial, name, step_P)}"
             return "no_root", lambda: f"no real root found: {closer}: |left - right| is {worst:.3g} at {trial.where}"
-        rounding = _ROUNDING * max(1.0, *(abs(side) for pair in sides for side in pair))
+        rounding = _rounding(trial) * max(1.0, *(abs(side) for pair in sides for side in pair))
         if worst <= rounding or not _stuck(trial, step_P):
             flat = f"|left - right| is {worst:.3g}, but so flat that Newton would still move {step:.2g}"
             return "max_epochs", lambda: f"{flat}{_kind_of_root(trial)}"
@@ -54,6 +54,11 @@ def judge_root(trial: Trial) -> tuple[str, Detail] | None:
         where = f"the gradient vanishes at {trial.where}, which is no root: try another start"
         return ("max_epochs", lambda: where) if small else None
     return "no_root", lambda: _apart(trial, worst)
+
+
+def _rounding(trial: Trial) -> float:
+    """Share of a number that is no more than its last digits."""
+    return max(_ROUNDING, 4 * torch.finfo(trial.end.theta_P.dtype).eps)
 
 
 def _apart(trial: Trial, worst: float) -> str:
@@ -104,7 +109,7 @@ def _newton_step(trial: Trial) -> tuple[Tensor, bool]:
     step_P: Tensor = -torch.linalg.pinv(jacobian_EP) @ residual_E
     left_over = float((residual_E + jacobian_EP @ step_P).norm())
     size = max(1.0, *(abs(side) for sides in trial.sides for side in sides))
-    return step_P, left_over <= max(0.5 * float(residual_E.norm()), _ROUNDING * size)
+    return step_P, left_over <= max(0.5 * float(residual_E.norm()), _rounding(trial) * size)
 
 
 def _kind_of_root(trial: Trial) -> str:

@@ -281,3 +281,18 @@ def test_a_bound_that_bars_the_root_is_named() -> None:
     verdict = run({"solve": "x^2 = 2", "params": {"x": {"start": 3.0, "min": 2.0}}}).verdict
     assert verdict.status == "no_root"
     assert "is at least 2 near x = 2, where x is at its bound; move the bound" in verdict.detail
+
+
+@EVERY
+def test_single_precision_comes_to_rest(optimizer: str) -> None:
+    """What is left of a gradient is then the rounding of 1e-7, in residuals of 0.4 and in none at all."""
+    for y in ([3.0, 5.0, 7.0, 8.0, 9.0], [2.0, 4.0, 8.0, 16.0, 32.0]):
+        source = {"fit": "y = a*exp(b*x)", "data": {"columns": {"x": [1.0, 2.0, 3.0, 4.0, 5.0], "y": y}}}
+        assert run(source, optimizer=optimizer, dtype="float32").verdict.status == "converged"
+
+
+@EVERY
+def test_a_root_in_single_precision(optimizer: str) -> None:
+    result = run({"solve": "x^2 = 2", "params": {"x": 0.5}}, optimizer=optimizer, dtype="float32")
+    assert result.verdict.status == "converged"
+    assert result.params["x"] == pytest.approx(math.sqrt(2), rel=1e-6)
