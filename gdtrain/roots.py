@@ -34,26 +34,39 @@ def judge_root(trial: Trial) -> tuple[str, Detail] | None:
     step_P, explained = _newton_step(trial)
     step = float(step_P.norm())
     near = step / max(1.0, float(trial.end.theta_P.norm()))
-    explained = explained and near < _FAR
-    if holds and explained:
-        if near <= _rounding(trial) or trial.loss_reached or (small and near <= ROOT_TOL):
-            return "converged", lambda: f"|left - right| is at most {worst:.3g}{_kind_of_root(trial)}"
-        if not small:
-            return None
-        if (name := _runs_off(trial, step_P)) is not None:
-            closer = f"left and right only come closer as {name} goes to {_infinity(trial, name, step_P)}"
-            return "no_root", lambda: f"no real root found: {closer}: |left - right| is {worst:.3g} at {trial.where}"
-        rounding = _rounding(trial) * max(1.0, *(abs(side) for pair in sides for side in pair))
-        if worst <= rounding or not _stuck(trial, step_P):
-            flat = f"|left - right| is {worst:.3g}, but so flat that Newton would still move {step:.2g}"
-            return "max_epochs", lambda: f"{flat}{_kind_of_root(trial)}"
-    elif not _stuck(trial, step_P):
-        if small and explained:
-            left = f"|left - right| is still {worst:.3g}, which a step of {step:.2g} by Newton would mend"
-            return "max_epochs", lambda: f"{left}; --polish takes it"
-        where = f"the gradient vanishes at {trial.where}, which is no root: try another start"
-        return ("max_epochs", lambda: where) if small else None
-    return "no_root", lambda: _apart(trial, worst)
+    if holds and explained and near < _FAR:
+        return _judge_equal(trial, worst, step_P, near)
+    if _stuck(trial, step_P):
+        return "no_root", lambda: _apart(trial, worst)
+    if not small:
+        return None
+    if explained and near < _FAR:
+        left = f"|left - right| is still {worst:.3g}, which a step of {step:.2g} by Newton would mend"
+        return "max_epochs", lambda: f"{left}; --polish takes it"
+    where = f"the gradient vanishes at {trial.where}, which is no root: try another start"
+    return "max_epochs", lambda: where
+
+
+def _judge_equal(trial: Trial, worst: float, step_P: Tensor, near: float) -> tuple[str, Detail] | None:
+    """Where the sides are equal to their tolerance: whether there is a root, or they only come closer and closer.
+
+    near  Newton's step, as a share of theta
+    """
+    lost = near == 0 < worst  # the derivatives are too small for a number
+    if lost and (name := _runs_off(trial, trial.end.theta_P)) is not None:
+        return "no_root", lambda: _only_closer(trial, trial.end.theta_P, name, worst)
+    small = trial.norm <= trial.tolerance
+    if near <= _rounding(trial) or trial.loss_reached or (small and near <= ROOT_TOL):
+        return "converged", lambda: f"|left - right| is at most {worst:.3g}{_kind_of_root(trial)}"
+    if not small:
+        return None
+    if (name := _runs_off(trial, step_P)) is not None:
+        return "no_root", lambda: _only_closer(trial, step_P, name, worst)
+    rounding = _rounding(trial) * max(1.0, *(abs(side) for pair in trial.sides for side in pair))
+    if worst > rounding and _stuck(trial, step_P):
+        return "no_root", lambda: _apart(trial, worst)
+    flat = f"|left - right| is {worst:.3g}, but so flat that Newton would still move {float(step_P.norm()):.2g}"
+    return "max_epochs", lambda: f"{flat}{_kind_of_root(trial)}"
 
 
 def _rounding(trial: Trial) -> float:
@@ -78,12 +91,14 @@ def _apart(trial: Trial, worst: float) -> str:
     return f"{found}; another start may find one"
 
 
-def _infinity(trial: Trial, name: str, step_P: Tensor) -> str:
-    return "-infinity" if float(step_P[trial.problem.parameters.trained.index(name)]) < 0 else "infinity"
+def _only_closer(trial: Trial, step_P: Tensor, name: str, worst: float) -> str:
+    down = float(step_P[trial.problem.parameters.trained.index(name)]) < 0
+    closer = f"left and right only come closer as {name} goes to {'-' * down}infinity"
+    return f"no real root found: {closer}: |left - right| is {worst:.3g} at {trial.where}"
 
 
 def _runs_off(trial: Trial, step_P: Tensor) -> str | None:
-    """The parameter that goes furthest where left and right come ever closer along Newton's direction, however far;
+    """The parameter that goes furthest where left and right come ever closer along a step, however far;
     None where they meet, or part again.
     """
     theta_P, last = trial.end.theta_P, _residual(trial, trial.end.theta_P)
