@@ -168,8 +168,8 @@ def _named(order: int) -> str:
 def _multiplicity(trial: Trial, jacobian_EP: Tensor) -> int:
     """How fast the residuals leave 0 along the direction that J feels least: as its m-th power.
 
-    Where J alone explains them, and where nothing does, it is 1. So it is where J is larger than a root of order m at
-    the distance that the residual, or rounding, tells has it: there are several plain roots beside each other.
+    Where J alone explains them, and where nothing does, it is 1. So it is where the sides differ at the place to which J
+    would point a root of order m: there are several plain roots beside each other.
     """
     theta_P = trial.end.theta_P
     if not bool(jacobian_EP.isfinite().all()):
@@ -182,9 +182,11 @@ def _multiplicity(trial: Trial, jacobian_EP: Tensor) -> int:
     order = round(math.log2(far / near))
     if not 1 < order <= _MOST:
         return 1
-    height = near / length**order
-    away = max((_residual(trial, theta_P) / height) ** (1 / order), _EPS ** (1 / order) * float(theta_P.norm()))
-    return order if slope <= 10 * order * height * away ** (order - 1) else 1
+    height, sides = near / length**order, [abs(side) for sides in trial.sides for side in sides]
+    away = (slope / (order * height)) ** (1 / (order - 1))
+    there = min(_residual(trial, theta_P + sign * away * directions[-1]) for sign in (-1, 1))
+    rounding = _EPS * max(*sides, height * float(theta_P.norm()) ** order)
+    return order if there <= 4 * max(_residual(trial, theta_P), rounding) else 1
 
 
 def _free(trial: Trial, jacobian_EP: Tensor) -> bool:
