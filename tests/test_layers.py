@@ -23,7 +23,7 @@ LAYERS = [
     {"design"},
     {"problem"},
     {"engines"},
-    {"choice", "rates", "second", "steps"},
+    {"choice", "rates", "recorded", "second", "steps"},
     {"automatic", "plan"},
     {"ended", "lower"},
     {"roots"},

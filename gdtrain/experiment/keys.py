@@ -11,8 +11,9 @@ from gdtrain.experiment.objective import Loss, Penalty
 from gdtrain.experiment.optimizers import Optimizer
 from gdtrain.experiment.parameters import Param, Start
 from gdtrain.experiment.schedules import Clip, Schedule
-from gdtrain.experiment.schema import Data, Experiment, Predict, Regress, Stop, Train
+from gdtrain.experiment.schema import Data, Experiment, Predict, Regress, Train
 from gdtrain.experiment.split import Split
+from gdtrain.experiment.stop import Stop
 from gdtrain.experiment.uncertainty import Uncertainty
 
 OPTIMIZER = "train.optimizer"
