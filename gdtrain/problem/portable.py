@@ -55,11 +55,8 @@ def predictor_document(experiment: Experiment, data: Data) -> dict[str, Any] | N
     tied = {name: param.expr for name, param in experiment.params.items() if param.expr is not None}
     texts = {name: list(levels) for name, levels in data.names.levels.items()}
     classes = [] if data.classes is None or set(targets_of(experiment)) & set(texts) else data.classes.values_K.tolist()
-    read = (
-        {}
-        if experiment.data is None
-        else experiment.data.model_dump(include=_READ, exclude_none=True, exclude_defaults=True)
-    )
+    spec = experiment.data
+    read = {} if spec is None else spec.model_dump(include=_READ, exclude_none=True, exclude_defaults=True)
     means = dict(data.fresh.means)
     more = {"data": read, "tied": tied, "levels": texts, "classes": classes, "means": means}
     return told | {key: value for key, value in more.items() if value}
