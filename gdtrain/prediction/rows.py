@@ -29,6 +29,7 @@ from gdtrain.sources import BLOCK_ROWS, Source, open_source
 from gdtrain.uncertainty.predictions import ROWS_OF_THEIR_OWN, Spread
 
 _NUMBERS = 1 << 21  # derivatives of a block: 16 MB
+_CELLS = 1 << 18  # texts of a block that are kept
 _LEAST_ROWS = 1 << 10
 
 
@@ -104,7 +105,7 @@ class Predictor:
         beside = self._beside(source)
         self._refuse_names_twice(keep, beside)
         with torch.inference_mode():
-            for block in self._model.fresh.blocks(source, beside, keep, self._size):
+            for block in self._model.fresh.blocks(source, beside, keep, self._size(len(keep))):
                 yield self._frame(block, source.where)
                 self.rows += block.count
 
@@ -137,13 +138,11 @@ class Predictor:
             raise ValueError
         return spread
 
-    @property
-    def _size(self) -> int:
-        """Rows of a block."""
-        if self._spread is None:
-            return BLOCK_ROWS
-        width = max(1, len(self._model.free)) * len(self._naming.told)
-        return min(BLOCK_ROWS, max(_LEAST_ROWS, _NUMBERS // width))
+    def _size(self, kept: int) -> int:
+        """Rows of a block: the more of each there is to hold, the fewer."""
+        derivatives = len(self._model.free) * len(self._naming.told) if self._spread is not None else 0
+        texts = _CELLS // max(1, kept)
+        return min(BLOCK_ROWS, max(_LEAST_ROWS, min(texts, _NUMBERS // max(1, derivatives))))
 
     def _beside(self, source: Source) -> list[str]:
         """The columns to read besides the inputs. What rows weigh is taken where it is there."""

@@ -30,12 +30,13 @@ class Csv:
     """A header line, then a line for each row. Texts stand as they were read."""
 
     def __init__(self, file: BinaryIO) -> None:
-        self._file, self._header = file, True
+        self._file, self._header, self._text = file, True, io.BytesIO()
 
     def write(self, frame: pl.DataFrame) -> None:
-        text = io.BytesIO()
-        frame.write_csv(text, include_header=self._header)
-        self._file.write(text.getbuffer())
+        self._text.seek(0)
+        self._text.truncate()
+        frame.write_csv(self._text, include_header=self._header)
+        self._file.write(self._text.getvalue())  # errors are then the file's own, by their kind
         self._header = False
 
     def close(self) -> None:

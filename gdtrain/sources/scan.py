@@ -48,7 +48,9 @@ class Scan:
             return codes(text, self.reading.levels[name], unseen=name in self.reading.unseen).alias(place)
         if self.kinds[name] == "bool":
             return bools(texts(place, self.nulls)).alias(place)
-        if self.layout.padded or name in self.kept or (self.kept and self.nulls):
+        if name in self.kept and not (self.layout.padded or self.nulls):
+            return pl.col(place).cast(pl.Float64)
+        if self.layout.padded or (self.kept and self.nulls):
             strip = pl.col(place).str.strip_chars(" \t")
             return pl.when((strip != "") & ~strip.is_in(list(self.nulls))).then(strip).cast(pl.Float64).alias(place)
         return None
