@@ -40,7 +40,8 @@ def _parsed(path: str, where: str, stdin: IO[Any] | None) -> Any:
     try:
         return json.loads(_text(path, stdin))
     except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}", where=where) from None
+        remedy = f"there is no {INSIDE} in it" if os.path.isdir(path) else ""
+        raise UserError(f"cannot read {path}: {error.strerror}", where=where, remedy=remedy) from None
     except json.JSONDecodeError as error:
         if error.msg == "Extra data":
             what = f"{path} holds several documents"
@@ -56,6 +57,7 @@ def _text(path: str, stdin: IO[Any] | None) -> str | bytes:
             raise UserError("stdin is closed", remedy="name a file")
         text: str | bytes = stdin.read()
         return text
-    inside = os.path.join(path, INSIDE)
-    with open(inside if os.path.isdir(path) else path, "rb") as file:
+    if os.path.isdir(path):
+        path = os.path.join(path, INSIDE)
+    with open(path, "rb") as file:
         return file.read(_MOST)
