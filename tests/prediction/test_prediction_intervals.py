@@ -200,6 +200,16 @@ def test_two_classes_are_as_logistic(tmp_path: Path) -> None:
     np.testing.assert_allclose(two["ci_upper.no"], 1 - one["ci_lower"], rtol=1e-7)
 
 
+def test_several_targets_have_a_scatter_each(tmp_path: Path) -> None:
+    """The same ends as each target alone."""
+    both = predicted(trained(tmp_path, NONLINEAR["several"]), tmp_path / "table.csv", interval=0.9)
+    for target in ("y", "y2"):
+        model = {"regress": {"target": target, "features": ["x", "z"]}}
+        alone = predicted(trained(tmp_path, model), tmp_path / "table.csv", interval=0.9)
+        for end in ("ci_lower", "ci_upper", "pi_lower", "pi_upper"):
+            np.testing.assert_allclose(both[f"{end}.{target}"], alone[end], rtol=1e-9)
+
+
 def test_a_bootstrap_tells_intervals_too(tmp_path: Path) -> None:
     """Of 200 samples the standard error is within a third of the model's."""
     model = {"regress": {"target": "y", "features": ["x"]}}
