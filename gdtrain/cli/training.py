@@ -17,6 +17,7 @@ from gdtrain.experiment.tree import Node, Place
 from gdtrain.formula.text import unquoted
 
 if TYPE_CHECKING:
+    from gdtrain.cli.output import Output
     from gdtrain.experiment.schema import Experiment
 
 Formula = Annotated[str, typer.Argument(metavar="FORMULA", help="What to fit: 'y = w*x + b'.", show_default=False)]
@@ -205,8 +206,6 @@ def _train(sources: Sequence[str | Mapping[str, Any]], options: Options) -> int:
     from gdtrain.experiment.load import load
 
     output = Output.checked(options, many=len(sources) > 1)
-    if options.top is not None and options.starts is None:
-        raise UserError("there is one trial", where="--top", remedy="give --starts N, or run gdtrain sweep")
     overrides = options.overrides()
     experiments, errors = [], []
     for source in sources:
@@ -217,6 +216,9 @@ def _train(sources: Sequence[str | Mapping[str, Any]], options: Options) -> int:
     if errors:
         raise UserErrors(errors) if len(errors) > 1 else errors[0]
     _refuse_shared_stdin(sources, experiments)
+    if options.top is not None and options.starts is None and not any(map(_grouped, experiments)):
+        remedy = "give --starts N or --group-by COLUMN, or run gdtrain sweep"
+        raise UserError("there is one trial", where="--top", remedy=remedy)
     if options.print_config:
         return output.print_configs(experiments)
     for source, experiment in zip(sources, experiments, strict=True):
@@ -225,8 +227,7 @@ def _train(sources: Sequence[str | Mapping[str, Any]], options: Options) -> int:
     codes = []
     for source, experiment in zip(sources, experiments, strict=True):
         try:
-            starts = options.starts
-            codes.append(output.starts(experiment, starts, source) if starts else output.train(experiment))
+            codes.append(_trained(output, experiment, options.starts, source))
         except UserError as error:
             if len(experiments) == 1:
                 raise
@@ -235,6 +236,19 @@ def _train(sources: Sequence[str | Mapping[str, Any]], options: Options) -> int:
         if codes[-1] == INTERRUPTED:
             break
     return max(codes)
+
+
+def _trained(output: Output, experiment: Experiment, starts: int | None, source: object) -> int:
+    """Train one experiment: once, from many starts, or for each group of its rows."""
+    if starts:
+        return output.starts(experiment, starts, source)
+    if _grouped(experiment):
+        return output.groups(experiment, source)
+    return output.train(experiment)
+
+
+def _grouped(experiment: Experiment) -> bool:
+    return experiment.data is not None and experiment.data.group_by is not None
 
 
 def _refuse_shared_stdin(sources: Sequence[object], experiments: Sequence[Experiment]) -> None:
