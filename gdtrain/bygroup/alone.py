@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -49,8 +49,7 @@ class Alone:
     def outcome(self, g: int) -> Outcome:
         """What a group came to."""
         data, plan = self._posed(g)
-        with threads(1):
-            return self._outcome(data, plan, plan.run())
+        return self._outcome(data, plan, plan.run())
 
     def trial(self, settings: Mapping[str, Any], g: int, outcome: Outcome, *, keep: bool) -> GroupTrial:
         """A group's fit as plain numbers; its document is made of what was kept, or by fitting it once more."""
@@ -63,11 +62,13 @@ class Alone:
 
     def document(self, g: int) -> dict[str, Any]:
         """A group's result document."""
-        return trial_of({}, self.outcome(g)).document()
+        with threads(1):
+            return trial_of({}, self.outcome(g)).document()
 
     def estimates(self, g: int) -> Mapping[str, Estimate]:
         """Its standard errors."""
-        return _estimates(self.outcome(g))
+        with threads(1):
+            return _estimates(self.outcome(g))
 
     def _chunks(self, some: Sequence[int]) -> Iterator[list[int]]:
         """Groups that are posed at once: so many that their rows, filled up to the longest, stay in the cache."""

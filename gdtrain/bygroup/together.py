@@ -1,7 +1,7 @@
 """Least squares of many groups at once, where residuals are affine in the parameters: what `lm` comes to in each.
 
-Only groups of which nothing is doubtful are told of here: numbers are finite, columns far from dependent. The others are
-left to be fitted alone.
+Only groups of which nothing is doubtful are told of here: numbers are finite, columns far from dependent. The others
+are left to be fitted alone.
 
 Shapes: G groups, N rows, P trained parameters, Q reported ones, W = P + 1 columns of [A c].
 """
@@ -67,7 +67,7 @@ class Together:
 
 
 def goes_together(experiment: Experiment, data: Data) -> bool:
-    """Whether an experiment, its optimizer decided, is solved in one step whatever the rows, and nothing else is asked."""
+    """Whether an experiment, its optimizer decided, is solved in one step whatever the rows: nothing else is asked."""
     train, loss = experiment.train, experiment.loss
     plain = train.optimizer.name == "lm" and train.engine != "loop" and not train.polish and train.epochs > 0
     usual = train.dtype == "float64" and train.device == "cpu" and experiment.stop == Stop()
@@ -105,8 +105,8 @@ def solved(experiment: Experiment, groups: Groups) -> Together:
         theta_GP = theta_GP - (inverse_GPP @ residual_GP[..., None])[..., 0]
     square_G, _ = _residual(R_GPP, z_GP1, rho_G, theta_GP)
     clear_G &= theta_GP.isfinite().all(1) & square_G.isfinite() & first_G.isfinite()
-    factor_G = torch.tensor([loss_factor(loss, size) if size else math.nan for size in tallies.size_G])
-    factor_G = factor_G.double()
+    factors = [loss_factor(loss, size) if size else math.nan for size in tallies.size_G]
+    factor_G = torch.tensor(factors, dtype=torch.float64)
     clear_G &= factor_G.isfinite()
     known = experiment.data is not None and experiment.data.sigma is not None
     dof_G = tallies.count_of(experiment, known=known) - P

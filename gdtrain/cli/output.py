@@ -91,7 +91,7 @@ class Output:
         from gdtrain.bygroup import fit_groups
 
         _collect()
-        with Watched(0, quiet=self.options.quiet, unit="groups") as watch:
+        with Watched(None, quiet=self.options.quiet, unit="groups") as watch:
             result = fit_groups(
                 experiment,
                 _tables(),
