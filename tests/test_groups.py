@@ -271,7 +271,7 @@ def test_names_that_are_taken_are_told_apart() -> None:
 
 
 def test_runs_of_groups_are_refused_elsewhere() -> None:
-    with pytest.raises(UserError, match="call gdtrain.groups"):
+    with pytest.raises(UserError, match=r"call gdtrain\.groups"):
         gdtrain.fit("y = a*x + b", TABLE, group_by="g")
     with pytest.raises(UserError, match="no column tells groups apart"):
         gdtrain.groups(LINE, data=TABLE)
