@@ -43,7 +43,7 @@ def build_problem(experiment: Experiment, data: Data) -> Problem:
     """
     if data.grouping is not None:
         place = experiment.tree.find("data", "group_by")
-        raise place.error("each group is a problem of its own", "leave group_by out; run, fit and regress take it")
+        raise place.error("each group is a problem of its own, for run, fit and regress", "leave group_by out")
     if data.split is None:
         return BUILDERS[experiment.kind](experiment, data)
     views, build = Views(data), LEARNERS[experiment.kind]
