@@ -51,7 +51,7 @@ class Assignment:
 
 
 def is_read_as_text(source: Source, column: str) -> bool:
-    """Whether a column that tells rows apart is read by the texts of its cells: words, dates, and what is of no kind."""
+    """Whether a column that tells rows apart is read by its texts: words, dates, and what is of no one kind."""
     return source.kind(column) in ("text", "date", "mixed")
 
 
