@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,12 @@ import pytest
 
 import gdtrain
 from gdtrain.bygroup import fits
+from gdtrain.bygroup.alone import Alone
 from gdtrain.bygroup.together import goes_together
 from gdtrain.errors import DATA, UserError
 from gdtrain.experiment.load import load
+from gdtrain.experiment.schema import Experiment
+from gdtrain.problem.data import Data
 from gdtrain.problem.groups import Groups
 from gdtrain.results import GroupsResult
 from gdtrain.tables import Tables
@@ -112,7 +115,7 @@ def test_a_group_is_what_its_rows_come_to_alone(name: str) -> None:
     for g, trial in enumerate(found.trials):
         document = trial.document()
         agree(numbers(document), numbers(alone(as_decided | spec, g)))
-        assert trial.rows == document["data"]["rows"] == int((g == G).sum())
+        assert trial.rows == document["data"]["rows"] == int(np.count_nonzero(g == G))
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -140,7 +143,12 @@ def test_a_row_says_what_the_document_says(name: str) -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_what_is_solved_at_once(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     told = []
-    monkeypatch.setattr(fits, "goes_together", lambda *given: told.append(goes_together(*given)) or told[-1])
+
+    def noted(experiment: Experiment, data: Data) -> bool:
+        told.append(goes_together(experiment, data))
+        return told[-1]
+
+    monkeypatch.setattr(fits, "goes_together", noted)
     groups(CASES[name][0])
     assert told == [name in TOGETHER]
 
@@ -184,6 +192,35 @@ def test_what_a_group_cannot_tell_is_its_own() -> None:
     assert {kind for kind, trial in found.items() if trial.estimates()} == {"fine"}
     assert found["exact"].params == pytest.approx({"a": 2.0, "b": 0.0}, abs=1e-12)
     assert found["fine"].status == found["one row"].status == "converged"
+
+
+ON_X: dict[str, Any] = {"regress": {"target": "y", "features": ["x"]}}
+LOOSE = ["constant x", "one row"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "doubtful"),
+    [(LINE, []), (ON_X, LOOSE), ({**ON_X, "data": {"scale": "none"}}, [])],
+    ids=["fit", "scaled", "not scaled"],
+)
+def test_what_is_not_determined_is_solved_at_once_too(
+    spec: dict[str, Any], doubtful: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = []
+
+    def noted(self: Alone, some: Sequence[int], watch: Any) -> Iterator[Any]:
+        left.extend(some)
+        return iter(())
+
+    monkeypatch.setattr(Alone, "outcomes", noted)
+    trials = groups(spec, odd(), "kind").trials
+    assert [sorted(set(odd()["kind"]))[g] for g in left] == sorted([*doubtful, "huge"])
+    for trial in trials:
+        document = trial.document()
+        assert trial.status == document["verdict"]["status"] == "converged"
+        assert trial.loss == pytest.approx(document["loss"]["final"], abs=1e-15)
+        told = {name: fields["value"] for name, fields in document["params"].items()}
+        assert trial.params == pytest.approx(told, rel=1e-10, abs=1e-14)
 
 
 def test_a_group_that_diverges_leaves_the_others_alone() -> None:
