@@ -206,7 +206,7 @@ LOOSE = ["constant x", "one row"]
 def test_what_is_not_determined_is_solved_at_once_too(
     spec: dict[str, Any], doubtful: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    left = []
+    left: list[int] = []
 
     def noted(self: Alone, some: Sequence[int], watch: Any) -> Iterator[Any]:
         left.extend(some)

@@ -165,6 +165,11 @@ def test_what_does_not_go_with_groups(gdtrain: Command, words: list[str], messag
     assert found.err.startswith(message), found.err
 
 
+def test_what_there_is_to_fit(gdtrain: Command) -> None:
+    told = gdtrain("check", "e.yaml", "--data").out
+    assert "# rows: 8\n# groups by city: 3, of 1 to 4 rows each\n# x: 1 to 4, mean 2.125\n" in told
+
+
 def test_other_verbs(gdtrain: Command) -> None:
     swept = gdtrain("sweep", "e.yaml", "--lr", "0.1,0.2")
     assert swept.code == 2 and "e.yaml:2:31: each group is a problem of its own" in swept.err
