@@ -13,7 +13,7 @@ from gdtrain.cli.messages import say
 from gdtrain.cli.options import Common, check_format
 from gdtrain.cli.rerun import alone
 from gdtrain.cli.watched import Watched
-from gdtrain.errors import printable
+from gdtrain.errors import UserError, printable
 from gdtrain.expectations import Expectation, check, parse_expectation
 from gdtrain.experiment.features import row_names
 from gdtrain.experiment.overrides import AxisFlag, Override
@@ -105,8 +105,7 @@ class Output:
         if self.options.get is None:
             code = self._show(result, None, result.exit_code)
         else:
-            for trial in result.trials[: result.top]:
-                print(_plain(look_up(trial, self.options.get)))
+            self._print_of_each(result, self.options.get)
             code = result.exit_code
         met = [self._expect_of_all(expectation, result) for expectation in self.expectations]
         return max(code, 0 if all(met) else 1)
@@ -188,6 +187,22 @@ class Output:
         sys.stdout.flush()
         met = [self._expect(expectation, best) for expectation in self.expectations if best is not None]
         return max(code, 0 if all(met) else 1)
+
+    def _print_of_each(self, result: GroupsResult, name: str) -> None:
+        """Print a value of each group, nan where one has it not. Raises UserError where none has."""
+        values: list[str] = []
+        errors = []
+        for trial in result.trials[: result.top]:
+            try:
+                values.append(_plain(look_up(trial, name)))
+            except UserError as error:
+                errors.append(error)
+                values.append("nan")
+        if values and len(errors) == len(values):
+            raise errors[0]
+        sys.stdout.writelines(f"{value}\n" for value in values)
+        if errors:
+            self._note(f"{len(errors):,} of {len(values):,} groups have no {name}, nan here: {errors[0].what}")
 
     def _expect_of_all(self, expectation: Expectation, result: GroupsResult) -> bool:
         """Whether every group meets an expectation; the first that do not are told of."""

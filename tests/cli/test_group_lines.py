@@ -115,6 +115,12 @@ def test_values_alone(gdtrain: Command) -> None:
     values = [float(line) for line in gdtrain(*LINE, "--get", "a").out.splitlines()]
     assert values[1:] == pytest.approx([2.05, 0.45])
     assert gdtrain(*LINE, "--get", "aa").code == 2
+    some = gdtrain(*LINE, "--get", "params.a.std_error")
+    assert some.out.splitlines()[0] == "nan" and float(some.out.splitlines()[2]) == pytest.approx(0.132287566)
+    assert some.err.startswith("note: 1 of 3 groups have no params.a.std_error, nan here: ")
+    none = gdtrain("fit", "y = a*x + b", "t.csv", "--group-by", "y", "--get", "params.a.std_error")
+    assert (none.code, none.out) == (2, "")
+    assert none.err.startswith("there is no params.a.std_error: 1 row cannot determine")
 
 
 def test_expectations_are_of_every_group(gdtrain: Command) -> None:
