@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from gdtrain.errors import UserError
+from gdtrain.experiment.grouped import is_grouped
 from gdtrain.experiment.load import load
 from gdtrain.experiment.overrides import AxisFlag, Override
-from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.shorthands import ALONE, KEYS
 from gdtrain.results import GroupsResult, Result, SweepResult
 
@@ -46,7 +46,7 @@ def run(
     layers = {"model": model} if isinstance(model, Mapping) else {}
     frame, overrides = _framed(data, {**overrides, **layers})
     loaded = load(experiment, _settings(overrides), framed=frame is not None)
-    if _grouped(loaded):
+    if is_grouped(loaded):
         raise UserError("each group is a run of its own", where="group_by", remedy="call gdtrain.groups")
     return train(
         loaded,
@@ -141,7 +141,7 @@ def groups(
 
     frame, overrides = _framed(data, {"group_by": by, **overrides})
     loaded = load(experiment, _settings(overrides), framed=frame is not None)
-    if not _grouped(loaded):
+    if not is_grouped(loaded):
         raise UserError("no column tells groups apart", where="groups", remedy="name it: groups(experiment, 'city')")
     return fit_groups(loaded, Tables(frame), source=_called(experiment), every=every, gradients=gradients, top=top)
 
@@ -176,10 +176,6 @@ def regress(
 def minimize(expression: str, *, data: object | None = None, **overrides: Any) -> Result:
     """Find numbers that make an expression small: `minimize("(1 - x)^2 + (y - 2)^2")`. `data` as for `run`."""
     return run({"minimize": expression}, data=data, **overrides)
-
-
-def _grouped(experiment: Experiment) -> bool:
-    return experiment.data is not None and experiment.data.group_by is not None
 
 
 def _framed(data: object | None, overrides: Mapping[str, Any]) -> tuple[object | None, dict[str, Any]]:

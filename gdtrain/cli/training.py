@@ -203,6 +203,7 @@ def _number_or_text(value: str, text: str) -> float | str:
 def _train(sources: Sequence[str | Mapping[str, Any]], options: Options) -> int:
     """Check every experiment, then train one after another; the highest exit code wins."""
     from gdtrain.cli.output import Output
+    from gdtrain.experiment.grouped import is_grouped
     from gdtrain.experiment.load import load
 
     output = Output.checked(options, many=len(sources) > 1)
@@ -216,7 +217,7 @@ def _train(sources: Sequence[str | Mapping[str, Any]], options: Options) -> int:
     if errors:
         raise UserErrors(errors) if len(errors) > 1 else errors[0]
     _refuse_shared_stdin(sources, experiments)
-    if options.top is not None and options.starts is None and not any(map(_grouped, experiments)):
+    if options.top is not None and options.starts is None and not any(map(is_grouped, experiments)):
         remedy = "give --starts N or --group-by COLUMN, or run gdtrain sweep"
         raise UserError("there is one trial", where="--top", remedy=remedy)
     if options.print_config:
@@ -240,15 +241,13 @@ def _train(sources: Sequence[str | Mapping[str, Any]], options: Options) -> int:
 
 def _trained(output: Output, experiment: Experiment, starts: int | None, source: object) -> int:
     """Train one experiment: once, from many starts, or for each group of its rows."""
+    from gdtrain.experiment.grouped import is_grouped
+
     if starts:
         return output.starts(experiment, starts, source)
-    if _grouped(experiment):
+    if is_grouped(experiment):
         return output.groups(experiment, source)
     return output.train(experiment)
-
-
-def _grouped(experiment: Experiment) -> bool:
-    return experiment.data is not None and experiment.data.group_by is not None
 
 
 def _refuse_shared_stdin(sources: Sequence[object], experiments: Sequence[Experiment]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.tree import Mistake, Node
 
 # Keys that group_by excludes -> what is wrong, and what to do.
@@ -25,6 +26,11 @@ _EXCLUDED = {
         "leave one of them out",
     ),
 }
+
+
+def is_grouped(experiment: Experiment) -> bool:
+    """Whether each group of its rows is to be fitted alone."""
+    return experiment.data is not None and experiment.data.group_by is not None
 
 
 def check(tree: Node) -> Iterator[Mistake]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gdtrain.results.result import plain_numbers
-from gdtrain.results.sweep import SweepResult
+from gdtrain.results.sweep import SweepResult, free_name
 from gdtrain.results.trial import Trial
 from gdtrain.results.uncertainty import Estimate
 
@@ -71,9 +71,9 @@ class GroupsResult(SweepResult):
         `std_error.NAME`, `low.NAME` and `high.NAME` of those that were trained.
         """
         taken = ["rows", "verdict", "epochs", "loss"]
-        by = _free(self.column, "group.", taken)
-        names = [_free(name, "params.", taken) for name in self.parameters]
-        told = [_free(f"{what}.{name}", "params.", taken) for name in self.estimated for what in _ESTIMATES]
+        by = free_name(self.column, "group.", taken)
+        names = [free_name(name, "params.", taken) for name in self.parameters]
+        told = [free_name(f"{what}.{name}", "params.", taken) for name in self.estimated for what in _ESTIMATES]
         return [by, "rows", "verdict", "epochs", "loss", *names, *told]
 
     def rows(self, indices: Iterable[int]) -> Iterable[list[Any]]:
@@ -122,11 +122,3 @@ class GroupsResult(SweepResult):
 
 def _numbers(found: Estimate | None) -> tuple[float | None, ...]:
     return (None,) * len(_ESTIMATES) if found is None else (found.std_error, *found.interval)
-
-
-def _free(name: str, prefix: str, taken: list[str]) -> str:
-    """`name`, behind so many prefixes that nothing else is called so."""
-    while name in taken:
-        name = prefix + name
-    taken.append(name)
-    return name
