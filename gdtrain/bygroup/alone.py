@@ -22,7 +22,8 @@ from gdtrain.results.uncertainty import Estimate
 from gdtrain.swept import trial_of
 from gdtrain.threads import threads
 
-_NUMBERS = 1 << 15  # rows of groups that are walked side by side
+_ROWS = 1 << 15  # of groups that are walked side by side
+_NUMBERS = 1 << 20  # of what is recorded of these, and of their columns
 
 
 @dataclass(frozen=True)
@@ -71,14 +72,16 @@ class Alone:
             return _estimates(self.outcome(g))
 
     def _chunks(self, some: Sequence[int]) -> Iterator[list[int]]:
-        """Groups that are posed at once: so many that their rows, filled up to the longest, stay in the cache."""
+        """Groups that are posed at once: no more than are walked side by side, their rows filled up to the longest."""
         chunk: list[int] = []
-        longest = 0
+        longest, sizes = 0, self.groups.sizes
+        parameters = len(self.groups.whole.names.parameters)
         for g in some:
-            longest = max(longest, self.groups.sizes[g])
-            if chunk and longest * (len(chunk) + 1) > _NUMBERS:
+            longest = max(longest, sizes[g])
+            count = len(chunk) + 1
+            if chunk and (count * longest > _ROWS or count * parameters * max(longest, self.few) > _NUMBERS):
                 yield chunk
-                chunk, longest = [], self.groups.sizes[g]
+                chunk, longest = [], sizes[g]
             chunk.append(g)
         if chunk:
             yield chunk

@@ -64,7 +64,7 @@ class Groups:
     def __len__(self) -> int:
         return len(self.values)
 
-    @property
+    @cached_property
     def sizes(self) -> list[int]:
         """How many rows each has."""
         sizes: list[int] = np.diff(self.edges).tolist()
