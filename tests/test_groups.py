@@ -21,7 +21,7 @@ from gdtrain.problem.groups import Groups
 from gdtrain.results import GroupsResult
 from gdtrain.tables import Tables
 
-N, COUNT = 120, 6
+N, COUNT = 80, 4
 DRAW = np.random.default_rng(5)
 G = DRAW.integers(0, COUNT, N).astype(float)
 X, Z = DRAW.uniform(0, 5, N), DRAW.normal(size=N)
