@@ -15,6 +15,7 @@ from benchmarks.loop import loop
 from benchmarks.measure import Row
 from benchmarks.memory import memory
 from benchmarks.minibatches import minibatches
+from benchmarks.predicting import predicting
 from benchmarks.startup import startup
 from benchmarks.sweeps import sweeps
 from benchmarks.table import show
@@ -32,6 +33,7 @@ BENCHMARKS: dict[str, Callable[[int], Iterator[Row]]] = {
     "batches": minibatches,
     "classifiers": classifiers,
     "layers": layers,
+    "predict": predicting,
 }
 REPEATS = 15  # a loaded machine wants more
 

@@ -168,8 +168,8 @@ def _named(order: int) -> str:
 def _multiplicity(trial: Trial, jacobian_EP: Tensor) -> int:
     """How fast the residuals leave 0 along the direction that J feels least: as its m-th power.
 
-    Where J alone explains them, and where nothing does, it is 1. So it is where the sides differ at the place to which J
-    would point a root of order m: there are several plain roots beside each other.
+    Where J alone explains them, and where nothing does, it is 1. So it is where the sides differ at the place to which
+    J would point a root of order m: there are several plain roots beside each other.
     """
     theta_P = trial.end.theta_P
     if not bool(jacobian_EP.isfinite().all()):

@@ -10,8 +10,8 @@ A point at which no parameter's derivatives correlate with the residuals is at r
 
 MINPACK's measure (Moré 1978), and the relative offset of Bates and Watts (1981), which sees where columns that nearly
 depend on one another explain together what none does alone. Neither depends on the units of parameters or targets. What
-is left of them may be rounding: where theta is as good as its own last digit, changing each theta_k by its rounding moves the residuals by
-eps sum_k |J_k| |theta_k|, and no smaller correlation can be told from 0.
+is left of them may be rounding: where theta is as good as its own last digit, changing each theta_k by its rounding
+moves the residuals by eps sum_k |J_k| |theta_k|, and no smaller correlation can be told from 0.
 
 Shapes: M compressed rows, P parameters.
 """
@@ -32,6 +32,7 @@ from gdtrain.problem.objective import DataLoss
 from gdtrain.problem.quadratic import Quadratic
 from gdtrain.problem.residuals import compressed
 from gdtrain.second import Task, moves, start_of
+from gdtrain.second.hessian import DENSE
 from gdtrain.second.newton import descend, falls_away
 
 GTOL = 1e-8
@@ -46,7 +47,7 @@ _NEAR = 1e-6  # share of a parameter's size within which a bound counts as reach
 _LOST = 100  # points in a row at which residuals are no numbers
 _EVALUATIONS = 100_000
 _STEPS = 50  # newton's, before the trust region has another try
-_WORK = 1e8  # rows times squared parameters up to which second derivatives are worth it
+_WORK = 1e7  # rows times squared parameters up to which second derivatives are worth it
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,8 @@ class Point:
         length, rounding = self.cost**0.5, self.rounding(scale)
         if self.correlation(held_P) > max(GTOL * length, rounding):
             return False
-        return self.reach(held_P) <= max(_OFFSET * length, rounding)
+        explained: bool = self.reach(held_P) <= max(_OFFSET * length, rounding)
+        return explained
 
 
 def lm(task: Task) -> None:
@@ -129,7 +131,9 @@ def _by_curvature(task: Task, point: Point) -> Point:
 
     Where residuals are large and bend, these come nearer by a share that may be small, or not at all.
     """
-    if not point.finite or _rows(task) * len(point.theta_P) ** 2 > _WORK:
+    size = len(point.theta_P)
+    exact = point.cost**0.5 <= point.rounding(0.0)
+    if not point.finite or exact or size > DENSE or _rows(task) * size**2 > _WORK:
         return point
     if point.at_rest(task.held(point.theta_P, point.gradient_P)) and not falls_away(task, point.theta_P):
         return point

@@ -9,6 +9,8 @@ which for a sum of squares is the square of that correlation (Newton's decrement
 9.5). Along a direction without curvature the gradient must vanish but for rounding, and where the curvature is negative
 a loss near 0 is no excuse.
 
+A loss with corners, `mae` and `quantile`, has come to rest where what pulls there balances (see `corners`).
+
 Shapes: P parameters.
 """
 
@@ -20,6 +22,7 @@ import torch
 from torch import Tensor
 
 from gdtrain.second import Task
+from gdtrain.second.corners import at_corner, has_corners
 from gdtrain.second.hessian import DENSE, NEGATIVE, hessian, rounding_of, units_of
 from gdtrain.second.lm import Point
 
@@ -42,6 +45,8 @@ def at_rest(name: str, task: Task, theta_P: Tensor, *, first: float, scale: floa
         if name == "lm":
             point = Point.at(task, theta_P)
             return point.finite and point.at_rest(task.held(theta_P, point.gradient_P), scale**0.5)
+        if has_corners(task) and len(theta_P) <= DENSE and math.isfinite(task.value(theta_P)[0]):
+            return at_corner(task, theta_P)
         return _decrement_is_small(task, theta_P, first)
 
 
