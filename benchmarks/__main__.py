@@ -10,6 +10,7 @@ from benchmarks.anchors import anchors
 from benchmarks.bigcsv import csv
 from benchmarks.classifiers import classifiers
 from benchmarks.engines import engines, rows
+from benchmarks.groups import groups
 from benchmarks.layers import layers
 from benchmarks.loop import loop
 from benchmarks.measure import Row
@@ -30,6 +31,7 @@ BENCHMARKS: dict[str, Callable[[int], Iterator[Row]]] = {
     "memory": memory,
     "anchors": anchors,
     "sweep": sweeps,
+    "groups": groups,
     "batches": minibatches,
     "classifiers": classifiers,
     "layers": layers,

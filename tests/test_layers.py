@@ -33,7 +33,7 @@ LAYERS = [
     {"crossed"},
     {"gradient", "prediction", "train"},
     {"batches", "tables", "kept", "swept"},
-    {"sweeping"},
+    {"bygroup", "sweeping"},
     {"finder", "starts"},
     {"look"},
     {"expectations"},

@@ -98,6 +98,7 @@ ALIASES = {
     **dict.fromkeys(("na_values", "na", "missing_values", "null"), "data.null_values"),
     **dict.fromkeys(("dropna", "impute", "na_action", "fillna"), "data.missing"),
     **dict.fromkeys(("sample_weights", "case_weights", "freq_weights", "obs_weights"), "data.sample_weight"),
+    **dict.fromkeys(("by", "groupby", "groups", "group"), "data.group_by"),
     **dict.fromkeys(("base_margin", "exposure"), "data.offset"),
     **dict.fromkeys(("categories", "categorical", "factors"), "regress.levels"),
     **dict.fromkeys(("standardize", "standardise", "normalize"), "data.scale"),

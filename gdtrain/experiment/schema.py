@@ -124,6 +124,7 @@ class Data(Model):
         None, description="column of the known standard error of each row's target: its weight is 1/sigma^2"
     )
     offset: Text | None = Field(None, description="column that is added to each prediction, with no weight to train")
+    group_by: Text | None = Field(None, description="column that tells groups of rows apart: each is fitted alone")
     split: Split | None = Field(
         None, description="rows held out of training: {holdout: 0.2}, {folds: 5} or {column: fold, test: 5}"
     )
