@@ -44,6 +44,7 @@ _IDLE = 3  # of them in a row that are no shorter
 _AGAIN = 20  # times that a trust region starts anew, with the scale of the parameters where it stopped
 _SLACK = 1e-11  # share of the sum of squares that it may rise by: rounding
 _NEAR = 1e-6  # share of a parameter's size within which a bound counts as reached
+_LOST = 100  # points in a row at which residuals are no numbers
 _EVALUATIONS = 100_000
 _STEPS = 50  # newton's, before the trust region has another try
 _WORK = 1e7  # rows times squared parameters up to which second derivatives are worth it
@@ -155,6 +156,7 @@ def _trust_region(task: Task, start: Point) -> Point:
     unit = max(start.cost, 1e-300) ** 0.5
     last = [start]
     accepted = [start]
+    lost: list[int] = []
 
     def at(theta: np.ndarray) -> Point:
         theta_P = torch.from_numpy(theta.copy())
@@ -164,7 +166,13 @@ def _trust_region(task: Task, start: Point) -> Point:
 
     def residuals(theta: np.ndarray) -> Any:
         point = at(theta)
-        r_M = point.r_M if point.finite else torch.full_like(point.r_M, torch.nan)
+        if not point.finite:
+            lost.append(1)
+            if len(lost) > _LOST:
+                raise ValueError  # trf would go on shortening its step to the last evaluation
+            return torch.full_like(point.r_M, torch.nan).numpy()
+        lost.clear()
+        r_M = point.r_M
         return r_M.numpy() / unit
 
     def derivatives(theta: np.ndarray) -> Any:
