@@ -270,7 +270,7 @@ def test_what_is_not_determined_is_said(source: dict[str, Any], expected: list[s
 
 def test_a_saddle_is_no_reason_to_say_that_any_value_fits() -> None:
     """At a = b = 0 neither moves the prediction, but with a = b = sqrt(2) the points are met."""
-    flat, saddle = run({**LINE, "fit": "y = a*b*x", "params": {"a": 0.0, "b": 0.0}}).warnings
+    flat, saddle = run({**LINE, "fit": "y = a*b*x", "params": {"a": 0.0, "b": 0.0}}, lr=0.01).warnings
     assert flat == "near the values found, nothing depends on a and b"
     assert "no minimum" in saddle
 
