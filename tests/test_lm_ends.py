@@ -54,7 +54,8 @@ TOGETHER = torch.tensor([[1.0, 1.0], [0.0, 1e-9]], dtype=torch.float64)
 @pytest.mark.parametrize(("residual", "rests"), [([0.0, 1.0, 0.0], False), ([0.0, 1e-5, 1.0], True)])
 def test_columns_that_explain_only_together_are_no_rest(residual: list[float], rests: bool) -> None:
     J_MP = torch.cat([TOGETHER, torch.zeros(1, 2, dtype=torch.float64)])
-    point = Point(torch.zeros(2, dtype=torch.float64), J_MP, torch.tensor(residual, dtype=torch.float64))
+    eps = torch.finfo(torch.float64).eps
+    point = Point(torch.zeros(2, dtype=torch.float64), J_MP, torch.tensor(residual, dtype=torch.float64), eps)
     held_P = torch.zeros(2, dtype=torch.bool)
     assert point.correlation(held_P) <= 1e-8
     assert point.at_rest(held_P) == rests

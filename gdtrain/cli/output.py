@@ -13,7 +13,7 @@ from gdtrain.cli.messages import say
 from gdtrain.cli.options import Common, check_format
 from gdtrain.cli.rerun import alone
 from gdtrain.cli.watched import Watched
-from gdtrain.errors import printable
+from gdtrain.errors import UserError, printable
 from gdtrain.expectations import Expectation, check, parse_expectation
 from gdtrain.experiment.features import row_names
 from gdtrain.experiment.overrides import AxisFlag, Override
@@ -21,9 +21,11 @@ from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.sweep import Sweep
 from gdtrain.report.parts import Outcome
 from gdtrain.report.render import pieces
-from gdtrain.results import Result, SweepResult, Trial
+from gdtrain.results import GroupsResult, Result, SweepResult, Trial
 from gdtrain.results.lookup import check_name, look_up, names_of
 from gdtrain.results.ranking import check_metric
+
+_TOLD = 3  # groups that fail an expectation
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,30 @@ class Output:
         with Watched(count, quiet=self.options.quiet, unit="starts") as watch:
             result = train_starts(experiment, count, request, _tables(), watch=watch, ready=ready)
         return self._show_sweep(result)
+
+    def groups(self, experiment: Experiment, source: object) -> int:
+        """Fit each group of rows and show what came of it. Returns the exit code."""
+        from gdtrain.bygroup import fit_groups
+
+        _collect()
+        with Watched(None, quiet=self.options.quiet, unit="groups") as watch:
+            result = fit_groups(
+                experiment,
+                _tables(),
+                source=source if isinstance(source, str) else "",
+                every=self.options.every,
+                gradients=self.options.gradients,
+                top=self.options.top,
+                watch=watch,
+                ready=partial(self._check_get, experiment),
+            )
+        if self.options.get is None:
+            code = self._show(result, None, result.exit_code)
+        else:
+            self._print_of_each(result, self.options.get)
+            code = result.exit_code
+        met = [self._expect_of_all(expectation, result) for expectation in self.expectations]
+        return max(code, 0 if all(met) else 1)
 
     def sweep(self, spec: Sweep, request: Mapping[str, Any]) -> int:
         """Train a sweep and show it, ranked. Returns the exit code."""
@@ -161,6 +187,36 @@ class Output:
         sys.stdout.flush()
         met = [self._expect(expectation, best) for expectation in self.expectations if best is not None]
         return max(code, 0 if all(met) else 1)
+
+    def _print_of_each(self, result: GroupsResult, name: str) -> None:
+        """Print a value of each group, nan where one has it not. Raises UserError where none has."""
+        values: list[str] = []
+        errors = []
+        for trial in result.trials[: result.top]:
+            try:
+                values.append(_plain(look_up(trial, name)))
+            except UserError as error:
+                errors.append(error)
+                values.append("nan")
+        if values and len(errors) == len(values):
+            raise errors[0]
+        sys.stdout.writelines(f"{value}\n" for value in values)
+        if errors:
+            self._note(f"{len(errors):,} of {len(values):,} groups have no {name}, nan here: {errors[0].what}")
+
+    def _expect_of_all(self, expectation: Expectation, result: GroupsResult) -> bool:
+        """Whether every group meets an expectation; the first that do not are told of."""
+        failed = [(trial, outcome) for trial in result.trials if not (outcome := check(expectation, trial)).met]
+        groups = f"{len(result.trials):,} group{'s' * (len(result.trials) != 1)}"
+        if not failed:
+            say(printable(f"pass: {expectation.text} (in {groups})"))
+            return True
+        told = ", ".join(
+            f"{result.column} = {trial.set[result.column]}: {outcome.found}" for trial, outcome in failed[:_TOLD]
+        )
+        more = ", ..." if len(failed) > _TOLD else ""
+        say(printable(f"fail: {expectation.text} (not in {len(failed):,} of {groups}: {told}{more})"))
+        return False
 
     def _expect(self, expectation: Expectation, result: Result | Trial) -> bool:
         outcome = check(expectation, result)

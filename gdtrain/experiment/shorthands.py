@@ -18,4 +18,6 @@ ALONE = {
     "robust": "uncertainty.robust",
     "bootstrap": "uncertainty.bootstrap",
     "polish": "train.polish",
+    "interval": "predict.interval",
+    "group_by": "data.group_by",
 }

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from gdtrain.experiment.fields import Model, Whole, broken
 
@@ -30,3 +30,9 @@ class Uncertainty(Model):
         None,
         description="fit so many samples of the rows, drawn with replacement from the seed, and tell their scatter",
     )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.robust and self.bootstrap is not None:
+            raise broken("bootstrap draws rows as they scatter: robust adds nothing to it", "leave one out", "robust")
+        return self

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import BinaryIO
 
+from gdtrain.design.grouping import Grouping
 from gdtrain.design.labels import Assignment, assign
 from gdtrain.errors import DATA, UserError
 from gdtrain.experiment.features import targets_of
@@ -13,7 +14,8 @@ from gdtrain.experiment.names import Names, has_classes, settle
 from gdtrain.experiment.schema import STDIN, Experiment
 from gdtrain.experiment.schema import Data as DataSpec
 from gdtrain.problem.classes import Classes, classes_of, require_labels
-from gdtrain.problem.data import FILLED, Data
+from gdtrain.problem.data import Data
+from gdtrain.problem.fresh import FILLED
 from gdtrain.problem.predictions import PredictedRows
 from gdtrain.problem.texts import dropping, levels_of, of_whole_rows, refuse_texts, refuse_unusable, with_split
 from gdtrain.sources import Reading, Source, open_source
@@ -44,7 +46,9 @@ def opened(experiment: Experiment, source: Source | None) -> Data:
         if has_classes(experiment):
             classes = _classes(experiment, source, names)
             names = settle(experiment, source.names, levels, classes.names)
-        return Data(names, source, experiment, classes, _split(experiment, source, levels))
+        by = experiment.data.group_by if experiment.data else None
+        grouping = Grouping.of(by, source, levels) if by else None
+        return Data(names, source, experiment, classes, _split(experiment, source, levels), grouping)
     except UserError as error:
         if remedy := source.remedy_for_header():
             raise UserError(error.what, where=source.where, remedy=remedy, code=DATA) from None
@@ -96,7 +100,7 @@ def rows_to_predict(experiment: Experiment, data: Data, stdin: BinaryIO | None =
     if wanted.data:
         return data.own_rows()
     if wanted.path is not None:
-        return data.prepared(_open(experiment, experiment.data or DataSpec(), wanted.path, None, stdin))
+        return data.fresh.rows(_open(experiment, experiment.data or DataSpec(), wanted.path, None, stdin))
     return data.points(wanted.points or [])
 
 

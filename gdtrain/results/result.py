@@ -71,6 +71,7 @@ class Result:
     metrics    how good the predictions of the training rows are, by name
     restored   the epoch whose weights the result has, where it went back to the best
     folds      where each was held out in turn, what each came to: the section of the document
+    predictor  how it predicts: the section of the document
     quiet      tables leave out standard errors
     uncertain  works out `uncertainty`: standard errors and intervals, when they are asked for
     every      the history shows each so many epochs, where that was asked; `thinned`: it holds fewer than were done
@@ -103,6 +104,7 @@ class Result:
     objective: dict[str, float] | None = None
     restored: int | None = None
     folds: dict[str, Any] | None = None
+    predictor: dict[str, Any] | None = None
     quiet: bool = False
     uncertain: Callable[[], Uncertainty | None] = field(default=lambda: None, compare=False, repr=False)
 
@@ -163,6 +165,7 @@ class Result:
             "history": [self._row(k) for k in self.shown],
             "predictions": [_without_none(vars(p)) for p in self.predictions],
             "data": self.data,
+            **({} if self.predictor is None else {"predictor": self.predictor}),
             "seed": self.seed,
             "dtype": self.dtype,
             "device": self.device,

@@ -51,16 +51,17 @@ _WORK = 1e7  # rows times squared parameters up to which second derivatives are 
 
 @dataclass(frozen=True)
 class Point:
-    """A point, and the rows there: J_MP and r_M, compressed."""
+    """A point, and the rows there: J_MP and r_M, compressed. `eps` is that of the numbers which they are made from."""
 
     theta_P: Tensor
     J_MP: Tensor
     r_M: Tensor
+    eps: float
 
     @classmethod
     def at(cls, task: Task, theta_P: Tensor) -> Point:
         J_MP, r_M = compressed(task.objective, theta_P.to(task.theta_P)[None], task.penalty)
-        return cls(theta_P, J_MP, r_M)
+        return cls(theta_P, J_MP, r_M, torch.finfo(task.theta_P.dtype).eps)
 
     @property
     def finite(self) -> bool:
@@ -90,8 +91,7 @@ class Point:
 
     def rounding(self, scale: float) -> float:
         """Of the residuals: what their terms, the targets of length `scale` among them, are rounded by."""
-        eps = torch.finfo(torch.float64).eps
-        return _ROUNDINGS * eps * (float((self.lengths_P * self.theta_P.abs()).sum()) + scale)
+        return _ROUNDINGS * self.eps * (float((self.lengths_P * self.theta_P.abs()).sum()) + scale)
 
     def reach(self, held_P: Tensor) -> float:
         """|J step|: how much of the residuals the parameters explain together, those that are not held."""

@@ -29,6 +29,7 @@ from gdtrain.second.lm import Point
 _SHARE = 1e-12
 _OF_ALL = 1e-20
 _EPS = torch.finfo(torch.float64).eps
+_ROUNDINGS = 16
 _SMALL = 1e-8  # gradient that a loss near 0 may have along a direction in which it falls ever faster
 _LARGE = 1e-6  # gradient, beside the loss, of a problem whose Hessian is too large to form
 
@@ -73,4 +74,5 @@ def _decrement_is_small(task: Task, theta_P: Tensor, first: float) -> bool:
     if float(gradient_F.norm()) > _SMALL and float(share_F[falling_F].sum()) > _SHARE * abs(value):
         return False
     decrement = float(share_F.sum())
-    return decrement <= max(_SHARE * abs(value), _OF_ALL * abs(first - value))
+    digits = (_ROUNDINGS * torch.finfo(task.theta_P.dtype).eps) ** 2  # of single precision
+    return decrement <= max(max(_SHARE, digits) * abs(value), max(_OF_ALL, digits) * abs(first - value))

@@ -52,7 +52,7 @@ def _uncertainty(fitted: Fitted) -> Uncertainty:
         return Uncertainty(fitted.method, level, "they overflow: bring the columns to other units")
     dof_F = _dof_of_each(fitted)
     estimates = {
-        name: _estimate(value, error, dof, level)
+        name: estimate(value, error, dof, level)
         for name, value, error, dof in zip(
             problem.parameters.trained, _values(fitted), _lengths(spread_DF).tolist(), dof_F, strict=True
         )
@@ -61,7 +61,7 @@ def _uncertainty(fitted: Fitted) -> Uncertainty:
     for i, error in zip(fitted.tied, errors_U, strict=True):
         if error > 0:  # it does not follow from fixed ones alone
             value = float(problem.parameters.values(fitted.theta_P)[i])
-            estimates[problem.parameters.names[i]] = _estimate(value, error, dof_F[0], level)
+            estimates[problem.parameters.names[i]] = estimate(value, error, dof_F[0], level)
     return Uncertainty(
         fitted.method,
         level,
@@ -69,6 +69,7 @@ def _uncertainty(fitted: Fitted) -> Uncertainty:
         distribution="normal" if all(map(math.isinf, dof_F)) else "t",
         numbers=_numbers(fitted),
         covariance_FF=covariance_FF.numpy(),
+        factor_DF=_triangle(spread_DF),
     )
 
 
@@ -81,6 +82,7 @@ def _bootstrapped(fitted: Fitted, count: int, numbers: Mapping[str, Any]) -> Unc
     names = fitted.problem.parameters.names
     shown = [*fitted.problem.parameters.trained, *(names[i] for i in fitted.tied)]
     values_SF = values_SV[:, : len(fitted.theta_P)]
+    about_SF = (values_SF - values_SF.mean(0)) / (len(values_SF) - 1) ** 0.5
     return Uncertainty(
         fitted.method,
         level,
@@ -88,7 +90,14 @@ def _bootstrapped(fitted: Fitted, count: int, numbers: Mapping[str, Any]) -> Unc
         distribution="",
         numbers={"samples": len(values_SV), **numbers},
         covariance_FF=np.atleast_2d(np.cov(values_SF.numpy(), rowvar=False)),
+        factor_DF=_triangle(about_SF),
     )
+
+
+def _triangle(factor_DF: Tensor) -> np.ndarray:
+    """The same factor in as few rows as there are parameters."""
+    found: np.ndarray = torch.linalg.qr(factor_DF, mode="r").R.numpy()
+    return found
 
 
 def _factors(fitted: Fitted, inverses: list[Tensor], *, least: bool = False) -> list[Tensor]:
@@ -145,7 +154,8 @@ def _dof_of_each(fitted: Fitted) -> list[float]:
     return dof_P
 
 
-def _estimate(value: float, error: float, dof: float, level: float) -> Estimate:
+def estimate(value: float, error: float, dof: float, level: float) -> Estimate:
+    """A parameter's standard error with its t, p and interval; `dof` is inf where the scatter is known."""
     t, far = (value / error if error > 0 else math.copysign(math.inf, value)), reach(level, dof) * error
     return Estimate(error, t, two_sided(t, dof), (value - far, value + far))
 
