@@ -50,7 +50,8 @@ def test_a_row_is_what_is_measured(name: str, row: Key) -> None:
     cells, result = section.measure(*key)
     for column, page, now in zip(head[len(key) :], row[len(key) :], cells, strict=True):
         assert alike(column, page, now), f"{column} is {now}, {page} on the page: see python -m tests.certified"
-    assert result.verdict.status != "converged" or slope(result) <= SMALL
+    corner = result.loss["name"] == "quantile"  # slopes there meet
+    assert result.verdict.status != "converged" or corner or slope(result) <= SMALL
 
 
 @pytest.mark.parametrize("name", SECTIONS)
