@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -59,3 +60,13 @@ def test_columns_that_explain_only_together_are_no_rest(residual: list[float], r
     held_P = torch.zeros(2, dtype=torch.bool)
     assert point.correlation(held_P) <= 1e-8
     assert point.at_rest(held_P) == rests
+
+
+@pytest.mark.parametrize(
+    ("equation", "root"), [("x^2 = 1e20", 1e10), ("log(x) = 50", math.exp(50)), ("x^3 = 1e30", 1e10)]
+)
+def test_a_root_far_away_is_reached(equation: str, root: float) -> None:
+    """From near 0, where the first steps of a trust region change no digit of the residual."""
+    result = run({"solve": equation})
+    assert result.verdict.status == "converged"
+    assert abs(result.params["x"]) == pytest.approx(root, rel=1e-12)

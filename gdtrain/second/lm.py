@@ -42,6 +42,8 @@ _ROUNDINGS = 16  # so many rounding errors of a residual are not told from none
 _FINISH = 200  # Gauss-Newton steps: they end where the digits stop moving, or they lead nowhere
 _IDLE = 3  # of them in a row that are no shorter
 _AGAIN = 20  # times that a trust region starts anew, with the scale of the parameters where it stopped
+_FAR = 10.0  # times the start's size: as far as a trust region may reach by itself
+_FALLS = 1e-3  # share by which the loss is to fall on the way
 _SLACK = 1e-11  # share of the sum of squares that it may rise by: rounding
 _NEAR = 1e-6  # share of a parameter's size within which a bound counts as reached
 _LOST = 100  # points in a row at which residuals are no numbers
@@ -122,8 +124,31 @@ def lm(task: Task) -> None:
         found = _by_curvature(task, _finished(task, _onto_bounds(task, _trust_region(task, point)), task.visit))
         gained = found.cost < point.cost * (1 - 1e-6)
         point = found
-        if not gained or point.at_rest(task.held(point.theta_P, point.gradient_P)):
+        if point.at_rest(task.held(point.theta_P, point.gradient_P)):
             return
+        if not gained:
+            if (there := _afar(task, point)) is None:
+                return
+            point = there
+
+
+def _afar(task: Task, point: Point) -> Point | None:
+    """Where Gauss and Newton's step leads, visited, once it is halved so often that the sum of squares falls.
+
+    A trust region grows from the size of the start: where the way is far longer, its first steps change nothing.
+    """
+    if not point.finite:
+        return None
+    step_P = gauss_newton(point, task.held(point.theta_P, point.gradient_P))
+    nearest = _FAR * (1 + float(point.theta_P.norm()))
+    value, _ = task.value(point.theta_P)
+    while nearest < float(step_P.norm()) < math.inf:
+        theta_P = task.within(point.theta_P + step_P)
+        if task.value(theta_P)[0] < value * (1 - _FALLS):
+            task.visit(theta_P)
+            return Point.at(task, theta_P)
+        step_P = step_P / 2
+    return None
 
 
 def _by_curvature(task: Task, point: Point) -> Point:
