@@ -133,7 +133,7 @@ class Data(Model):
     def _consistent(self) -> Self:
         if self.sigma is not None and self.sample_weight is not None:
             raise broken("sample_weight and sigma exclude each other", "sigma weighs rows by 1/sigma^2", "sigma")
-        if self.sample_weight is None and "weight_type" in self.model_fields_set:
+        if self.sample_weight is None and self.weight_type != "auto":
             raise broken("weight_type says what sample_weight is, and there is none", "leave it out", "weight_type")
         if self.columns is None:
             return self
