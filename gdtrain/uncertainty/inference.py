@@ -95,8 +95,10 @@ def _bootstrapped(fitted: Fitted, count: int, numbers: Mapping[str, Any]) -> Unc
 
 
 def _triangle(factor_DF: Tensor) -> np.ndarray:
-    """The same factor in as few rows as there are parameters."""
-    found: np.ndarray = torch.linalg.qr(factor_DF, mode="r").R.numpy()
+    """The same factor in as few rows as there are parameters, none of them negative on the diagonal."""
+    upper_FF = torch.linalg.qr(factor_DF, mode="r").R
+    turned_FF = torch.where(upper_FF.diagonal()[:, None] < 0, -upper_FF, upper_FF) + 0.0  # no -0
+    found: np.ndarray = turned_FF.numpy()
     return found
 
 
