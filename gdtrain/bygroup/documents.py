@@ -58,7 +58,7 @@ class Documents:
         return Known.of(self._alone.experiment, self._alone.groups, self._found)
 
     def _is_clear(self, g: int) -> bool:
-        """Whether nothing about a group is doubtful. Groups are asked for one after another: many are worked out at once."""
+        """Whether nothing about a group is doubtful. Groups are asked for in turn: many are worked out at once."""
         first = g - g % self._size
         if first != self._first:
             with threads(1):
