@@ -20,7 +20,7 @@ from gdtrain.bygroup.sums import Scales, Sums
 from gdtrain.bygroup.together import Together
 from gdtrain.experiment.schema import Experiment
 from gdtrain.problem.groups import Groups
-from gdtrain.uncertainty.student import reach_of_each, two_sided_of_each
+from gdtrain.uncertainty.inference import estimates_of_each
 
 _APART = 1e-4  # singular values from which columns, scaled or not, are far from dependent
 _RESIDUE = 1e-6  # share of their terms from which residuals are no rounding
@@ -194,15 +194,14 @@ def _errors(known: Known, some: slice, squares: Squares, inverse_GPP: Tensor) ->
     spread_GPP = inverse_GPP.mT * scatter_G[:, None, None]
     error_GP = torch.linalg.vector_norm(spread_GPP, dim=1).numpy()
     value_GP = found.value_GQ[some][:, found.parameters.free].numpy()
-    t_GP = value_GP / error_GP
-    dof_G1 = np.full_like(dof_G, np.inf)[:, None] if known.sigma else dof_G[:, None]
-    far_GP = reach_of_each(found.level, dof_G1[:, 0])[:, None] * error_GP
+    free_G = np.full_like(dof_G, np.inf) if known.sigma else dof_G
+    t_GP, p_GP, interval_GP2 = estimates_of_each(value_GP, error_GP, free_G, found.level)
     covariance_GPP = spread_GPP.mT @ spread_GPP
     return {
         "std_error": error_GP,
         "t": t_GP,
-        "p": two_sided_of_each(t_GP, dof_G1),
-        "interval": np.stack([value_GP - far_GP, value_GP + far_GP], 2),
+        "p": p_GP,
+        "interval": interval_GP2,
         "covariance": covariance_GPP.numpy(),
         "correlation": _correlation(covariance_GPP).numpy(),
         "factor": _triangle(spread_GPP).numpy(),

@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -28,7 +31,7 @@ from gdtrain.problem.problem import loss_factor, loss_of, zero_like
 from gdtrain.problem.triangles import triangles
 from gdtrain.results.uncertainty import Estimate
 from gdtrain.uncertainty.fitted import ROUNDING
-from gdtrain.uncertainty.inference import estimate
+from gdtrain.uncertainty.inference import estimates_of_each
 
 
 @dataclass(frozen=True)
@@ -60,13 +63,19 @@ class Together:
 
     def estimates(self, g: int) -> dict[str, Estimate]:
         """How far the parameters of a group can be trusted; {} where that cannot be told."""
-        if not bool(self.error_GP[g].isfinite().all()):
-            return {}
-        values, errors = self.value_GQ[g, self.parameters.free].tolist(), self.error_GP[g].tolist()
-        return {
-            name: estimate(value, error, self.dof_G[g], self.level)
-            for name, value, error in zip(self.parameters.trained, values, errors, strict=True)
+        told = zip(*(each[g] for each in self._estimates), strict=True)
+        found = {
+            name: Estimate(error, t, p, (low, high))
+            for name, (error, t, p, (low, high)) in zip(self.parameters.trained, told, strict=True)
         }
+        return found if all(math.isfinite(each.std_error) for each in found.values()) else {}
+
+    @cached_property
+    def _estimates(self) -> list[list[list[Any]]]:
+        """Standard errors, t, p and intervals of every group."""
+        value_GP, error_GP = self.value_GQ[:, self.parameters.free].numpy(), self.error_GP.numpy()
+        told = estimates_of_each(value_GP, error_GP, np.array(self.dof_G), self.level)
+        return [each.tolist() for each in (error_GP, *told)]
 
 
 def goes_together(experiment: Experiment, data: Data) -> bool:
