@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from gdtrain.errors import UserError
+from gdtrain.expectations import hold, parse_expectation
 from gdtrain.experiment.load import load
 from gdtrain.experiment.overrides import AxisFlag, Override
+from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.shorthands import ALONE, KEYS
 from gdtrain.results import Result, SweepResult
 
@@ -38,19 +40,23 @@ def run(
     overrides  keys of the experiment: `lr=0.1`, `epochs=50`, `optimizer={"name": "sgd", "momentum": 0.9}`,
                `params={"w": 0.0}`, or dotted: `**{"train.schedule.name": "cosine"}`
 
-    Raises gdtrain.errors.UserError where experiment or data is wrong. A run that diverges is a Result that says so.
+    Raises gdtrain.errors.UserError where experiment or data is wrong. A run that diverges is a Result that says so, and
+    `expectations` says whether those of the file were met.
     """
     from gdtrain.train import train
 
     layers = {"model": model} if isinstance(model, Mapping) else {}
     frame, overrides = _framed(data, {**overrides, **layers})
-    return train(
-        load(experiment, _settings(overrides), framed=frame is not None),
+    loaded = load(experiment, _settings(overrides), framed=frame is not None)
+    result = train(
+        loaded,
         frame=frame,
         every=every,
         gradients=gradients,
         module=None if layers else model,
     )
+    _hold(loaded, result)
+    return result
 
 
 def sweep(
@@ -108,10 +114,14 @@ def sweep(
     if starts is not None and spec.axes:
         raise UserError(f"{spec.axes[0]} is swept too", where="starts", remedy="give it one value")
     if starts is not None:
-        return train_starts(spec.experiment, starts, request, Tables(frame), ready=ready)
+        result = train_starts(spec.experiment, starts, request, Tables(frame), ready=ready)
+        _hold(spec.experiment, result)
+        return result
     if not spec.axes:
         raise UserError("there is nothing to sweep", where="sweep", remedy="give a key several values: lr=[1e-3, 1e-2]")
-    return train_sweep(spec, request, Tables(frame), ready=ready)
+    result = train_sweep(spec, request, Tables(frame), ready=ready)
+    _hold(spec.experiment, result)
+    return result
 
 
 def solve(equations: str | Sequence[str], **overrides: Any) -> Result:
@@ -155,6 +165,11 @@ def _framed(data: object | None, overrides: Mapping[str, Any]) -> tuple[object |
 
 def _settings(overrides: Mapping[str, Any]) -> list[Override]:
     return [Override(SHORT.get(key, key), value, key) for key, value in overrides.items() if value is not None]
+
+
+def _hold(experiment: Experiment, result: Result | SweepResult) -> None:
+    """Put into `expectations` what the experiment expects, and whether it was met."""
+    hold([parse_expectation(text) for text in experiment.expect], result)
 
 
 def _called(experiment: Source) -> str:

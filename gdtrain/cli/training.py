@@ -17,6 +17,7 @@ from gdtrain.experiment.tree import Node, Place
 from gdtrain.formula.text import unquoted
 
 if TYPE_CHECKING:
+    from gdtrain.cli.output import Output
     from gdtrain.experiment.schema import Experiment
 
 Formula = Annotated[str, typer.Argument(metavar="FORMULA", help="What to fit: 'y = w*x + b'.", show_default=False)]
@@ -222,6 +223,13 @@ def _train(sources: Sequence[str | Mapping[str, Any]], options: Options) -> int:
     for source, experiment in zip(sources, experiments, strict=True):
         if experiment.sweep is not None and not options.quiet:
             say(printable(f"note: {source} has a sweep section; gdtrain sweep {source} trains it"))
+    return output.gate.around(lambda: _each(sources, experiments, output, options))
+
+
+def _each(
+    sources: Sequence[str | Mapping[str, Any]], experiments: Sequence[Experiment], output: Output, options: Options
+) -> int:
+    """Train one after another; the highest exit code wins."""
     codes = []
     for source, experiment in zip(sources, experiments, strict=True):
         try:
