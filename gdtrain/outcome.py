@@ -20,10 +20,12 @@ from gdtrain.insight import Curvature, curvature_of, hints, sentences
 from gdtrain.plan import Plan
 from gdtrain.problem.held import held_loss, held_metrics
 from gdtrain.problem.measured import metrics_at
+from gdtrain.problem.portable import predictor_document
 from gdtrain.problem.predicted import predictions_of
 from gdtrain.problem.problem import Problem
 from gdtrain.results import Equation, FoldEnd, History, Parameter, Result, Verdict, lost, over_folds, pooled
 from gdtrain.uncertainty import Fitted, uncertainty_of
+from gdtrain.uncertainty.predictions import add_intervals
 
 SHOWN_WEIGHTS = 8  # that a sentence lists
 
@@ -106,7 +108,7 @@ class Outcome:
         names = problem.parameters.names
         warnings = hints(experiment, plan, curvature, kept.theta_P, kept.loss, status)
         start_Q, folds = history.values_KQ[0], self.folds
-        return Result(
+        result = Result(
             name=experiment.name,
             kind=experiment.kind,
             statement=statement(experiment, problem),
@@ -134,10 +136,15 @@ class Outcome:
             thinned=plan.stride > 1 and plan.every is None,
             restored=None if kept is end else kept.epoch,
             folds=over_folds(folds) if folds else None,
+            predictor=predictor_document(experiment, batch.data),
             uncertain=lambda: uncertainty_of(
                 Fitted(plan, experiment, kept.theta_P, kept.loss, status, experiment.train.polish)
             ),
         )
+        if experiment.predict is not None and experiment.predict.interval is not None:
+            weight = batch.rows.columns.get(batch.data.weight or "")
+            add_intervals(result, problem, self.values_Q, batch.rows, experiment.predict.interval, weight)
+        return result
 
     def _how_polished(self) -> str:
         steps = len(self.polished)

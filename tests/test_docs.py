@@ -113,7 +113,8 @@ VERBS = [verb.__name__ for verbs in PANELS.values() for verb in verbs]
 def options(verb: str) -> set[str]:
     command: Any = typer.main.get_command(app)
     parameters = command.commands[verb].params
-    return {name for parameter in parameters if parameter.param_type_name == "option" for name in parameter.opts}
+    named = (name for parameter in parameters if parameter.param_type_name == "option" for name in parameter.opts)
+    return {name for name in named if name.startswith("--")}
 
 
 def listed(section: str) -> set[str]:

@@ -32,7 +32,7 @@ LAYERS = [
     {"batch", "joined", "uncertainty"},
     {"outcome"},
     {"crossed"},
-    {"gradient", "train"},
+    {"gradient", "prediction", "train"},
     {"batches", "tables", "kept", "swept"},
     {"sweeping"},
     {"finder", "starts"},

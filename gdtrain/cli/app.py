@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated
 
 import typer
@@ -10,6 +11,7 @@ import gdtrain
 from gdtrain.cli.looking import grad
 from gdtrain.cli.sweeping import sweep
 from gdtrain.cli.training import fit, minimize, regress, run, solve
+from gdtrain.cli.using import predict
 from gdtrain.cli.writing import check, init, schema
 
 EXAMPLES = """Gradient descent for the command line.
@@ -23,9 +25,10 @@ Examples:
   gdtrain run experiment.yaml --lr 0.01
 """
 
-PANELS = {
+PANELS: Mapping[str, Sequence[Callable[..., int]]] = {
     "Train": (run, sweep, solve, fit, regress, minimize),
     "Look": (grad,),
+    "Use": (predict,),
     "Write": (init, check, schema),
 }
 

@@ -94,6 +94,9 @@ class Options(Common):
     bootstrap: Annotated[
         str | None, _key("bootstrap", "Intervals from N samples of the rows, drawn with replacement.", "N")
     ] = None
+    interval: Annotated[
+        str | None, _key("interval", "Give predictions intervals that hold the truth with this share: 0.95.", "SHARE")
+    ] = None
     polish: Annotated[bool, _training("--polish", "After the last epoch, go to the minimum by Newton's steps.")] = False
     starts: Annotated[
         int | None,

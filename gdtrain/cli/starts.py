@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from gdtrain.errors import UserError
 from gdtrain.experiment.overrides import Override
 from gdtrain.formula.text import unquoted
+from gdtrain.results.saved import read_result
 
 
 def start_overrides(texts: Sequence[str]) -> list[Override]:
@@ -50,16 +50,13 @@ def _override(name: str, value: str) -> Override:
 def _from_file(text: str) -> list[Override]:
     """Every parameter's value in a result document (`--format json`)."""
     path = text[1:]
+    document = read_result(path, "--start")
     try:
-        with open(path, encoding="utf-8") as file:
-            document = json.load(file)
         trained = {name: fields for name, fields in document["params"].items() if not fields.get("fixed")}
         values = {name: fields["value"] for name, fields in trained.items()}
         if not all(isinstance(value, float | int) and not isinstance(value, bool) for value in values.values()):
             raise TypeError
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}", where="--start") from None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         remedy = "save one with gdtrain run FILE --format json > result.json"
         raise UserError(f"{path} is no result document", where="--start", remedy=remedy) from None
     return [_override(name, repr(value)) for name, value in values.items()]

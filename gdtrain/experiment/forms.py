@@ -90,6 +90,8 @@ def _prediction(node: Node) -> Node:
 
 
 def _short_prediction(section: Any) -> Any:
+    if "interval" in section:
+        return section
     if "points" in section:
         return section["points"]
     return "data" if "data" in section else section["path"] if section["path"] != "data" else section

@@ -204,6 +204,9 @@ class Predict(Model):
     )
     data: bool = Field(False, description="every row of the data, beside its target")
     path: File | None = Field(None, description="a file with the same columns; the target may be missing")
+    interval: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None, description="share of intervals that hold the truth: of the mean, and of a new row"
+    )
 
     @model_validator(mode="after")
     def _data_is_on(self) -> Self:

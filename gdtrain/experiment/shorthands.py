@@ -18,4 +18,5 @@ ALONE = {
     "robust": "uncertainty.robust",
     "bootstrap": "uncertainty.bootstrap",
     "polish": "train.polish",
+    "interval": "predict.interval",
 }

@@ -18,6 +18,7 @@ from gdtrain.experiment.names import Names
 from gdtrain.experiment.schema import Experiment
 from gdtrain.problem.classes import Classes
 from gdtrain.problem.compress import G
+from gdtrain.problem.fresh import FILLED, Fresh
 from gdtrain.problem.predictions import PredictedRows, coded, shown
 from gdtrain.problem.texts import dropping
 from gdtrain.problem.weights import Weights
@@ -27,12 +28,6 @@ Columns = dict[str, np.ndarray]  # float64 (N,) each
 
 _BLOCK_NUMBERS = 1 << 21  # of a block of the design: 16 MB
 _LEAST_ROWS = 1 << 10
-FILLED = "mean fills only numbers that predict: set data.missing: drop, or fill it in"
-_ADVICE = {  # on the gaps of rows to predict
-    "error": "fill it in, or delete the row",
-    "drop": "a row to predict is not dropped: fill it in",
-    "mean": FILLED,
-}
 
 
 class Data:
@@ -198,38 +193,17 @@ class Data:
         read, made = joined([read for read, _, _ in blocks]), joined([made for _, made, _ in blocks])
         return PredictedRows(made, self.rows, shown(self.names, read), own=True)
 
-    def prepared(self, source: Source) -> PredictedRows:
-        """The rows of another table as such to predict. Raises UserError (exit 3) where they are wrong."""
-        inputs = self.names.inputs
-        if not inputs:
-            first = source.names[:1]  # whatever it holds, it tells how many rows there are
-            anything = Reading(dict.fromkeys(first, ()), gaps=first, unseen=first)
-            columns = source.read(first, reading=anything)
-            return PredictedRows(columns, len(columns[first[0]]), {})
-        levels = self._levels(inputs)
-        filled = self._filled if self._missing == "mean" else ()
-        reading = Reading(
-            levels,
-            gaps=filled,
-            unseen=levels if self._unseen == "reference" else (),
-            advice=dict.fromkeys(inputs, _ADVICE[self._missing]),
-        )
-        read = source.read(inputs, reading=reading)
-        if filled:
-            read = Gaps("mean", self._means).mend(read)
-        return self._predicted(read, source.where)
+    @property
+    def fresh(self) -> Fresh:
+        """How rows of another table are read, to be predicted."""
+        unseen = self._unseen == "reference"
+        return Fresh(self.names, self._missing, self._means, unseen, designed=self._design is not None)
 
     def points(self, points: Sequence[Mapping[str, float | str]]) -> PredictedRows:
         """Points as rows to predict; their names and levels have been checked."""
         read = coded(self.names, points)
-        rows = self._predicted(read, "predict", count=len(points))
-        return PredictedRows(rows.columns, rows.count, {n: [point[n] for point in points] for n in read})
-
-    def _predicted(self, read: Columns, where: str, count: int | None = None) -> PredictedRows:
-        count = len(next(iter(read.values()))) if count is None else count
-        made = Design(self.names.design, where)(read, range(1, count + 1)) if self._design else {}
-        columns = {**made, **{name: read[name] for name in read if name not in made}}
-        return PredictedRows(columns, count, shown(self.names, read))
+        rows = self.fresh.made(read, "predict", range(1, len(points) + 1))
+        return PredictedRows(rows, len(points), {name: [point[name] for point in points] for name in read})
 
     def _made(self, block: Columns, numbers: RowNumbers) -> Columns:
         """The columns that are asked for, of a block without gaps."""

@@ -25,11 +25,11 @@ from gdtrain.problem.data import Columns as Arrays
 from gdtrain.problem.data import Data
 from gdtrain.problem.objective import Block, DataLoss
 from gdtrain.problem.parameters import Parameters, build_parameters
+from gdtrain.problem.predicting import OfFormula
 from gdtrain.problem.predictors import Formula, Rows
 from gdtrain.problem.problem import (
     Columns,
     Problem,
-    by_name,
     fixed_columns,
     loss_factor,
     loss_of,
@@ -63,16 +63,12 @@ def build_fit(experiment: Experiment, data: Data, given: Parameters | None = Non
     gathered = quadratic is not None and experiment.train.engine != "loop"
     columns = {} if gathered else tensors(data.columns, like)
 
-    def target(columns: Columns) -> Tensor:
-        return evaluate(left, columns).expand(max(map(len, columns.values())))
+    predicting = OfFormula(left, right, parameters, loss, data.offset)
+    target = predicting.target
 
     def reread() -> Iterator[DataLoss]:
         for block in data.blocks():
             yield _on_rows(right, parameters, tensors(block, like), target, loss, data)
-
-    def predict(values_Q: Tensor, columns: Columns, rows: int) -> Tensor:
-        eta = evaluate(right, {**columns, **by_name(parameters.names, values_Q)}).expand(rows)
-        return loss.inverse(eta if data.offset is None else eta + columns[data.offset])
 
     if columns:
         require_targets(loss, target(columns), [to_text(left)], data)
@@ -93,7 +89,7 @@ def build_fit(experiment: Experiment, data: Data, given: Parameters | None = Non
         target=target,
         targets=[to_text(left)],
         inputs=data.names.inputs,
-        predict=predict,
+        predict=predicting,
         loss=loss,
         labels={to_text(left): texts for texts in data.labels.values()},
         squares=spread.squares([quadratic]) if quadratic and gathered else None,

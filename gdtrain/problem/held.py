@@ -42,9 +42,11 @@ def held_size(problem: Problem) -> float | None:
 def held_metrics(problem: Problem, theta_P: Tensor) -> Metrics:
     """The metrics of the held-out rows, R2 about their own mean; none adjusted, for they trained nothing."""
     found = {} if problem.held is None else metrics_at(problem.held, theta_P)
-    return _plain(found)
+    return unadjusted(found)
 
 
-def _plain(found: Metrics) -> Metrics:
-    targets = {"targets": {name: _plain(each) for name, each in found["targets"].items()}} if "targets" in found else {}
+def unadjusted(found: Metrics) -> Metrics:
+    """Metrics of rows that trained nothing."""
+    each = {name: unadjusted(metrics) for name, metrics in found.get("targets", {}).items()}
+    targets = {"targets": each} if each else {}
     return {name: value for name, value in found.items() if name != "adjusted_r2"} | targets

@@ -13,7 +13,8 @@ from gdtrain.experiment.names import Names, has_classes, settle
 from gdtrain.experiment.schema import STDIN, Experiment
 from gdtrain.experiment.schema import Data as DataSpec
 from gdtrain.problem.classes import Classes, classes_of, require_labels
-from gdtrain.problem.data import FILLED, Data
+from gdtrain.problem.data import Data
+from gdtrain.problem.fresh import FILLED
 from gdtrain.problem.predictions import PredictedRows
 from gdtrain.problem.texts import dropping, levels_of, of_whole_rows, refuse_texts, refuse_unusable, with_split
 from gdtrain.sources import Reading, Source, open_source
@@ -96,7 +97,7 @@ def rows_to_predict(experiment: Experiment, data: Data, stdin: BinaryIO | None =
     if wanted.data:
         return data.own_rows()
     if wanted.path is not None:
-        return data.prepared(_open(experiment, experiment.data or DataSpec(), wanted.path, None, stdin))
+        return data.fresh.rows(_open(experiment, experiment.data or DataSpec(), wanted.path, None, stdin))
     return data.points(wanted.points or [])
 
 

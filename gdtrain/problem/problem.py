@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -31,6 +32,26 @@ _PART = 1 << 15  # rows of which numbers are made at once
 DTYPES = {"float64": torch.float64, "float32": torch.float32}
 
 
+class Predicting(Protocol):
+    """Predictions of rows by the values (Q,) of all parameters: columns and their number of rows to predictions on the
+    scale of the targets and shaped like them, or (N, K) of classes.
+    """
+
+    def __call__(self, values_Q: Tensor, columns: Columns, rows: int) -> Tensor: ...
+
+    def eta(self, values_Q: Tensor, columns: Columns, rows: int) -> Tensor:
+        """The same before the inverse of the link."""
+        ...
+
+    def target(self, columns: Columns) -> Tensor:
+        """The targets (N,), or (N, T) with several, as the columns have them."""
+        ...
+
+    def jacobian(self, values_Q: Tensor, columns: Columns, rows: int) -> Tensor:
+        """Derivatives of eta by the trained parameters, (T, N, P); of classes of all but the first, (K - 1, N, P)."""
+        ...
+
+
 @dataclass(frozen=True)
 class Problem:
     """What is descended, and how to read what was found.
@@ -45,8 +66,7 @@ class Problem:
     loss        of predictions; None where an expression is the loss
     target      columns to targets (N,), or (N, T) with several; `targets` are their names
     inputs      names of the columns that predict them; `terms` what a linear predictor is over, as its features say
-    predict     values (Q,), columns and their number of rows to predictions on the scale of the targets and shaped like
-                them, or (N, K) of classes
+    predict     how rows are predicted
     classes     names of the K classes of the target, where a loss tells classes apart
     labels      texts that the numbers of a target stand for, of targets that are text
     squares     of residuals and targets, where the rows were gathered
@@ -73,7 +93,7 @@ class Problem:
     targets: list[str] = field(default_factory=list)
     inputs: list[str] = field(default_factory=list)
     terms: list[str] = field(default_factory=list)
-    predict: Callable[[Tensor, Columns, int], Tensor] | None = None
+    predict: Predicting | None = None
     loss: Loss | None = None
     classes: list[str] = field(default_factory=list)
     labels: Mapping[str, Sequence[str]] = field(default_factory=dict)

@@ -6,7 +6,7 @@ M <= N gathered rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cache
 
 import torch
@@ -22,7 +22,8 @@ from gdtrain.problem.gathered import Layout, gather, quadratics_of, range_of, sc
 from gdtrain.problem.matrix import matrix
 from gdtrain.problem.objective import Block, DataLoss
 from gdtrain.problem.parameters import Parameters, build_parameters
-from gdtrain.problem.predictors import Linear, OverReference, Predictor, Rows, over_reference
+from gdtrain.problem.predicting import OfColumns
+from gdtrain.problem.predictors import Linear, OverReference, Predictor, Rows
 from gdtrain.problem.problem import Columns, Problem, fixed_columns, loss_of, loss_scale, tensors, zero_like
 from gdtrain.problem.quadratic import side_by_side
 from gdtrain.problem.rows import beside, chosen, weight_of
@@ -63,24 +64,13 @@ def build_regress(experiment: Experiment, data: Data, given: Parameters | None =
         scalings = [] if scale == "none" else layout.scalings(*SCALES[scale](columns, layout, weight_of(columns, data)))
         parameters = build_parameters(experiment, data.names.parameters, scalings=scalings, like=like)
 
-    def target(columns: Columns) -> Tensor:
-        y = [columns[name] for name in layout.targets]
-        return y[0] if len(y) == 1 else torch.stack(y, 1)
+    predicting = OfColumns(layout, parameters, loss, data.offset)
+    target = predicting.target
 
     def reread() -> Iterator[DataLoss]:
         for block in data.blocks():
             part = tensors(block, like)
             yield _on_rows(part, target(part), parameters, layout, loss, data, scattered=False)
-
-    def predict(values_Q: Tensor, columns: Columns, rows: int) -> Tensor:
-        x_ND = _design([columns[name] for name in layout.features], layout.constant, rows, like)
-        if layout.network is None:
-            eta = x_ND @ values_Q.view(-1, layout.width).T
-        else:
-            free = range(len(values_Q))
-            eta = layout.network.predictor(x_ND, free, values_Q).forward(values_Q[None])[0].view(rows, -1)
-        eta = (eta if data.offset is None else eta + columns[data.offset][:, None]).squeeze(1)
-        return loss.inverse(over_reference(eta) if layout.reference else eta)
 
     if columns:
         fitted = target(columns) if data.classes is None else data.classes.numbers(target(columns))
@@ -111,7 +101,7 @@ def build_regress(experiment: Experiment, data: Data, given: Parameters | None =
         targets=layout.targets,
         inputs=data.names.inputs,
         terms=data.names.terms,
-        predict=predict,
+        predict=predicting,
         loss=loss,
         classes=data.classes.names if data.classes else [],
         labels=data.labels,
@@ -163,12 +153,6 @@ def _on_rows(
         return blocks_of(max(_LEAST_ROWS, BLOCK_ROWS >> (trials - 1).bit_length()))
 
     return DataLoss(cut, loss, block, target)
-
-
-def _design(columns: Sequence[Tensor], intercept: bool, rows: int, like: Tensor) -> Tensor:
-    """The columns side by side, then a column of ones for the intercept: (N, D)."""
-    ones = [like.new_ones(rows)] if intercept else []
-    return torch.stack([*columns, *ones], 1)
 
 
 def _moments(columns: Columns, layout: Layout, weight_N: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -15,6 +15,13 @@ MANY = 8  # weights that are all shown; of more, the first few and the norm
 FEW = 5
 TITLE = 70  # characters of the problem that a title on a terminal shows
 PREDICTIONS = 20  # predicted rows that a table shows
+# Ends of intervals: of the mean, and of a new row.
+_ENDS = {
+    "mean from": ("interval", 0),
+    "mean to": ("interval", 1),
+    "row from": ("prediction_interval", 0),
+    "row to": ("prediction_interval", 1),
+}
 
 
 @dataclass(frozen=True)
@@ -167,6 +174,7 @@ def _predictions(result: Result) -> Section:
     known = shown[0].target is not None
     one = known and isinstance(shown[0].after, dict) and not isinstance(shown[0].target, dict)  # of several classes
     kinds = ["before", "after"] + (["target"] if known and not one else [])
+    kinds += [kind for kind in _ENDS if getattr(shown[0], _ENDS[kind][0]) is not None]
     header += [f"{printable(target)} {kind}".strip() for target in targets for kind in kinds] + ["target"] * one
     rows = [
         [_input(row.inputs[name]) for name in inputs]
@@ -183,6 +191,10 @@ def _input(value: float | str) -> str:
 
 
 def _of(row: Prediction, kind: str, target: str) -> str:
+    if kind in _ENDS:
+        field, end = _ENDS[kind]
+        both = getattr(row, field)
+        return number((both[target] if isinstance(both, dict) else both)[end])
     found = {"before": row.before, "after": row.after, "target": row.target}[kind]
     value = found[target] if isinstance(found, dict) else found
     return printable(value) if isinstance(value, str) else number(value)

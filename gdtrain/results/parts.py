@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+Interval = tuple[float, float] | dict[str, tuple[float, float]]
+
 
 @dataclass(frozen=True)
 class Parameter:
@@ -28,12 +30,17 @@ class Prediction:
 
     With several targets, `before`, `after` and `target` hold one number for each; with classes `before` and `after`
     hold the probability of each, and `target` is the class: a text where the table has texts.
+
+    interval             (from, to) of the mean after training, shaped as `after`, where it was asked for
+    prediction_interval  of a new row's target
     """
 
     inputs: Mapping[str, float | str]
     before: float | dict[str, float]
     after: float | dict[str, float]
     target: float | str | dict[str, float | str] | None = None
+    interval: Interval | None = None
+    prediction_interval: Interval | None = None
 
 
 @dataclass(frozen=True)

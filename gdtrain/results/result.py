@@ -72,6 +72,7 @@ class Result:
     restored   the epoch whose weights the result has, where it went back to the best
     folds      where each was held out in turn, what each came to: the section of the document
     expectations  what was expected of it, and whether that was met: the section of the document
+    predictor  how it predicts: the section of the document
     quiet      tables leave out standard errors
     uncertain  works out `uncertainty`: standard errors and intervals, when they are asked for
     every      the history shows each so many epochs, where that was asked; `thinned`: it holds fewer than were done
@@ -104,6 +105,7 @@ class Result:
     objective: dict[str, float] | None = None
     restored: int | None = None
     folds: dict[str, Any] | None = None
+    predictor: dict[str, Any] | None = None
     quiet: bool = False
     expectations: list[dict[str, Any]] = field(default_factory=list)
     uncertain: Callable[[], Uncertainty | None] = field(default=lambda: None, compare=False, repr=False)
@@ -165,6 +167,7 @@ class Result:
             "history": [self._row(k) for k in self.shown],
             "predictions": [_without_none(vars(p)) for p in self.predictions],
             "data": self.data,
+            **({} if self.predictor is None else {"predictor": self.predictor}),
             "seed": self.seed,
             "dtype": self.dtype,
             "device": self.device,

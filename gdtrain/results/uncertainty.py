@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 STRONG = 0.95  # size of a correlation from which two parameters are named
-_LARGEST = 100  # parameters whose matrices a document holds
+LARGEST = 100  # parameters whose matrices a document holds
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ class Uncertainty:
     distribution   of t: t or normal
     numbers        dof, sigma, loglik, aic, bic and the like, by name
     covariance_FF  of `names`, the trained ones
+    factor_DF      B with covariance B'B: what follows from it is worked out without cancellation
     """
 
     method: str
@@ -53,6 +54,20 @@ class Uncertainty:
     distribution: str = "t"
     numbers: Mapping[str, Any] = field(default_factory=dict)
     covariance_FF: np.ndarray | None = None
+    factor_DF: np.ndarray | None = None
+
+    @classmethod
+    def of_document(cls, section: Mapping[str, Any]) -> Uncertainty:
+        """From the `uncertainty` section of a result document: what predictions need. Raises as a bad document does."""
+        factor, told = section.get("factor"), ("method", "level", "refused", "distribution", "factor")
+        return cls(
+            section["method"],
+            section["level"],
+            section.get("refused", ""),
+            distribution=section.get("distribution", ""),
+            numbers={key: value for key, value in section.items() if key not in told},
+            factor_DF=None if factor is None else np.array(factor, dtype=np.float64),
+        )
 
     @property
     def names(self) -> Sequence[str]:
@@ -88,8 +103,9 @@ class Uncertainty:
             return told | {"refused": self.refused}
         told |= {"distribution": self.distribution} if self.distribution else {}
         told |= self.numbers
-        if self.covariance_FF is not None and len(self.names) <= _LARGEST:
+        if self.covariance_FF is not None and len(self.names) <= LARGEST:
             told |= {"covariance": self._by_name(self.covariance_FF), "correlation": self._by_name(self.correlation_FF)}
+            told |= {} if self.factor_DF is None else {"factor": self.factor_DF.tolist()}
         return told
 
     def _by_name(self, matrix_FF: np.ndarray) -> dict[str, dict[str, float]]:

@@ -32,6 +32,7 @@ def open_source(
     nulls: Sequence[str] = (),
     stdin: BinaryIO | None = None,
     where: str = "",
+    typed: bool = False,
 ) -> Source:
     """The data of an experiment, opened: names and kinds of its columns are known, no row has been read.
 
@@ -45,6 +46,7 @@ def open_source(
     nulls    words that stand for a missing value, beside the empty cell
     stdin    where `-` reads from; the process's own where None
     where    what messages call the data; the path as given where it is empty
+    typed    whether these three are passed over where the data is no delimited text, in place of refused
 
     Raises UserError: code DATA where the data is wrong, USAGE where an option is.
     """
@@ -65,7 +67,8 @@ def open_source(
 
         return DelimitedSource(origin, Dialect.checked(delimiter, header, comment), nulls)
 
-    _refuse_text_options({"delimiter": delimiter, "header": header, "comment": comment}, origin.where)
+    if not typed:
+        _refuse_text_options({"delimiter": delimiter, "header": header, "comment": comment}, origin.where)
     if origin.form == "parquet":
         from gdtrain.sources.parquet import ParquetSource
 

@@ -17,10 +17,10 @@ from gdtrain.sources.layout import Dialect, Layout, read_layout
 from gdtrain.sources.origin import Origin
 from gdtrain.sources.reading import PLAIN, Bad, Levels, Reading, cell_reader, is_missing
 from gdtrain.sources.records import Record, cell_span, records
-from gdtrain.sources.table import Column, Source
+from gdtrain.sources.table import Column, Source, kept_frame
 
 if TYPE_CHECKING:
-    from gdtrain.sources.table import Block
+    from gdtrain.sources.table import Block, Kept
 
 _CAREFUL_ROWS = 4096  # rows that the careful pass holds as text
 
@@ -39,32 +39,38 @@ class DelimitedSource(Source):
         self.columns = self._layout.columns
         self.warnings += self._layout.warnings
 
-    def _blocks(self, names: list[str], size: int, reading: Reading) -> Iterator[Block]:
+    def _rows(self, names: list[str], kept: list[str], size: int, reading: Reading) -> Iterator[tuple[Block, Kept]]:
         given = 0
         if not self._origin.small:
             from gdtrain.sources.fast import Doubt
-            from gdtrain.sources.scan import Scan, scan_blocks
+            from gdtrain.sources.scan import Scan, scan_rows
 
             try:
-                for block in scan_blocks(self._origin, Scan(self._layout, reading, self.nulls), names, size):
-                    yield block
+                scan = Scan(self._layout, reading, self.nulls, kept)
+                for block, beside in scan_rows(self._origin, scan, names, size):
+                    yield block, beside
                     given += block[names[0]].size
                 return
             except Doubt:
                 pass  # the careful pass goes on from the first row that was not given
-        yield from self._careful_blocks(names, size, given, reading)
+        yield from self._careful_rows(names, kept, size, given, reading)
 
-    def _careful_blocks(self, names: list[str], size: int, given: int, reading: Reading) -> Iterator[Block]:
+    def _careful_rows(
+        self, names: list[str], kept: list[str], size: int, given: int, reading: Reading
+    ) -> Iterator[tuple[Block, Kept]]:
         """Blocks of the rows after the first `given`, which were found to be good."""
         places = [self._layout.names.index(name) for name in names]
+        beside = {name: self._layout.names.index(name) for name in kept}
         kinds = [self.kind(name) for name in names]
         readers = [cell_reader(n, kind, reading, self.nulls) for n, kind in zip(names, kinds, strict=True)]
         plain = not (reading.levels or self.nulls or "bool" in kinds)
         with closing(self._records()) as found:
-            rows = (self._values(record, places, readers, plain=plain) for record in islice(found, given, None))
-            while chunk := list(islice(rows, min(size, _CAREFUL_ROWS))):
-                columns = np.array(chunk, dtype=np.float64).T.copy()
-                yield dict(zip(names, columns, strict=True))
+            records = islice(found, given, None)
+            while chunk := list(islice(records, min(size, _CAREFUL_ROWS))):
+                values = [self._values(record, places, readers, plain=plain) for record in chunk]
+                columns = np.array(values, dtype=np.float64).T.copy()
+                cells = {name: [record.cells[at].strip() or None for record in chunk] for name, at in beside.items()}
+                yield dict(zip(names, columns, strict=True)), kept_frame(cells)
 
     def _records(self) -> Generator[Record, None, None]:
         """The rows, each as wide as the header."""

@@ -13,12 +13,12 @@ import numpy as np
 from gdtrain.errors import DATA, UserError
 from gdtrain.sources.cells import Kind, complaint, kind_of_text, quoted, shared_kind
 from gdtrain.sources.reading import PLAIN, Bad, Levels, Reading, as_text, gap_reader, is_missing, level_reader
-from gdtrain.sources.table import Column, Source
+from gdtrain.sources.table import Column, Source, kept_frame
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from gdtrain.sources.table import Block
+    from gdtrain.sources.table import Block, Kept
 
 _KINDS: dict[str, Kind] = {"i": "number", "u": "number", "f": "number", "b": "bool", "M": "date", "m": "date"}
 
@@ -92,10 +92,12 @@ class InlineSource(Source):
         deque(self.blocks(names, reading=reading), maxlen=0)  # for what it raises and warns of
         return {name: self._numbers(name, reading) for name in names}
 
-    def _blocks(self, names: list[str], size: int, reading: Reading) -> Iterator[Block]:
+    def _rows(self, names: list[str], kept: list[str], size: int, reading: Reading) -> Iterator[tuple[Block, Kept]]:
         columns = {name: self._numbers(name, reading) for name in names}
         for start in range(0, len(columns[names[0]]), size):
-            yield {name: values[start : start + size] for name, values in columns.items()}
+            part = slice(start, start + size)
+            beside = kept_frame({name: self._columns[name][part].tolist() for name in kept})
+            yield {name: values[part] for name, values in columns.items()}, beside
 
     def _numbers(self, name: str, reading: Reading) -> NDArray[np.float64]:
         """The column as float64, numbers converted once. Raises UserError for the first element that cannot be read."""

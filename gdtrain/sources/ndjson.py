@@ -17,13 +17,14 @@ from gdtrain.errors import DATA, UserError
 from gdtrain.sources.cells import Tally, complaint, kind_of_text, number, quoted
 from gdtrain.sources.origin import Origin
 from gdtrain.sources.reading import Bad, Levels, Reading, as_text, gap_reader, is_missing, level_reader
-from gdtrain.sources.table import Column, Source
+from gdtrain.sources.table import Column, Source, kept_frame
 
 if TYPE_CHECKING:
-    from gdtrain.sources.table import Block
+    from gdtrain.sources.table import Block, Kept
 
 _SAMPLE_LINES = 1000
 _CAREFUL_ROWS = 4096
+_EXACT = 2.0**53  # whole numbers below it are exact
 _SLIP = "0x0"  # a cell of a kind of its own: neither number nor text
 
 
@@ -39,33 +40,37 @@ class NdjsonSource(Source):
     def __init__(self, origin: Origin, nulls: Collection[str] = ()) -> None:
         super().__init__(origin.where, nulls)
         self._origin = origin
-        with closing(self._rows()) as rows:
+        with closing(self._rows_of_text()) as rows:
             sample = list(islice(rows, _SAMPLE_LINES + 1))
         self.columns = _columns(sample[:_SAMPLE_LINES], self.nulls, whole=len(sample) <= _SAMPLE_LINES)
 
-    def _blocks(self, names: list[str], size: int, reading: Reading) -> Iterator[Block]:
+    def _rows(self, names: list[str], kept: list[str], size: int, reading: Reading) -> Iterator[tuple[Block, Kept]]:
         given = 0
         texts = [name for name in names if name in reading.levels]
-        if not self._origin.small and all(self.kind(name) == "text" for name in texts):
+        if not self._origin.small and not kept and all(self.kind(name) == "text" for name in texts):
             from gdtrain.sources.fast import Doubt
 
             try:
                 for block in self._fast_blocks(names, size, reading):
-                    yield block
+                    yield block, None
                     given += block[names[0]].size
                 return
             except Doubt:
                 pass  # the careful pass goes on from the first row that was not given
-        yield from self._careful_blocks(names, size, given, reading)
+        yield from self._careful_rows(names, kept, size, given, reading)
 
-    def _careful_blocks(self, names: list[str], size: int, given: int, reading: Reading) -> Iterator[Block]:
+    def _careful_rows(
+        self, names: list[str], kept: list[str], size: int, given: int, reading: Reading
+    ) -> Iterator[tuple[Block, Kept]]:
         """Blocks of the rows after the first `given`, which were found to be good."""
         readers = {name: self._reader(name, reading) for name in names}
-        with closing(self._rows()) as found:
-            rows = ([self._value(row, *reader) for reader in readers.items()] for row in islice(found, given, None))
+        with closing(self._rows_of_text()) as found:
+            rows = islice(found, given, None)
             while chunk := list(islice(rows, min(size, _CAREFUL_ROWS))):
-                columns = np.array(chunk, dtype=np.float64).T.copy()
-                yield dict(zip(names, columns, strict=True))
+                values = [[self._value(row, *reader) for reader in readers.items()] for row in chunk]
+                columns = np.array(values, dtype=np.float64).T.copy()
+                beside = {name: _whole([row.values.get(name) for row in chunk]) for name in kept}
+                yield dict(zip(names, columns, strict=True)), kept_frame(beside)
 
     def _fast_blocks(self, names: list[str], size: int, reading: Reading) -> Iterator[Block]:
         """Raises Doubt for any null: what has the wrong type becomes one too."""
@@ -87,7 +92,7 @@ class NdjsonSource(Source):
         for batch in batches(pl.scan_ndjson(place, schema=schema).select(made), size):
             yield block(batch, names)
 
-    def _rows(self) -> Generator[_Row, None, None]:
+    def _rows_of_text(self) -> Generator[_Row, None, None]:
         with closing(self._origin.lines()) as lines:
             for line, text in enumerate(lines, start=1):
                 if stripped := text.strip():
@@ -149,7 +154,7 @@ class NdjsonSource(Source):
             ) from None
 
     def _meet(self, found: Levels, names: list[str]) -> None:
-        with closing(self._rows()) as rows:
+        with closing(self._rows_of_text()) as rows:
             for row in rows:
                 for name in names:
                     value = row.values.get(name)
@@ -157,8 +162,16 @@ class NdjsonSource(Source):
                         found.add(name, (text,))
 
     def survey(self) -> list[Column]:
-        with closing(self._rows()) as rows:
+        with closing(self._rows_of_text()) as rows:
             return _columns(rows, self.nulls, whole=True)
+
+
+def _whole(values: list[object]) -> list[object]:
+    """Numbers as whole ones where all of them are: JSON has one kind of number."""
+    numbers = [value for value in values if isinstance(value, float)]
+    if numbers and all(value.is_integer() and abs(value) < _EXACT for value in numbers):
+        return [int(value) if isinstance(value, float) else value for value in values]
+    return values
 
 
 def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:

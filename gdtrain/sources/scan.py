@@ -18,7 +18,7 @@ from gdtrain.sources.reading import Levels, Reading
 from gdtrain.sources.table import BLOCK_ROWS
 
 if TYPE_CHECKING:
-    from gdtrain.sources.table import Block
+    from gdtrain.sources.table import Block, Kept
 
 _LAST_LINE = 1 << 16  # bytes; a last line that is longer is left to the careful pass
 
@@ -28,11 +28,13 @@ class Scan:
     """Which columns of a text are read, and how.
 
     kinds  of all columns, by name
+    kept   columns whose texts come along
     """
 
     layout: Layout
     reading: Reading
     nulls: Collection[str]
+    kept: Collection[str] = ()
 
     @cached_property
     def kinds(self) -> dict[str, Kind]:
@@ -46,7 +48,9 @@ class Scan:
             return codes(text, self.reading.levels[name], unseen=name in self.reading.unseen).alias(place)
         if self.kinds[name] == "bool":
             return bools(texts(place, self.nulls)).alias(place)
-        if self.layout.padded:
+        if name in self.kept and not (self.layout.padded or self.nulls):
+            return pl.col(place).cast(pl.Float64)
+        if self.layout.padded or (self.kept and self.nulls):
             strip = pl.col(place).str.strip_chars(" \t")
             return pl.when((strip != "") & ~strip.is_in(list(self.nulls))).then(strip).cast(pl.Float64).alias(place)
         return None
@@ -56,11 +60,12 @@ class Scan:
         made = {name: self.expression(name) for name in names}
         parsed = [str(self.layout.names.index(name)) for name, expression in made.items() if expression is None]
         frame = _raw(origin, self.layout, parsed, self.nulls)
-        return frame.with_columns(expression for expression in made.values() if expression is not None)
+        texts = [pl.col(str(self.layout.names.index(name))).alias(f"kept {name}") for name in self.kept]
+        return frame.with_columns(*texts, *(expression for expression in made.values() if expression is not None))
 
 
 def scan_levels(origin: Origin, scan: Scan, names: Sequence[str], found: Levels) -> None:
-    """Adds the texts of columns to `found`. Raises Doubt as `scan_blocks` does."""
+    """Adds the texts of columns to `found`. Raises Doubt as `scan_rows` does."""
     places = {name: str(scan.layout.names.index(name)) for name in names}
     frame = _raw(origin, scan.layout, (), scan.nulls).select(texts(place, scan.nulls) for place in places.values())
     for batch in batches(frame, BLOCK_ROWS):
@@ -68,21 +73,23 @@ def scan_levels(origin: Origin, scan: Scan, names: Sequence[str], found: Levels)
             found.add(name, batch[place].drop_nulls().unique().to_list())
 
 
-def scan_blocks(origin: Origin, scan: Scan, names: Sequence[str], size: int) -> Iterator[Block]:
-    """Blocks of the named columns. Raises Doubt for whatever is not plainly well-formed.
+def scan_rows(origin: Origin, scan: Scan, names: Sequence[str], size: int) -> Iterator[tuple[Block, Kept]]:
+    """Blocks of the named columns, beside the texts of those that are kept. Raises Doubt for whatever is not plainly
+    well-formed.
 
     A column goes by its index, so that names in the file may be anything. The last column is always read:
     only so does polars see a row with too many cells.
     """
-    layout, gaps = scan.layout, scan.reading.gaps
+    layout, gaps, kept = scan.layout, scan.reading.gaps, scan.kept
     if _ends_too_wide(origin, layout):
         raise Doubt("a delimiter too many at the end")
     places = [layout.names.index(name) for name in names]
     last = len(layout.names) - 1
-    read = places if last in places else [*places, last]
+    texts = [f"kept {name}" for name in kept]
+    read = [*map(str, places if last in places else [*places, last]), *texts]
     survey = _LineSurvey(origin, layout)
     dropped, empty = 0, True
-    for batch in batches(scan.frame(origin, names).select(map(str, read)), size):
+    for batch in batches(scan.frame(origin, names).select(read), size):
         rows = batch
         if batch[str(last)].null_count():  # so it is in a short row, and in a blank line
             rows = batch.filter(~pl.all_horizontal(pl.all().is_null()))
@@ -90,7 +97,9 @@ def scan_blocks(origin: Origin, scan: Scan, names: Sequence[str], size: int) -> 
             survey.check(dropped)
         if rows.height:
             empty = False
-            yield block(rows.select(map(str, places)), names, gaps)
+            numbers = block(rows.select(map(str, places)), names, gaps)
+            beside = [pl.col(text).alias(name) for text, name in zip(texts, kept, strict=True)]
+            yield numbers, rows.select(beside) if kept else None
     if empty:
         raise Doubt("no rows, or none that can be told apart")
 

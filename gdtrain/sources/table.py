@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Hashable, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from gdtrain.errors import DATA, UserError, did_you_mean
 from gdtrain.sources.cells import Kind, is_gap
-from gdtrain.sources.reading import PLAIN, Levels, Reading
+from gdtrain.sources.reading import PLAIN, Levels, Reading, as_text
 
 if TYPE_CHECKING:
     import numpy as np
+    import polars as pl
     from numpy.typing import NDArray
 
     Block: TypeAlias = dict[str, NDArray[np.float64]]
+    Kept: TypeAlias = "pl.DataFrame | None"  # cells as they stand; None where none were asked for
 
 BLOCK_ROWS = 65_536  # rows of a block: twenty columns of it are 10 MB
 MANY_LEVELS = "leave the column out, or set regress.max_levels"
@@ -34,6 +36,21 @@ class Column:
     name: str
     kind: Kind
     gaps: int | None = None
+
+
+def kept_frame(columns: Mapping[str, Sequence[object]]) -> Kept:
+    """Cells as a frame: of one type each, else as text; None where there are no columns."""
+    if not columns:
+        return None
+    import polars as pl
+
+    found = []
+    for name, values in columns.items():
+        try:
+            found.append(pl.Series(name, values))
+        except TypeError:  # of several types
+            found.append(pl.Series(name, [None if value is None else as_text(value) for value in values]))
+    return pl.DataFrame(found)
 
 
 class Source(ABC):
@@ -78,15 +95,23 @@ class Source(ABC):
         Raises UserError (DATA) for a name that is no column, for no rows, and for the first asked-for cell
         that holds no finite number; the blocks before it have been given by then.
         """
-        self.require(names)
+        return (block for block, _ in self.rows(names, (), size, reading))
+
+    def rows(
+        self, names: Sequence[str], kept: Sequence[str], size: int = BLOCK_ROWS, reading: Reading = PLAIN
+    ) -> Iterator[tuple[Block, Kept]]:
+        """`blocks`, each beside the cells of the columns `kept` as they stand: of delimited text their texts, else
+        values of their own type. At least one name is wanted for there to be rows. Raises as `blocks` does.
+        """
+        self.require([*names, *kept])
         wanted = list(dict.fromkeys(names))
         if not wanted:
             return
         empty = True
-        for block in self._blocks(wanted, size, reading):
+        for block, beside in self._rows(wanted, list(dict.fromkeys(kept)), size, reading):
             empty = False
             self._warn_of_lost_digits(block, reading)
-            yield block
+            yield block, beside
         if empty:
             raise UserError("there are no rows", where=self.where, remedy="add data", code=DATA)
 
@@ -130,8 +155,8 @@ class Source(ABC):
         """Adds the texts of columns to `found`."""
 
     @abstractmethod
-    def _blocks(self, names: list[str], size: int, reading: Reading) -> Iterator[Block]:
-        """`blocks` for names that are columns and differ from each other."""
+    def _rows(self, names: list[str], kept: list[str], size: int, reading: Reading) -> Iterator[tuple[Block, Kept]]:
+        """`rows` for names that are columns and differ from each other."""
 
     def require(self, names: Sequence[str]) -> None:
         """Raises UserError (DATA) unless each of `names` is a column."""

@@ -69,6 +69,7 @@ def _uncertainty(fitted: Fitted) -> Uncertainty:
         distribution="normal" if all(map(math.isinf, dof_F)) else "t",
         numbers=_numbers(fitted),
         covariance_FF=covariance_FF.numpy(),
+        factor_DF=_triangle(spread_DF),
     )
 
 
@@ -81,6 +82,7 @@ def _bootstrapped(fitted: Fitted, count: int, numbers: Mapping[str, Any]) -> Unc
     names = fitted.problem.parameters.names
     shown = [*fitted.problem.parameters.trained, *(names[i] for i in fitted.tied)]
     values_SF = values_SV[:, : len(fitted.theta_P)]
+    about_SF = (values_SF - values_SF.mean(0)) / (len(values_SF) - 1) ** 0.5
     return Uncertainty(
         fitted.method,
         level,
@@ -88,7 +90,14 @@ def _bootstrapped(fitted: Fitted, count: int, numbers: Mapping[str, Any]) -> Unc
         distribution="",
         numbers={"samples": len(values_SV), **numbers},
         covariance_FF=np.atleast_2d(np.cov(values_SF.numpy(), rowvar=False)),
+        factor_DF=_triangle(about_SF),
     )
+
+
+def _triangle(factor_DF: Tensor) -> np.ndarray:
+    """The same factor in as few rows as there are parameters."""
+    found: np.ndarray = torch.linalg.qr(factor_DF, mode="r").R.numpy()
+    return found
 
 
 def _factors(fitted: Fitted, inverses: list[Tensor], *, least: bool = False) -> list[Tensor]:

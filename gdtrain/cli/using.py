@@ -1,0 +1,121 @@
+"""The verbs that use a result: predict."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, BinaryIO
+
+import typer
+
+from gdtrain.cli.messages import say
+from gdtrain.errors import NOT_WRITTEN, UserError, printable
+from gdtrain.experiment.terms import split
+from gdtrain.formula.text import unquoted
+
+
+def predict(
+    result: Annotated[
+        str,
+        typer.Argument(metavar="RESULT", help="A result document, or a folder with result.json.", show_default=False),
+    ],
+    table: Annotated[
+        str, typer.Argument(metavar="DATA", help="CSV, TSV, Parquet or NDJSON; - is stdin.", show_default=False)
+    ],
+    keep: Annotated[
+        str | None,
+        typer.Option("--keep", metavar="NAMES", help="Columns to write beside the predictions: id,city; '*' is all."),
+    ] = None,
+    output: Annotated[
+        str | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Where to write; stdout unless given.", show_default=False),
+    ] = None,
+    form: Annotated[
+        str | None,
+        typer.Option("--format", metavar="FORMAT", help="csv, ndjson or parquet; else as FILE ends, or csv."),
+    ] = None,
+    interval: Annotated[
+        str | None,
+        typer.Option("--interval", metavar="SHARE", help="Add intervals that hold the truth with this share: 0.95."),
+    ] = None,
+    with_residuals: Annotated[
+        bool, typer.Option("--with-residuals", help="Add prediction minus target, which the table then has to have.")
+    ] = False,
+    metrics: Annotated[
+        bool, typer.Option("--metrics", help="Print the metrics of these rows; the rows go to --output, if anywhere.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No warnings on stderr.")] = False,
+) -> int:
+    """Predict the rows of DATA by a result that was saved.
+
+    Example: gdtrain predict result.json new.csv --keep id -o predictions.csv
+    """
+    stdin = sys.stdin.buffer if sys.stdin else None
+    if result == table == "-":
+        raise UserError("stdin can be read once", where="-", remedy="name a file for RESULT or DATA")
+
+    from gdtrain.results import plain_numbers
+    from gdtrain.results.saved import read_result
+
+    document = read_result(result, "", stdin)
+
+    from gdtrain.prediction import Asked, Predictor, form_of, writer
+    from gdtrain.prediction.rows import level_of
+    from gdtrain.threads import threads
+
+    named = [unquoted(name.strip()) for name in split(keep or "", ",") if name.strip()]
+    asked = Asked(named, None if interval is None else level_of(interval), with_residuals, metrics)
+    form = form_of(output, form)
+    with threads(1):  # reader and writer have threads of their own
+        predictor = Predictor(document, result, asked)
+        source = predictor.open(table, stdin)
+        frames = predictor.frames(source)
+        if metrics and output is None:
+            for _ in frames:
+                pass
+        else:
+            with _opened(output) as file:
+                rows = writer(form, file)
+                for frame in frames:
+                    rows.write(frame)
+                rows.close()
+    for warning in () if quiet else [*source.warnings, *predictor.warnings]:
+        say(printable(f"warning: {warning}"))
+    if metrics:
+        told = {"rows": predictor.rows, "metrics": predictor.metrics()}
+        sys.stdout.write(json.dumps(plain_numbers(told), indent=2, ensure_ascii=False) + "\n")
+    return 0
+
+
+@contextmanager
+def _opened(path: str | None) -> Iterator[BinaryIO]:
+    """Where rows go: stdout, a device as it is, or a file that takes its name once it is whole.
+
+    Raises UserError (exit 74) where it cannot be written.
+    """
+    if path is None:
+        assert sys.stdout is not None  # refused before
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    try:
+        device = os.path.exists(path) and not stat.S_ISREG(os.stat(path).st_mode)
+        made = path if device else f"{path}.{os.getpid()}.part"
+        try:
+            with open(made, "wb") as file:
+                yield file
+            if not device:
+                os.replace(made, path)
+        finally:
+            if not device:
+                Path(made).unlink(missing_ok=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        what = f"cannot write {path}: {os.strerror(error.errno or 0)}"
+        raise UserError(what, where="--output", code=NOT_WRITTEN) from None

@@ -1,0 +1,251 @@
+"""Rows of a table to rows of predictions, a block at a time.
+
+Shapes: N rows, T targets, K classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor
+
+from gdtrain.errors import DATA, UserError
+from gdtrain.experiment.schema import Data as DataSpec
+from gdtrain.metrics import Metrics, measure, over_targets
+from gdtrain.prediction.columns import RESIDUAL, Naming, residuals
+from gdtrain.problem.classes import require_targets
+from gdtrain.problem.fresh import Block
+from gdtrain.problem.held import unadjusted
+from gdtrain.problem.portable import restored
+from gdtrain.problem.problem import tensors
+from gdtrain.problem.weights import Weights
+from gdtrain.results.uncertainty import Uncertainty
+from gdtrain.sources import BLOCK_ROWS, Source, open_source
+from gdtrain.uncertainty.predictions import ROWS_OF_THEIR_OWN, Spread
+
+_NUMBERS = 1 << 21  # derivatives of a block: 16 MB
+_CELLS = 1 << 18  # texts of a block that are kept
+_LEAST_ROWS = 1 << 10
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of the rows.
+
+    keep       columns that come along as they stand; `*` is all of them
+    interval   share of intervals that hold the truth; None for none
+    residuals  whether predictions are held against the target
+    metrics    whether metrics of the rows are wanted
+    """
+
+    keep: Sequence[str] = ()
+    interval: float | None = None
+    residuals: bool = False
+    metrics: bool = False
+
+    @property
+    def target(self) -> bool:
+        """Whether the target is needed."""
+        return self.residuals or self.metrics
+
+
+@dataclass
+class _Seen:
+    """What metrics are made of: predictions before the inverse of the link, targets, and weights."""
+
+    eta: list[Tensor] = field(default_factory=list)
+    target: list[Tensor] = field(default_factory=list)
+    weight: list[Tensor] = field(default_factory=list)
+
+
+class Predictor:
+    """Predicts the rows of a table by a result document.
+
+    warnings  what its user should know, known before the first row
+    rows      how many were predicted so far
+    """
+
+    def __init__(self, document: Mapping[str, Any], where: str, asked: Asked) -> None:
+        """Raises UserError (exit 2) where the document does not say how to predict, or refuses intervals."""
+        try:
+            self._model = restored(document, where)
+            self._spread = None if asked.interval is None else self._spread_of(document, where, asked.interval)
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+            remedy = "save it again: gdtrain run FILE --format json > result.json"
+            raise UserError("is damaged: its sections do not fit together", where=where, remedy=remedy) from None
+        self._asked, self._naming, self._seen = asked, Naming(self._model), _Seen()
+        self._weights = Weights.of(self._model.experiment)
+        self.rows = 0
+        self.warnings: list[str] = []
+
+    def open(self, path: str, stdin: BinaryIO | None = None) -> Source:
+        """The table at a path, read as the one that was trained on. Raises UserError (exit 3)."""
+        spec = self._model.experiment.data or DataSpec()
+        return open_source(
+            path=path,
+            delimiter=spec.delimiter,
+            header=spec.header,
+            comment=spec.comment,
+            nulls=spec.null_values or (),
+            stdin=stdin,
+            typed=True,
+        )
+
+    def frames(self, source: Source) -> Iterator[pl.DataFrame]:
+        """The predictions, a block of rows at a time: kept columns, then what was asked for.
+
+        Raises UserError (exit 3) where rows are wrong, (exit 2) where columns that are kept share a name with others.
+        """
+        keep = source.names if list(self._asked.keep) == ["*"] else list(dict.fromkeys(self._asked.keep))
+        beside = self._beside(source)
+        self._refuse_names_twice(keep, beside)
+        with torch.inference_mode():
+            for block in self._model.fresh.blocks(source, beside, keep, self._size(len(keep))):
+                yield self._frame(block, source.where)
+                self.rows += block.count
+
+    def metrics(self) -> Metrics:
+        """The metrics of the rows that were predicted, R2 about their own mean; none adjusted, for they trained
+        nothing.
+        """
+        model, seen = self._model, self._seen
+        eta, target = torch.cat(seen.eta), torch.cat(seen.target)
+        weight_N = torch.cat(seen.weight) if seen.weight else None
+
+        def of_target(t: int, eta: Tensor, target: Tensor) -> Metrics:
+            names = model.classes.names if model.classes else model.labels.get(model.targets[t], ())
+            loss = model.loss.name
+            return measure(loss, eta, target, weight_N, parameters=0, centred=model.centred, classes=names)
+
+        if model.classes or eta.dim() == 1:
+            return unadjusted(of_target(0, eta, target))
+        each = {name: of_target(t, eta[:, t], target[:, t]) for t, name in enumerate(model.targets)}
+        return unadjusted(over_targets(each))
+
+    def _spread_of(self, document: Mapping[str, Any], where: str, level: float) -> Spread:
+        if "uncertainty" not in document:
+            raise UserError("tells no uncertainty", where=where, remedy="leave --interval out")
+        found = Uncertainty.of_document(document["uncertainty"])
+        spread = Spread.of(found, self._model.loss, self._model.targets, level)
+        if isinstance(spread, str):
+            raise UserError(f"it has no intervals: {spread}", where=where)
+        if spread.factor_DF.shape[1] != len(self._model.free):
+            raise ValueError
+        return spread
+
+    def _size(self, kept: int) -> int:
+        """Rows of a block: the more of each there is to hold, the fewer."""
+        derivatives = len(self._model.free) * len(self._naming.told) if self._spread is not None else 0
+        texts = _CELLS // max(1, kept)
+        return min(BLOCK_ROWS, max(_LEAST_ROWS, min(texts, _NUMBERS // max(1, derivatives))))
+
+    def _beside(self, source: Source) -> list[str]:
+        """The columns to read besides the inputs. What rows weigh is taken where it is there."""
+        weight = self._weights.column
+        weighs = self._asked.metrics or (self._spread is not None and self._spread.weighted)
+        if self._spread is not None and self._spread.alone:
+            self.warnings.append(self._spread.alone)
+        beside = list(self._model.columns) if self._asked.target else []
+        if weight is None or not weighs or weight in source.names:
+            return [*beside, *([weight] if weight is not None and weighs else [])]
+        if self._spread is not None and self._spread.known:
+            self.warnings.append(f"{source.where}: there is no column {weight}: {ROWS_OF_THEIR_OWN}")
+        else:
+            self.warnings.append(f"{source.where}: there is no column {weight}: every row weighs 1")
+        return beside
+
+    def _refuse_names_twice(self, keep: Sequence[str], beside: Sequence[str]) -> None:
+        spread = self._spread
+        rows = spread is not None and not spread.alone and (not spread.known or self._weights.column in beside)
+        own = self._naming.names(interval=spread is not None, rows=rows, residual=self._asked.residuals)
+        for name in keep:
+            if name in own:
+                what = f"{name} is what the predictions call a column of their own"
+                raise UserError(what, where="--keep", remedy="name the other columns, or rename it in the table")
+
+    def _frame(self, block: Block, where: str) -> pl.DataFrame:
+        model, naming = self._model, self._naming
+        numbers = range(block.first, block.first + block.count)
+        weighs = self._weights.column in block.made
+        made = self._weights.weighed(block.made, numbers, where) if weighs else block.made
+        columns = tensors(made, model.values_Q)
+        weight_N = columns.get(self._weights.name or "")
+        eta = model.predicting.eta(model.values_Q, columns, block.count)
+        self._require_finite(eta, block, where)
+        found = [*naming.predictions(eta)]
+        if self._spread is not None:
+            made_of = self._spread.intervals(model.predicting, model.values_Q, columns, block.count, weight_N)
+            found += naming.intervals(made_of)
+        if self._asked.target:
+            target = self._target(columns, block, where)
+            if self._asked.residuals:
+                found += naming.numbers(RESIDUAL, residuals(model, eta, target))
+            if self._asked.metrics:
+                self._seen.eta.append(eta)
+                self._seen.target.append(target)
+                self._seen.weight += [] if weight_N is None else [weight_N]
+        return pl.DataFrame([*(() if block.kept is None else block.kept), *found])
+
+    def _target(self, columns: dict[str, Tensor], block: Block, where: str) -> Tensor:
+        """The targets of some rows; of classes their numbers. Raises UserError (exit 3) for one that cannot be."""
+        model, target = self._model, self._model.predicting.target(columns)
+        if model.classes is None:
+            require_targets(model.loss, target, model.targets, _Place(where, block.first, self.warnings))
+            return target
+        places = model.classes.numbers(target).clamp(max=len(model.classes.names) - 1)
+        known = torch.as_tensor(model.classes.values_K).to(target)[places.long()] == target
+        if not bool(known.all()):
+            row = int(known.int().argmin())
+            names = ", ".join(model.classes.names[:5]) + ", ..." * (len(model.classes.names) > 5)
+            place = f"{where}, row {block.first + row:,}, column {model.targets[0]}"
+            what = f"{float(target[row]):.10g} is no class that training had"
+            raise UserError(what, where=place, remedy=f"the classes are {names}", code=DATA)
+        return places
+
+    def _require_finite(self, eta: Tensor, block: Block, where: str) -> None:
+        """Raises UserError (exit 3) for a row whose inputs the formula has no number for."""
+        if bool(torch.isfinite(eta.sum())):
+            return
+        wrong = ~torch.isfinite(eta.reshape(block.count, -1)).all(1)
+        if not bool(wrong.any()):
+            return  # the sum alone overflows
+        row = int(wrong.int().argmax())
+        inputs = {name: block.read[name][row] for name in self._model.names.inputs}
+        levels = self._model.names.levels
+        told = [f"{n} = {levels[n][int(v)] if n in levels else f'{v:.6g}'}" for n, v in inputs.items()]
+        what = "the prediction is not finite" + (f" ({', '.join(told)})" if told else "")
+        remedy = "mend the row, or delete it"
+        raise UserError(what, where=f"{where}, row {block.first + row:,}", remedy=remedy, code=DATA)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a block stands, for messages on its targets."""
+
+    where: str
+    first: int
+    warnings: list[str]
+    partial = False
+
+    def row_number(self, row: int) -> int:
+        return self.first + row
+
+    def warn(self, sentence: str) -> None:
+        if not self.warnings or self.warnings[-1][:20] != sentence[:20]:
+            self.warnings.append(sentence)
+
+
+def level_of(text: str) -> float:
+    """The share of intervals that hold the truth. Raises UserError."""
+    try:
+        level = float(text)
+    except ValueError:
+        level = np.nan
+    if not 0 < level < 1:
+        raise UserError(f"{text} is no share between 0 and 1", where="--interval", remedy="write 0.95")
+    return level

@@ -1,0 +1,160 @@
+"""Rows of a table as they come, to a file: CSV, NDJSON, Parquet."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+import polars as pl
+
+from gdtrain.errors import DATA, UserError, did_you_mean
+
+_PART = 1 << 26  # bytes of rows that are held before they are written as a part of a Parquet file
+_WHOLE, _NUMBER = r"^[+-]?(0|[1-9]\d*)$", r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+_LONG = 18  # characters of the longest whole number that surely fits
+
+
+class Writer(Protocol):
+    """Takes frames of the same columns, one after another, and is closed after the last."""
+
+    def write(self, frame: pl.DataFrame) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Csv:
+    """A header line, then a line for each row. Texts stand as they were read."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._header, self._text = file, True, io.BytesIO()
+
+    def write(self, frame: pl.DataFrame) -> None:
+        self._text.seek(0)
+        self._text.truncate()
+        frame.write_csv(self._text, include_header=self._header)
+        self._file.write(self._text.getvalue())  # errors are then the file's own, by their kind
+        self._header = False
+
+    def close(self) -> None:
+        """Every frame is written already."""
+
+
+class Ndjson:
+    """An object for each row."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._typed = file, _Typed()
+
+    def write(self, frame: pl.DataFrame) -> None:
+        text = io.BytesIO()
+        self._typed(frame).write_ndjson(text)
+        self._file.write(text.getbuffer())
+
+    def close(self) -> None:
+        """Every frame is written already."""
+
+
+class Parquet:
+    """Rows are held up to a size, then lie in a temporary folder until all are put together."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._typed = file, _Typed()
+        self._held: list[pl.DataFrame] = []
+        self._folder = ""
+        self._parts = 0
+
+    def write(self, frame: pl.DataFrame) -> None:
+        self._held.append(self._typed(frame))
+        if sum(held.estimated_size() for held in self._held) > _PART:
+            self._folder = self._folder or tempfile.mkdtemp()
+            pl.concat(self._held).write_parquet(Path(self._folder) / f"{self._parts:06}.parquet")
+            self._held, self._parts = [], self._parts + 1
+
+    def close(self) -> None:
+        if not self._folder:
+            text = io.BytesIO()
+            pl.concat(self._held).write_parquet(text)
+            self._file.write(text.getbuffer())
+            return
+        try:
+            if self._held:
+                pl.concat(self._held).write_parquet(Path(self._folder) / f"{self._parts:06}.parquet")
+            whole = Path(self._folder) / "whole"
+            pl.scan_parquet(Path(self._folder) / "*.parquet").sink_parquet(whole)
+            with whole.open("rb") as made:
+                shutil.copyfileobj(made, self._file)
+        finally:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+
+class _Typed:
+    """Texts that were kept from delimited text as numbers, where the first rows are: formats with types want one.
+
+    A number with zeros before it, such as a code, is text.
+    """
+
+    def __init__(self) -> None:
+        self._types: dict[str, pl.DataType] | None = None
+
+    def __call__(self, frame: pl.DataFrame) -> pl.DataFrame:
+        if self._types is None:
+            self._types = {column.name: _type(column) for column in frame}
+        for name, dtype in self._types.items():
+            if frame[name].dtype != dtype:
+                frame = frame.with_columns(self._cast(frame[name], dtype))
+        return frame
+
+    def _cast(self, column: pl.Series, dtype: pl.DataType) -> pl.Series:
+        try:
+            return column.cast(dtype)
+        except pl.exceptions.PolarsError:
+            held = column.drop_nulls()
+            first = held.filter(held.cast(dtype, strict=False).is_null())[:1].to_list()
+            shown = f"{first[0]!r} is" if first else "its cells are"
+            what = f"{shown} of another kind than the first rows"
+            remedy = "write CSV, or leave the column out"
+            raise UserError(what, where=f"--keep, column {column.name}", remedy=remedy, code=DATA) from None
+
+
+def _type(column: pl.Series) -> pl.DataType:
+    if column.dtype != pl.String:
+        return pl.String() if column.dtype == pl.Null else column.dtype
+    held = column.drop_nulls()
+    if held.is_empty():
+        return column.dtype
+    if held.str.contains(_WHOLE).all() and (held.str.len_chars() <= _LONG).all():
+        return pl.Int64()
+    decimal = held.str.contains(_NUMBER) & ~held.str.contains(r"^[+-]?0\d")
+    return pl.Float64() if decimal.all() else column.dtype
+
+
+FORMATS: dict[str, Callable[[BinaryIO], Writer]] = {"csv": Csv, "ndjson": Ndjson, "parquet": Parquet}
+_ENDINGS = {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson", ".parquet": "parquet", ".pq": "parquet"}
+
+
+def form_of(path: str | None, form: str | None) -> str:
+    """The format that is asked for, by its name, else by the ending of a file; else csv.
+
+    Raises UserError for a format or an ending that there is not.
+    """
+    if form is not None:
+        if form not in FORMATS:
+            remedy = did_you_mean(form, FORMATS) or f"there are {', '.join(FORMATS)}"
+            raise UserError(f"there is no format {form}", where="--format", remedy=remedy)
+        return form
+    ending = Path(path or "").suffix.lower()
+    if path is None or not ending or path.startswith("/dev/"):
+        return "csv"
+    if ending not in _ENDINGS:
+        remedy = f"end it in {', '.join(_ENDINGS)}, or say --format csv"
+        raise UserError(f"{ending} tells no format", where="--output", remedy=remedy)
+    return _ENDINGS[ending]
+
+
+def writer(form: str, file: BinaryIO) -> Writer:
+    """What writes rows to a file in a format."""
+    return FORMATS[form](file)

@@ -1,0 +1,63 @@
+"""Result documents that were saved: read, and told from what else a JSON file may hold."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import IO, Any
+
+from gdtrain.errors import UserError
+from gdtrain.results.result import SCHEMA
+from gdtrain.results.sweep import SWEEP_SCHEMA
+
+INSIDE = "result.json"  # of a folder that holds a result
+_SAVE = "save one with gdtrain run FILE --format json > result.json"
+_MOST = 1 << 30  # bytes
+
+
+def read_result(path: str, where: str, stdin: IO[Any] | None = None) -> dict[str, Any]:
+    """The result document at a path: a file, a folder with a `result.json` in it, or `-`, standard input.
+
+    where  what messages say before the path, such as the option that it came from
+
+    Raises UserError (exit 2) for anything else, a sweep's document among them.
+    """
+    document = _parsed(path, where, stdin)
+    place = f"{where}: {path}" if where else path
+    schema = document.get("schema") if isinstance(document, Mapping) else None
+    if schema == SCHEMA and isinstance(document, dict) and isinstance(document.get("params"), dict):
+        return document
+    if isinstance(schema, str) and schema.startswith("gdtrain.") and schema.partition("/")[0] != "gdtrain.result":
+        count = len(document.get("trials", ())) if schema == SWEEP_SCHEMA else 0
+        held = f"holds {count:,} results" if count else f"holds no single result, but a {schema.partition('/')[0]}"
+        remedy = "train one alone (the last line of a sweep says how) and save that, or save one of its `trials`"
+        raise UserError(held, where=place, remedy=remedy)
+    raise UserError(f"{path} is no result document", where=where, remedy=_SAVE)
+
+
+def _parsed(path: str, where: str, stdin: IO[Any] | None) -> Any:
+    try:
+        return json.loads(_text(path, stdin))
+    except OSError as error:
+        remedy = f"there is no {INSIDE} in it" if os.path.isdir(path) else ""
+        raise UserError(f"cannot read {path}: {error.strerror}", where=where, remedy=remedy) from None
+    except json.JSONDecodeError as error:
+        if error.msg == "Extra data":
+            what = f"{path} holds several documents"
+            raise UserError(what, where=where, remedy="save one alone, on a line of its own in a file") from None
+        raise UserError(f"{path} is no result document", where=where, remedy=_SAVE) from None
+    except (ValueError, RecursionError):  # bytes that are no text, or brackets without end
+        raise UserError(f"{path} is no result document", where=where, remedy=_SAVE) from None
+
+
+def _text(path: str, stdin: IO[Any] | None) -> str | bytes:
+    if path == "-":
+        if stdin is None:
+            raise UserError("stdin is closed", remedy="name a file")
+        text: str | bytes = stdin.read()
+        return text
+    if os.path.isdir(path):
+        path = os.path.join(path, INSIDE)
+    with open(path, "rb") as file:
+        return file.read(_MOST)
