@@ -128,7 +128,11 @@ def test_junit_of_a_sweep_that_diverged(gdtrain: Command) -> None:
     assert [case.get("name") for case in suite] == ["verdict", "w > 1"] and counts(suite) == (2, 2, 0)
 
 
-NO_PLACE = [("none/junit.xml", "there is no folder none"), (".", "is a folder"), ("file/junit.xml", "there is no folder")]
+NO_PLACE = [
+    ("none/junit.xml", "there is no folder none"),
+    (".", "is a folder"),
+    ("file/junit.xml", "there is no folder"),
+]
 
 
 @pytest.mark.parametrize(("path", "message"), NO_PLACE)

@@ -1,0 +1,168 @@
+"""diff: two saved results, what differs, and the exit code."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gdtrain.errors import UserError
+from gdtrain.results.differences import Tolerance, compare
+from tests.cli.conftest import Command
+from tests.outcomes import outcome
+
+pytestmark = pytest.mark.usefixtures("linear")
+
+
+@pytest.fixture
+def saved(gdtrain: Command, linear: Path) -> None:
+    """a.json and same.json of one experiment, b.json of twice the learning rate; two sweeps that share a trial."""
+    for name, words in (("a", []), ("same", ["--set", "name=other"]), ("b", ["--lr", "0.02"])):
+        Path(f"{name}.json").write_text(gdtrain("run", "linear.yaml", *words, "--format", "json").out)
+    for name, rates in (("s", "0.01,0.02"), ("t", "0.02,0.03")):
+        Path(f"{name}.json").write_text(gdtrain("sweep", "linear.yaml", "--lr", rates, "--format", "json").out)
+
+
+CODES = [
+    (["a.json", "a.json"], 0),
+    (["a.json", "same.json", "--rtol", "0"], 0),
+    (["a.json", "b.json"], 1),
+    (["a.json", "b.json", "--rtol", "1", "--atol", "1"], 0),
+    (["a.json", "b.json", "--rtol", "0.05"], 1),
+    (["s.json", "s.json"], 0),
+    (["s.json", "t.json"], 1),
+    (["a.json", "s.json"], 2),
+    (["s.json", "a.json"], 2),
+    (["a.json", "none.json"], 2),
+    (["a.json", "linear.yaml"], 2),
+    (["a.json", "empty"], 2),
+    (["a.json", "torn.json"], 2),
+    (["a.json", "damaged.json"], 2),
+    (["a.json", "b.json", "--rtol", "x"], 2),
+    (["a.json", "b.json", "--atol", "-1"], 2),
+    (["a.json", "b.json", "--rtol", "inf"], 2),
+    (["a.json", "b.json", "--format", "xml"], 2),
+    (["-", "-"], 2),
+    (["a.json"], 2),
+]
+
+
+@pytest.mark.usefixtures("saved")
+@pytest.mark.parametrize(("words", "code"), CODES)
+def test_exit_codes(words: list[str], code: int, gdtrain: Command) -> None:
+    Path("empty").mkdir()
+    Path("torn.json").write_text(Path("a.json").read_text()[:500])
+    Path("damaged.json").write_text('{"schema": "gdtrain.result/1", "params": {"w": 1}}')
+    found = gdtrain("diff", *words)
+    assert found.code == code, found.err
+    assert bool(found.err) == (code == 2) == (not found.out)
+    assert found.err.count("\n") <= 1
+
+
+@pytest.mark.usefixtures("saved")
+def test_what_differs(gdtrain: Command) -> None:
+    """w after 20 epochs: 2 - 2*0.85^20 with lr 0.01, 2 - 2*0.7^20 with 0.02."""
+    document = gdtrain("diff", "a.json", "b.json", "--format", "json").document
+    assert (document["schema"], document["same"]) == ("gdtrain.diff/1", False)
+    found = {(each["part"], each["where"]): each for each in document["differences"]}
+    assert set(found) == {("loss", "loss.final"), ("params", "w"), ("experiment", "train.lr")}
+    w = found["params", "w"]
+    assert w["absolute"] == pytest.approx(2 * 0.85**20 - 2 * 0.7**20, rel=1e-9)
+    assert w["relative"] == pytest.approx(w["absolute"] / (2 - 2 * 0.7**20), rel=1e-9)
+    assert (found["experiment", "train.lr"]["a"], found["experiment", "train.lr"]["b"]) == (0.01, 0.02)
+    plain = gdtrain("diff", "a.json", "b.json", "--format", "plain").out
+    assert plain.splitlines()[-1] == f"3 of {document['compared']} values differ (rtol 1e-09, atol 0)"
+    rows = gdtrain("diff", "a.json", "b.json", "--format", "csv").out.splitlines()
+    assert rows[0] == "part,where,a,b,absolute,relative" and len(rows) == 4
+    assert "| params | w | " in gdtrain("diff", "a.json", "b.json", "--format", "md").out
+    assert "train.lr" in gdtrain("diff", "a.json", "b.json").out
+
+
+@pytest.mark.usefixtures("saved")
+def test_sweeps_are_compared_trial_by_trial(gdtrain: Command) -> None:
+    """The trial that both have agrees, whichever place it has; each of the others is in one of them."""
+    document = gdtrain("diff", "s.json", "t.json", "--format", "json").document
+    differing = {each["where"] for each in document["differences"]}
+    assert "best" in differing and not any("0.02" in name for name in differing)
+    lost = [each for each in document["differences"] if each["where"] == "train.lr = 0.01: w"]
+    assert [each["b"] for each in lost] == [None] and lost[0]["a"] > 1.9
+
+
+@pytest.mark.usefixtures("saved")
+def test_folders_and_stdin(gdtrain: Command) -> None:
+    """A folder stands for its result.json; where both have an experiment.yaml, all keys are compared."""
+    for name in ("a", "same"):
+        Path(name).mkdir()
+        Path(name, "result.json").write_text(Path(f"{name}.json").read_text())
+    assert gdtrain("diff", "a", "same.json").code == 0
+    assert gdtrain("diff", "a", "-", stdin=Path("b.json").read_text()).code == 1
+    written = Path("linear.yaml").read_text()
+    Path("a/experiment.yaml").write_text(written)
+    assert gdtrain("diff", "a", "same").code == 0
+    Path("same/experiment.yaml").write_text(written + "stop: {patience: 50}\n")
+    document = gdtrain("diff", "a", "same", "--format", "json").document
+    assert [each["where"] for each in document["differences"]] == ["stop.patience"]
+    Path("same/experiment.yaml").write_text(written + "stop: 1\n")
+    assert gdtrain("diff", "a", "same").code == 2
+
+
+def documents(**changes: Any) -> list[dict[str, Any]]:
+    """Two documents, alike but for a change of one of them: of its final w, or of anything else of a result."""
+    value = changes.pop("w", 1.5)
+    return [outcome({"w": [0.0, 1.5]}).to_dict(), outcome({"w": [0.0, value]}, **changes).to_dict()]
+
+
+AGREE = [
+    (1.5 * (1 + 0.9e-9), 1e-9, 0.0, True),
+    (1.5 * (1 + 1.1e-9), 1e-9, 0.0, False),
+    (1.5 + 1e-3, 0.0, 1.1e-3, True),
+    (1.5 + 1e-3, 0.0, 0.9e-3, False),
+    (1.5, 0.0, 0.0, True),
+    (math.nan, 1.0, 1e9, False),
+    (math.inf, 1.0, 1e9, False),
+]
+
+
+@pytest.mark.parametrize(("w", "rtol", "atol", "same"), AGREE)
+def test_tolerances(w: float, rtol: float, atol: float, same: bool) -> None:
+    found = compare(*documents(w=w), ("a", "b"), Tolerance(rtol, atol)).found
+    assert [each.where for each in found] == ([] if same else ["w"])
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_what_is_not_finite_agrees_with_itself(value: float) -> None:
+    one = outcome({"w": [0.0, value]}).to_dict()
+    assert not compare(one, json.loads(json.dumps(one)), ("a", "b"), Tolerance()).found
+    other = outcome({"w": [0.0, 1.0]}).to_dict()
+    assert [each.absolute for each in compare(one, other, ("a", "b"), Tolerance(1.0)).found] == [None]
+
+
+CHANGES: list[tuple[dict[str, Any], str, str]] = [
+    ({"status": "converged"}, "verdict", "verdict"),
+    ({"kind": "regress"}, "experiment", "kind"),
+    ({"seed": 1}, "experiment", "train.seed"),
+    ({"data": {"rows": 5, "columns": ["x", "y"]}}, "data", "data.rows"),
+    ({"data": {"rows": 4, "columns": ["x", "z"]}}, "data", "data.columns"),
+    ({"losses": [4.0, 2.0]}, "loss", "loss.final"),
+]
+
+
+@pytest.mark.parametrize(("change", "part", "where"), CHANGES)
+def test_each_part_is_compared(change: dict[str, Any], part: str, where: str) -> None:
+    found = compare(*documents(**change), ("a", "b"), Tolerance()).found
+    assert [(each.part, each.where) for each in found] == [(part, where)]
+
+
+@pytest.mark.parametrize("change", [{"name": "x"}, {"timing": {}}, {"versions": {}}, {"warnings": ["x"]}])
+def test_what_is_not_compared(change: dict[str, Any]) -> None:
+    assert not compare(*documents(**change), ("a", "b"), Tolerance()).found
+
+
+def test_a_damaged_document_is_named() -> None:
+    one, other = documents()
+    del other["verdict"]
+    with pytest.raises(UserError, match="b is damaged"):
+        compare(one, other, ("a", "b"), Tolerance())
