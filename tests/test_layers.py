@@ -33,6 +33,7 @@ LAYERS = [
     {"outcome"},
     {"crossed"},
     {"gradient", "prediction", "train"},
+    {"export"},
     {"batches", "tables", "kept", "swept"},
     {"sweeping"},
     {"finder", "starts"},

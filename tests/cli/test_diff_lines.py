@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gdtrain.errors import UserError
-from gdtrain.results.differences import Tolerance, compare
+from gdtrain.results.differences import Difference, Tolerance, compare
 from tests.cli.conftest import Command
 from tests.outcomes import outcome
 
@@ -109,10 +109,11 @@ def test_folders_and_stdin(gdtrain: Command) -> None:
     assert gdtrain("diff", "a", "same").code == 2
 
 
-def documents(**changes: Any) -> list[dict[str, Any]]:
-    """Two documents, alike but for a change of one of them: of its final w, or of anything else of a result."""
+def changed(tolerance: Tolerance | None = None, **changes: Any) -> list[Difference]:
+    """How two documents differ that are alike but for a change of one: of its final w, or of anything else."""
     value = changes.pop("w", 1.5)
-    return [outcome({"w": [0.0, 1.5]}).to_dict(), outcome({"w": [0.0, value]}, **changes).to_dict()]
+    one, other = outcome({"w": [0.0, 1.5]}).to_dict(), outcome({"w": [0.0, value]}, **changes).to_dict()
+    return compare(one, other, ("a", "b"), tolerance or Tolerance()).found
 
 
 AGREE = [
@@ -128,7 +129,7 @@ AGREE = [
 
 @pytest.mark.parametrize(("w", "rtol", "atol", "same"), AGREE)
 def test_tolerances(w: float, rtol: float, atol: float, same: bool) -> None:
-    found = compare(*documents(w=w), ("a", "b"), Tolerance(rtol, atol)).found
+    found = changed(Tolerance(rtol, atol), w=w)
     assert [each.where for each in found] == ([] if same else ["w"])
 
 
@@ -152,17 +153,17 @@ CHANGES: list[tuple[dict[str, Any], str, str]] = [
 
 @pytest.mark.parametrize(("change", "part", "where"), CHANGES)
 def test_each_part_is_compared(change: dict[str, Any], part: str, where: str) -> None:
-    found = compare(*documents(**change), ("a", "b"), Tolerance()).found
+    found = changed(**change)
     assert [(each.part, each.where) for each in found] == [(part, where)]
 
 
 @pytest.mark.parametrize("change", [{"name": "x"}, {"timing": {}}, {"versions": {}}, {"warnings": ["x"]}])
 def test_what_is_not_compared(change: dict[str, Any]) -> None:
-    assert not compare(*documents(**change), ("a", "b"), Tolerance()).found
+    assert not changed(**change)
 
 
 def test_a_damaged_document_is_named() -> None:
-    one, other = documents()
+    one, other = outcome().to_dict(), outcome().to_dict()
     del other["verdict"]
     with pytest.raises(UserError, match="b is damaged"):
         compare(one, other, ("a", "b"), Tolerance())
