@@ -178,7 +178,7 @@ def _missing(model: Model, names: Mapping[str, str]) -> list[str]:
     rest = [names[column] for column in model.columns if column not in filled]
     if rest:
         nan = "math.nan" if len(model.outputs) == 1 else f"dict.fromkeys({tuple(model.outputs)!r}, math.nan)"
-        found += [f"    if None in ({', '.join(rest)},):", f"        return {nan}"]
+        found += [f"    if None in ({', '.join(rest)}{',' * (len(rest) == 1)}):", f"        return {nan}"]
     return found
 
 

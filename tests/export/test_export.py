@@ -183,8 +183,13 @@ def duckdb() -> Iterator[subprocess.Popen[str]]:
     """DuckDB in a process of its own, which answers queries: at its end it complains of what pytest still holds."""
     if find_spec("duckdb") is None:
         pytest.skip("duckdb is not installed")
-    ends = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen([sys.executable, "-c", DUCKDB], text=True, **ends) as base:
+    with subprocess.Popen(
+        [sys.executable, "-c", DUCKDB],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as base:
         yield base
         assert base.stdin is not None
         base.stdin.close()
