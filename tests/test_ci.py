@@ -74,8 +74,7 @@ def test_the_script(tmp_path: Path) -> None:
     done = shell(script, tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == ["w = 2.0", "changed: verdict and more", "epoch,loss,w"]
-    results = (tmp_path / "build" / "results.ndjson").read_text().splitlines()
-    assert [json.loads(line)["verdict"]["status"] for line in results] == ["converged"]
+    assert json.loads((tmp_path / "build" / "results.json").read_text())["verdict"]["status"] == "converged"
     assert [wrong for _, wrong in cases(tmp_path / "build/gates.xml")] == [[], [], []]
 
 

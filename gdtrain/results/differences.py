@@ -56,7 +56,7 @@ class Difference:
         """b - a, of finite numbers."""
         if not (_is_number(self.a) and _is_number(self.b)):
             return None
-        distance = float(self.b) - float(self.a)
+        distance: float = self.b - self.a
         return distance if math.isfinite(distance) else None
 
     @property
