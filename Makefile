@@ -7,14 +7,15 @@ READY := .venv/.ready
 PEERS := .venv-peers
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench clean
+.PHONY: help run test lint accuracy bench clean
 
 help:
-	@echo "make run     train configs/linear.yaml"
-	@echo "make test    ruff, mypy and pytest"
-	@echo "make lint    ruff and mypy"
-	@echo "make bench   measure the speed (a quarter of an hour; benchmarks/README.md tells of parts)"
-	@echo "make clean   remove .venv and caches"
+	@echo "make run       train configs/linear.yaml"
+	@echo "make test      ruff, mypy and pytest"
+	@echo "make lint      ruff and mypy"
+	@echo "make accuracy  measure results against certified references, into docs/accuracy.md"
+	@echo "make bench     measure the speed (a quarter of an hour; benchmarks/README.md tells of parts)"
+	@echo "make clean     remove .venv and caches"
 
 run: $(READY)
 	$(BIN)/gdtrain run configs/linear.yaml
@@ -26,6 +27,9 @@ lint: $(READY)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+accuracy: $(READY)
+	$(BIN)/python -m tests.certified
 
 bench: $(READY) $(PEERS)/.ready
 	$(BIN)/python -m benchmarks

@@ -10,11 +10,13 @@ from benchmarks.anchors import anchors
 from benchmarks.bigcsv import csv
 from benchmarks.classifiers import classifiers
 from benchmarks.engines import engines, rows
+from benchmarks.groups import groups
 from benchmarks.layers import layers
 from benchmarks.loop import loop
 from benchmarks.measure import Row
 from benchmarks.memory import memory
 from benchmarks.minibatches import minibatches
+from benchmarks.predicting import predicting
 from benchmarks.startup import startup
 from benchmarks.sweeps import sweeps
 from benchmarks.table import show
@@ -29,9 +31,11 @@ BENCHMARKS: dict[str, Callable[[int], Iterator[Row]]] = {
     "memory": memory,
     "anchors": anchors,
     "sweep": sweeps,
+    "groups": groups,
     "batches": minibatches,
     "classifiers": classifiers,
     "layers": layers,
+    "predict": predicting,
 }
 REPEATS = 15  # a loaded machine wants more
 

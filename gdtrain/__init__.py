@@ -8,15 +8,29 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gdtrain.api import fit, minimize, regress, run, solve, sweep
+    from gdtrain.api import fit, groups, minimize, regress, run, solve, sweep
     from gdtrain.errors import UserError
     from gdtrain.gradient import grad
-    from gdtrain.results import Result, SweepResult
+    from gdtrain.results import GroupsResult, Result, SweepResult
 
 __version__ = "0.1.0"
-__all__ = ["Result", "SweepResult", "UserError", "fit", "grad", "minimize", "regress", "run", "solve", "sweep"]
+__all__ = [
+    "GroupsResult",
+    "Result",
+    "SweepResult",
+    "UserError",
+    "fit",
+    "grad",
+    "groups",
+    "minimize",
+    "regress",
+    "run",
+    "solve",
+    "sweep",
+]
 
 _HOMES = {
+    "GroupsResult": "gdtrain.results",
     "Result": "gdtrain.results",
     "SweepResult": "gdtrain.results",
     "UserError": "gdtrain.errors",

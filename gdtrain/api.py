@@ -8,11 +8,12 @@ from typing import Any
 
 from gdtrain.errors import UserError
 from gdtrain.expectations import hold, parse_expectation
+from gdtrain.experiment.grouped import is_grouped
 from gdtrain.experiment.load import load
 from gdtrain.experiment.overrides import AxisFlag, Override
 from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.shorthands import ALONE, KEYS
-from gdtrain.results import Result, SweepResult
+from gdtrain.results import GroupsResult, Result, SweepResult
 
 # Keywords that are shorthand for one key of the experiment; every other is a dotted key itself.
 SHORT = {**KEYS, **ALONE, "scale": "data.scale"}
@@ -48,6 +49,8 @@ def run(
     layers = {"model": model} if isinstance(model, Mapping) else {}
     frame, overrides = _framed(data, {**overrides, **layers})
     loaded = load(experiment, _settings(overrides), framed=frame is not None)
+    if is_grouped(loaded):
+        raise UserError("each group is a run of its own", where="group_by", remedy="call gdtrain.groups")
     result = train(
         loaded,
         frame=frame,
@@ -121,6 +124,37 @@ def sweep(
         raise UserError("there is nothing to sweep", where="sweep", remedy="give a key several values: lr=[1e-3, 1e-2]")
     result = train_sweep(spec, request, Tables(frame), ready=ready)
     _hold(spec.experiment, result)
+    return result
+
+
+def groups(
+    experiment: Source,
+    by: str | None = None,
+    *,
+    data: object | None = None,
+    every: int | None = None,
+    gradients: bool = False,
+    top: int | None = None,
+    **overrides: Any,
+) -> GroupsResult:
+    """Fit each group of rows alone: `groups({"fit": "y = a*x + b"}, "city", data=frame).frame` has a row for each.
+
+    experiment, data, every, gradients, overrides  as for `run`
+    by   the column that tells the groups apart; `data.group_by` of the experiment unless given
+    top  list so many groups in the document
+
+    Raises gdtrain.errors.UserError where experiment or data is wrong. A group that goes wrong is one that says so.
+    """
+    from gdtrain.bygroup import fit_groups
+    from gdtrain.tables import Tables
+
+    frame, overrides = _framed(data, {"group_by": by, **overrides})
+    loaded = load(experiment, _settings(overrides), framed=frame is not None)
+    if not is_grouped(loaded):
+        raise UserError("no column tells groups apart", where="groups", remedy="name it: groups(experiment, 'city')")
+    source = _called(experiment)
+    result = fit_groups(loaded, Tables(frame), source=source, every=every, gradients=gradients, top=top)
+    _hold(loaded, result)
     return result
 
 

@@ -22,25 +22,28 @@ _SMALL = 1e-9  # share of its start that the gradient is to fall to
 _MOST = 1000  # parameters up to which lm is quick
 
 
-def decided(experiment: Experiment, problem: Problem, swept: Collection[str] = ()) -> Experiment:
+def decided(
+    experiment: Experiment, problem: Problem, swept: Collection[str] = (), *, alike: bool = False
+) -> Experiment:
     """The experiment with an optimizer in the place of `auto`, which was chosen for the user.
 
     swept  dotted keys that differ between the trials that it is the first of
+    alike  it is to do for other rows too, so that what these are like decides nothing
     """
     if experiment.train.optimizer.name != AUTO:
         return experiment
-    name = "sgd" if "penalty.l1" in swept else _suited(experiment, problem)
+    name = "sgd" if "penalty.l1" in swept else _suited(experiment, problem, alike=alike)
     train = experiment.train.model_copy(update={"optimizer": Optimizer(name=name)})
     copy = experiment.model_copy(update={"train": train})
     chosen = tuple(key for key in experiment.chosen if name not in SECOND or key != "train.lr")
     return copy.located(tree=experiment.tree, folder=experiment.folder, chosen=chosen)
 
 
-def _suited(experiment: Experiment, problem: Problem) -> Literal["sgd", "lm", "lbfgs"]:
+def _suited(experiment: Experiment, problem: Problem, *, alike: bool) -> Literal["sgd", "lm", "lbfgs"]:
     train, penalty = experiment.train, experiment.penalty
     if train.lr != AUTO or train.batch_size or train.schedule or train.clip or (penalty and penalty.l1):
         return "sgd"
-    if _comes_to_rest(experiment, problem):
+    if not alike and _comes_to_rest(experiment, problem):
         return "sgd"
     squared = problem.loss_name in SQUARED and len(problem.parameters.free) <= _MOST
     return "lm" if squared else "lbfgs"

@@ -11,7 +11,7 @@ from typing import Any
 
 from gdtrain.errors import UserError, did_you_mean
 from gdtrain.formula.text import unquoted
-from gdtrain.results import STATUSES, Result, SweepResult, Trial
+from gdtrain.results import STATUSES, GroupsResult, Result, SweepResult, Trial
 from gdtrain.results.lookup import look_up_each
 
 COMPARISONS: dict[str, Callable[[float, float], bool]] = {
@@ -27,6 +27,7 @@ _NAME = r"(?P<name>`(?:[^`]|``)+`|[^<>=!]+?)"
 _SHAPE = re.compile(rf"\s*{_NAME}\s*(?P<sign><=|>=|!=|==|=|<|>)\s*(?P<wanted>[^<>=!\s][^<>=!]*?)\s*")
 _TOLERANCE = re.compile(r"(?P<number>.+?)\s*(?:\+-|\+/-|±)\s*(?P<tolerance>.+)")
 _REMEDY = "write it like 'w = 2 +- 0.01', 'loss < 1e-3' or 'verdict = converged'"
+_TOLD = 3  # groups that fail an expectation
 _VERDICT = re.compile(r"verdict|.+\.verdict|(.+\.)?verdict\.status")
 
 
@@ -94,11 +95,13 @@ def _parsed(text: str) -> Expectation:
 
 
 def hold(expectations: Sequence[Expectation], outcome: Result | SweepResult) -> list[Outcome]:
-    """Hold what training came to against expectations: a result, or a sweep by its best trial, the first of them
-    where none ended well. The outcome's document then tells of them.
+    """Hold what training came to against expectations: a result; a sweep by its best trial, the first of them where
+    none ended well; every one of groups. The outcome's document then tells of them.
     """
     asked, sweep = (outcome.first, outcome) if isinstance(outcome, SweepResult) else (outcome, None)
-    if asked is None:
+    if isinstance(outcome, GroupsResult):
+        found = [_of_groups(each, outcome) for each in expectations]
+    elif asked is None:
         found = [Outcome(each, False, "no trial ended") for each in expectations]
     else:
         found = [check(each, asked, sweep) for each in expectations]
@@ -124,6 +127,18 @@ def check(expectation: Expectation, result: Result | Trial, sweep: SweepResult |
         first = failed[0]
         return Outcome(expectation, False, f"{first.found}; {len(failed)} of {len(outcomes)} fail", first.value)
     return Outcome(expectation, True, f"all {len(outcomes)} of them")
+
+
+def _of_groups(expectation: Expectation, result: GroupsResult) -> Outcome:
+    """Whether every group meets an expectation; the first that do not are told of."""
+    failed = [(trial, outcome) for trial in result.trials if not (outcome := check(expectation, trial)).met]
+    groups = f"{len(result.trials):,} group{'s' * (len(result.trials) != 1)}"
+    if not failed:
+        return Outcome(expectation, True, f"in {groups}")
+    by = result.column
+    told = ", ".join(f"{by} = {trial.set[by]}: {outcome.found}" for trial, outcome in failed[:_TOLD])
+    more = ", ..." if len(failed) > _TOLD else ""
+    return Outcome(expectation, False, f"not in {len(failed):,} of {groups}: {told}{more}", failed[0][1].value)
 
 
 def _held(expectation: Expectation, name: str, found: float | str) -> Outcome:

@@ -19,7 +19,8 @@ from gdtrain.experiment.schema import STDIN, Experiment
 from gdtrain.experiment.sweep import Sweep, load_sweep
 from gdtrain.experiment.trials import Trials
 from gdtrain.insight import steepest
-from gdtrain.plan import FULL_HISTORY, Plan, make_plan
+from gdtrain.plan import Plan, make_plan
+from gdtrain.recorded import FULL_HISTORY
 from gdtrain.results import SweepResult, Trial
 from gdtrain.results.ranking import REACH
 from gdtrain.sweeping import Request, sweep

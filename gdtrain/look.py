@@ -15,6 +15,7 @@ from gdtrain.outcome import SHOWN_WEIGHTS
 from gdtrain.plan import make_plan
 from gdtrain.problem.build import build_problem
 from gdtrain.problem.data import Data
+from gdtrain.problem.groups import Groups
 from gdtrain.problem.opening import open_data, rows_to_predict
 from gdtrain.problem.problem import Problem
 
@@ -28,6 +29,8 @@ def describe(experiment: Experiment, *, stdin: BinaryIO | None = None) -> list[s
     """
     data = open_data(experiment, stdin=stdin)
     experiment = experiment.with_starts(data.names.parameters)
+    if data.grouping is not None:
+        return _of_groups(experiment, Groups(data))
     problem = build_problem(experiment, data)
     lines = [f"rows: {data.rows:,}"] if data.rows else []
     lines += _counts(problem)
@@ -52,6 +55,17 @@ def describe(experiment: Experiment, *, stdin: BinaryIO | None = None) -> list[s
     if problem.quadratic is not None:
         warnings += loose(plan, plan.theta_SP[0])
     return [*lines, *(f"warning: {warning}" for warning in warnings)]
+
+
+def _of_groups(experiment: Experiment, groups: Groups) -> list[str]:
+    """How many groups of how many rows, and what the columns hold; each is posed, which says what is wrong with it."""
+    data, sizes = groups.whole, groups.sizes
+    for g in range(len(groups)):
+        build_problem(experiment, groups.of(g))
+    size = f"{min(sizes):,}" if min(sizes) == max(sizes) else f"{min(sizes):,} to {max(sizes):,}"
+    lines = [f"rows: {data.rows:,}", f"groups by {groups.column}: {len(groups):,}, of {size} rows each"]
+    lines += [f"{name}: {column}" for name, column in _ranges(data).items() if name != groups.column]
+    return [*lines, *(f"warning: {warning}" for warning in data.warnings)]
 
 
 def _counts(problem: Problem) -> list[str]:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from gdtrain.plan import Plan
 from gdtrain.problem.curvature import falls_away, hessian_of
+from gdtrain.second.walk import task_of
 
 _LENGTH = 1e-3  # of a step, as a share of a parameter that is above 1
 _CLEARLY = 1e-6  # share of the loss by which a step lowers it
@@ -22,11 +23,10 @@ def lower(plan: Plan, theta_P: Tensor, loss: float) -> list[str]:
 
     Of an expression, parameters are moved one by one: it may fall on and on, or be flat, where its curvature is 0.
     """
-    held_P = None
+    held_P: Tensor | None = None
     if plan.bounds is not None:
-        _, gradient_1P = plan.smooth.loss_and_gradient(theta_P[None])
-        low_P, high_P = theta_P <= plan.bounds[0], theta_P >= plan.bounds[1]
-        held_P = (low_P & (gradient_1P[0] > 0)) | (high_P & (gradient_1P[0] < 0))
+        task = task_of(plan.problem.objective, plan.penalty, theta_P, plan.bounds, {})
+        held_P = task.held(theta_P.double().cpu(), task.value(theta_P)[1])
     if falls_away(plan.smooth, theta_P[None], held_P):
         return ["the gradient vanishes here, but the loss falls away from it: no minimum; try another start"]
     if plan.problem.kind != "minimize" or len(theta_P) > _FEW or plan.penalty is not None:

@@ -5,12 +5,10 @@ Shapes: S trials, P trained parameters, Q reported ones.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,7 +20,6 @@ from gdtrain.engines.minibatches import Minibatches
 from gdtrain.engines.modes import Sgd
 from gdtrain.engines.stability import lr_limit
 from gdtrain.engines.states import Bounds, Number, Stops
-from gdtrain.errors import UserError
 from gdtrain.experiment.optimizers import SECOND
 from gdtrain.experiment.trials import Trials
 from gdtrain.optimizers import Optimizer
@@ -35,13 +32,10 @@ from gdtrain.problem.penalty import Penalty, Ridges, Smooth, penalty_of
 from gdtrain.problem.problem import Problem
 from gdtrain.problem.quadratic import Quadratic
 from gdtrain.rates import curvatures, safe_lr
-from gdtrain.results import shown_epochs
+from gdtrain.recorded import recorded, refuse_long_history, stride_of
 from gdtrain.schedules import Schedule
 from gdtrain.second.walk import Second, descend_by
 from gdtrain.steps import minibatches, optimizer_of, schedule_of
-
-FULL_HISTORY = 10_000  # epochs up to which every one of a run is recorded
-_HISTORY_NUMBERS = 1 << 23  # numbers that a history may hold
 
 
 @dataclass(frozen=True)
@@ -141,19 +135,12 @@ class Plan:
     @property
     def stride(self) -> int:
         """Every so many epochs are recorded: 1 up to ten thousand of them."""
-        room = min(FULL_HISTORY, _HISTORY_NUMBERS // max(1, len(self.problem.parameters.names)))
-        return max(1, math.ceil(self.epochs / max(1, room)))
+        return stride_of(self.epochs, len(self.problem.parameters.names))
 
     @property
     def recorded(self) -> Collection[int]:
         """Which epochs are kept: all, or some ten thousand of a long run beside those that will be shown."""
-        shown = {epoch for read in self.reads for epoch in shown_epochs(read, self.every)}
-        if self.brief is not None:
-            return _few(shown, self.epochs, self.brief)
-        if self.stride > 1 and self.every is not None:
-            return range(0, self.epochs + 1, self.every)
-        every = range(0, self.epochs + 1, self.stride)
-        return every if self.stride == 1 else frozenset(every) | shown
+        return recorded(self.reads, self.stride, self.every, self.brief)
 
     def take(self, rows: Sequence[int]) -> Plan:
         """The plan of some trials, by their numbers; one may stand several times."""
@@ -232,7 +219,7 @@ def make_plan(
     experiment = trials.experiment
     settings, stop, parameters = experiment.train, experiment.stop, problem.parameters
     reads = tuple(sorted(reads)) or (settings.epochs,)
-    _refuse_long_history(reads[-1], every, len(parameters.names) * trials.count)
+    refuse_long_history(reads[-1], every, len(parameters.names) * trials.count)
     theta_SP = parameters.theta(start_values(trials, parameters))
     options = _options(trials, theta_SP)
     sgd = Sgd(**options) if settings.optimizer.name == "sgd" else Sgd()
@@ -296,23 +283,3 @@ def _options(trials: Trials, like: Tensor) -> dict[str, Any]:
 def _decoupled(optimizer: str, options: dict[str, Any]) -> bool:
     """Whether weight decay shrinks the weights directly, beside the gradient."""
     return optimizer == "adamw" or bool(options.get("decoupled_weight_decay"))
-
-
-def _refuse_long_history(epochs: int, every: int | None, numbers: int) -> None:
-    """`numbers` are those of an epoch."""
-    if every is None or epochs // every * numbers <= _HISTORY_NUMBERS:
-        return
-    sparser = int(10 ** math.ceil(math.log10(epochs * numbers / _HISTORY_NUMBERS)))
-    what = f"{epochs // every:,} epochs are too many to show"
-    raise UserError(what, where="--every", remedy=f"show every {sparser:,}th")
-
-
-def _few(shown: Collection[int], epochs: int, few: int) -> Collection[int]:
-    """All epochs where they are few; else those that are shown, and as many as there is room for: the first hundred,
-    then log-spaced ones.
-    """
-    if epochs <= few:
-        return range(epochs + 1)
-    room = max(0, few - len(shown))
-    spread = [*range(min(101, room)), *np.geomspace(100, epochs, max(0, room - 101)).round().astype(int).tolist()]
-    return frozenset(shown) | frozenset(spread)

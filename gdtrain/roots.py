@@ -34,26 +34,44 @@ def judge_root(trial: Trial) -> tuple[str, Detail] | None:
     step_P, explained = _newton_step(trial)
     step = float(step_P.norm())
     near = step / max(1.0, float(trial.end.theta_P.norm()))
-    explained = explained and near < _FAR
-    if holds and explained:
-        if near <= _ROUNDING or trial.loss_reached or (small and near <= ROOT_TOL):
-            return "converged", lambda: f"|left - right| is at most {worst:.3g}{_kind_of_root(trial)}"
-        if not small:
-            return None
-        if (name := _runs_off(trial, step_P)) is not None:
-            closer = f"left and right only come closer as {name} goes to {_infinity(trial, name, step_P)}"
-            return "no_root", lambda: f"no real root found: {closer}: |left - right| is {worst:.3g} at {trial.where}"
-        rounding = _ROUNDING * max(1.0, *(abs(side) for pair in sides for side in pair))
-        if worst <= rounding or not _stuck(trial, step_P):
-            flat = f"|left - right| is {worst:.3g}, but so flat that Newton would still move {step:.2g}"
-            return "max_epochs", lambda: f"{flat}{_kind_of_root(trial)}"
-    elif not _stuck(trial, step_P):
-        if small and explained:
-            left = f"|left - right| is still {worst:.3g}, which a step of {step:.2g} by Newton would mend"
-            return "max_epochs", lambda: f"{left}; --polish takes it"
-        where = f"the gradient vanishes at {trial.where}, which is no root: try another start"
-        return ("max_epochs", lambda: where) if small else None
-    return "no_root", lambda: _apart(trial, worst)
+    if holds and explained and near < _FAR:
+        return _judge_equal(trial, worst, step_P, near)
+    if _stuck(trial, step_P):
+        return "no_root", lambda: _apart(trial, worst)
+    if not small:
+        return None
+    if explained and near < _FAR:
+        left = f"|left - right| is still {worst:.3g}, which a step of {step:.2g} by Newton would mend"
+        return "max_epochs", lambda: f"{left}; --polish takes it"
+    where = f"the gradient vanishes at {trial.where}, which is no root: try another start"
+    return "max_epochs", lambda: where
+
+
+def _judge_equal(trial: Trial, worst: float, step_P: Tensor, near: float) -> tuple[str, Detail] | None:
+    """Where the sides are equal to their tolerance: whether there is a root, or they only come closer and closer.
+
+    near  Newton's step, as a share of theta
+    """
+    lost = near == 0 < worst  # the derivatives are too small for a number
+    if lost and (name := _runs_off(trial, trial.end.theta_P)) is not None:
+        return "no_root", lambda: _only_closer(trial, trial.end.theta_P, name, worst)
+    small = trial.norm <= trial.tolerance
+    if near <= _rounding(trial) or trial.loss_reached or (small and near <= ROOT_TOL):
+        return "converged", lambda: f"|left - right| is at most {worst:.3g}{_kind_of_root(trial)}"
+    if not small:
+        return None
+    if (name := _runs_off(trial, step_P)) is not None:
+        return "no_root", lambda: _only_closer(trial, step_P, name, worst)
+    rounding = _rounding(trial) * max(1.0, *(abs(side) for pair in trial.sides for side in pair))
+    if worst > rounding and _stuck(trial, step_P):
+        return "no_root", lambda: _apart(trial, worst)
+    flat = f"|left - right| is {worst:.3g}, but so flat that Newton would still move {float(step_P.norm()):.2g}"
+    return "max_epochs", lambda: f"{flat}{_kind_of_root(trial)}"
+
+
+def _rounding(trial: Trial) -> float:
+    """Share of a number that is no more than its last digits."""
+    return max(_ROUNDING, 4 * torch.finfo(trial.end.theta_P.dtype).eps)
 
 
 def _apart(trial: Trial, worst: float) -> str:
@@ -73,12 +91,14 @@ def _apart(trial: Trial, worst: float) -> str:
     return f"{found}; another start may find one"
 
 
-def _infinity(trial: Trial, name: str, step_P: Tensor) -> str:
-    return "-infinity" if float(step_P[trial.problem.parameters.trained.index(name)]) < 0 else "infinity"
+def _only_closer(trial: Trial, step_P: Tensor, name: str, worst: float) -> str:
+    down = float(step_P[trial.problem.parameters.trained.index(name)]) < 0
+    closer = f"left and right only come closer as {name} goes to {'-' * down}infinity"
+    return f"no real root found: {closer}: |left - right| is {worst:.3g} at {trial.where}"
 
 
 def _runs_off(trial: Trial, step_P: Tensor) -> str | None:
-    """The parameter that goes furthest where left and right come ever closer along Newton's direction, however far;
+    """The parameter that goes furthest where left and right come ever closer along a step, however far;
     None where they meet, or part again.
     """
     theta_P, last = trial.end.theta_P, _residual(trial, trial.end.theta_P)
@@ -104,7 +124,7 @@ def _newton_step(trial: Trial) -> tuple[Tensor, bool]:
     step_P: Tensor = -torch.linalg.pinv(jacobian_EP) @ residual_E
     left_over = float((residual_E + jacobian_EP @ step_P).norm())
     size = max(1.0, *(abs(side) for sides in trial.sides for side in sides))
-    return step_P, left_over <= max(0.5 * float(residual_E.norm()), _ROUNDING * size)
+    return step_P, left_over <= max(0.5 * float(residual_E.norm()), _rounding(trial) * size)
 
 
 def _kind_of_root(trial: Trial) -> str:
@@ -148,8 +168,8 @@ def _named(order: int) -> str:
 def _multiplicity(trial: Trial, jacobian_EP: Tensor) -> int:
     """How fast the residuals leave 0 along the direction that J feels least: as its m-th power.
 
-    Where J alone explains them, and where nothing does, it is 1. So it is where J is larger than a root of order m at
-    the distance that the residual, or rounding, tells has it: there are several plain roots beside each other.
+    Where J alone explains them, and where nothing does, it is 1. So it is where the sides differ at the place to which
+    J would point a root of order m: there are several plain roots beside each other.
     """
     theta_P = trial.end.theta_P
     if not bool(jacobian_EP.isfinite().all()):
@@ -162,9 +182,11 @@ def _multiplicity(trial: Trial, jacobian_EP: Tensor) -> int:
     order = round(math.log2(far / near))
     if not 1 < order <= _MOST:
         return 1
-    height = near / length**order
-    away = max((_residual(trial, theta_P) / height) ** (1 / order), _EPS ** (1 / order) * float(theta_P.norm()))
-    return order if slope <= 10 * order * height * away ** (order - 1) else 1
+    height, sides = near / length**order, [abs(side) for sides in trial.sides for side in sides]
+    away = (slope / (order * height)) ** (1 / (order - 1))
+    there = min(_residual(trial, theta_P + sign * away * directions[-1]) for sign in (-1, 1))
+    rounding = _EPS * max(*sides, height * float(theta_P.norm()) ** order)
+    return order if there <= 4 * max(_residual(trial, theta_P), rounding) else 1
 
 
 def _free(trial: Trial, jacobian_EP: Tensor) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from gdtrain.ended import Detail, Trial
+from gdtrain.experiment.objective import KINKED
 from gdtrain.formula import walk
 from gdtrain.formula.evaluate import evaluate
 from gdtrain.roots import ROOT_TOL, judge_root, on_the_way
@@ -59,7 +60,8 @@ def _unfinished(trial: Trial) -> tuple[str, Detail]:
 def _judge_second(trial: Trial) -> tuple[str, Detail]:
     """A second-order optimizer's trial: the gradient's size alone, which depends on units, does not say enough."""
     if trial.rests:
-        return "converged", lambda: f"no step lowers the {trial.what} further: gradient norm {trial.norm:.3g}"
+        where = "it has a corner here" if trial.problem.loss_name in KINKED else f"gradient norm {trial.norm:.3g}"
+        return "converged", lambda: f"no step lowers the {trial.what} further: {where}"
     if trial.loss_reached:
         return "converged", lambda: f"loss {trial.loss:.6g} is at most {trial.stops.loss_tol:g}"
     first = trial.end.first_objective

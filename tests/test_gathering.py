@@ -53,7 +53,9 @@ class Counted(Source):
     def _meet(self, found: Levels, names: list[str]) -> None:
         raise NotImplementedError
 
-    def _blocks(self, names: list[str], size: int, reading: Reading) -> Iterator[dict[str, np.ndarray]]:
+    def _rows(
+        self, names: list[str], kept: list[str], size: int, reading: Reading
+    ) -> Iterator[tuple[dict[str, np.ndarray], None]]:
         self.passes += 1
         for count, first in enumerate(range(0, len(self._table[names[0]]), self._size)):
             if count >= self._fails_after:
@@ -62,7 +64,7 @@ class Counted(Source):
             self._given.append(weakref.ref(block[names[0]]))
             self.most_held = max(self.most_held, sum(given() is not None for given in self._given))
             self.largest = max(self.largest, len(block[names[0]]))
-            yield block
+            yield block, None
 
 
 @pytest.fixture

@@ -29,6 +29,16 @@ FITS: list[tuple[str, dict[str, Any], list[str]]] = [
             "c and d ...; only c + d is determined: adding 1 to c and -1 to d changes nothing",
         ],
     ),
+    (
+        "y = a*exp(b + c*x/10)",
+        {},
+        ["a and b ...; only a*exp(b) is determined: scaling a by 2 and adding -0.693147 to b changes nothing"],
+    ),
+    (
+        "y = exp(2*b + c*x/10)/a",
+        {"a": 0.5, "b": 0.2},
+        ["b and a ...; only a*exp(-2*b) is determined: scaling a by 2 and adding 0.346574 to b changes nothing"],
+    ),
     # Neither a sum nor a product: told in numbers.
     (
         "y = hypot(a, b)*x",
@@ -86,3 +96,15 @@ def test_regress(columns: dict[str, list[float]], expected: str, scale: str) -> 
 def test_solve() -> None:
     found = told(solve(["x + y + z = 3", "x - z = 1"]).warnings)
     assert found == ["x, y and z ...; only together: adding 1 to x, -2 to y and 1 to z changes nothing"]
+
+
+@pytest.mark.parametrize(
+    ("equation", "expected"),
+    [
+        ("(x - 1)^2 = 0", ["the derivatives by x vanish at the values found"]),  # it moves, but not at first order
+        ("x = x", ["near the values found, nothing depends on x"]),
+    ],
+)
+def test_derivatives_that_vanish_are_no_freedom(equation: str, expected: list[str]) -> None:
+    warnings = solve(equation, params={"x": 1.0}).warnings
+    assert [one for one in warnings if "vanish" in one or "depends on" in one] == expected

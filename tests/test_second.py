@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from typing import Any
 
 import numpy as np
@@ -245,6 +246,22 @@ ROOTS: list[tuple[str, dict[str, float], dict[str, Any], str, str]] = [
     ("x*y = 4", {"x": 1.0, "y": 1.0}, {"optimizer": "lm"}, "converged", "; one of many solutions: 2 unknowns in 1 "),
     ("x^2 + 1 = 0", {"x": 1.0}, {"optimizer": "lm"}, "no_root", "no real root found: |left - right| is at least 1 "),
     ("x^2 = 4", {"x": 1.0}, {"optimizer": "lm"}, "converged", "|left - right| is at most 0"),
+    # Roots at -+1e-10 are two, however near; at a distance of 1 they look like one.
+    ("x^2 = 1e-20", {"x": 0.5}, {"optimizer": "lm"}, "converged", "|left - right| is at most 1"),
+    ("x^2 - 2x + 1.0000001 = 0", {"x": 0.5}, {"optimizer": "lm"}, "no_root", "is at least 1e-07 near x = 1"),
+    ("(x - 1)^2 + (y - 2)^2 = 0", {"x": 0.5, "y": 0.5}, {"optimizer": "lm"}, "converged", "; a double root: "),
+    ("(x + y - 1)^2 = 0", {"x": 0.5, "y": 0.9}, {"optimizer": "lm"}, "converged", "along a line; a double root: "),
+    ("cos(x) = 1", {"x": 1.0}, {"optimizer": "lm"}, "converged", "; a double root: "),
+    ("x - sin(x) = 0", {"x": 1.0}, {"optimizer": "lm"}, "converged", "; a triple root: "),
+    ("(x - 1)*(x - 1.0001) = 0", {"x": 0.5}, {"optimizer": "lm"}, "converged", "|left - right| is at most "),
+    ("x = x", {"x": 0.5}, {}, "converged", "; one of many solutions: the equation holds along a line"),
+    ("exp(x) = 0", {"x": 0.5}, {"optimizer": "lm"}, "no_root", "only come closer as x goes to -infinity"),
+    ("1/x = 0", {"x": 0.5}, {"optimizer": "lm"}, "no_root", "only come closer as x goes to infinity"),
+    ("exp(-x) = 1e-30", {"x": 0.5}, {"optimizer": "lm"}, "converged", "|left - right| is at most "),
+    ("x = x + 1", {"x": 0.5}, {}, "no_root", "the equations are linear in the unknowns: there is none"),
+    ("x^2 = 1e20", {"x": 0.5}, {"optimizer": "lm"}, "converged", "|left - right| is at most 0"),
+    ("1e10*x = 1", {"x": 0.5837467052318666}, {}, "max_epochs", "by Newton would mend; --polish takes it"),
+    ("1e10*x = 1", {"x": 0.5837467052318666}, {"polish": True}, "converged", "|left - right| is at most 0"),
     ("x/exp(1/x^2) = 0", {"x": 1.5}, {"optimizer": "lm"}, "max_epochs", "so flat that Newton would still move"),
 ]
 
@@ -255,3 +272,39 @@ def test_roots(equation: str, starts: dict[str, float], keys: dict[str, Any], st
     assert verdict.status == status
     assert clause in verdict.detail
     assert ("root:" in verdict.detail) == ("root:" in clause)
+
+
+def test_several_equations_are_apart_together() -> None:
+    # On the circle and on x = 2: least squares at x = 1.16537, y = 0, where x^2 - 1 and x - 2 come to 0.908204.
+    verdict = run({"solve": ["x^2 + y^2 = 1", "x = 2"], "params": {"x": 0.5, "y": 0.5}}).verdict
+    assert verdict.status == "no_root"
+    assert "|left - right| over all equations is at least 0.908204" in verdict.detail
+
+
+def test_a_bound_that_bars_the_root_is_named() -> None:
+    verdict = run({"solve": "x^2 = 2", "params": {"x": {"start": 3.0, "min": 2.0}}}).verdict
+    assert verdict.status == "no_root"
+    assert "is at least 2 near x = 2, where x is at its bound; move the bound" in verdict.detail
+
+
+@EVERY
+def test_single_precision_comes_to_rest(optimizer: str) -> None:
+    """What is left of a gradient is then the rounding of 1e-7, in residuals of 0.4 and in none at all."""
+    for y in ([3.0, 5.0, 7.0, 8.0, 9.0], [2.0, 4.0, 8.0, 16.0, 32.0]):
+        source = {"fit": "y = a*exp(b*x)", "data": {"columns": {"x": [1.0, 2.0, 3.0, 4.0, 5.0], "y": y}}}
+        assert run(source, optimizer=optimizer, dtype="float32").verdict.status == "converged"
+
+
+@EVERY
+def test_a_root_in_single_precision(optimizer: str) -> None:
+    result = run({"solve": "x^2 = 2", "params": {"x": 0.5}}, optimizer=optimizer, dtype="float32")
+    assert result.verdict.status == "converged"
+    assert result.params["x"] == pytest.approx(math.sqrt(2), rel=1e-6)
+
+
+def test_steps_that_only_leave_the_numbers_are_given_up() -> None:
+    """Newton's step from any x > 0 leads to -2x, where x^(1/3) is no number: trf would try 100,000 shorter ones."""
+    began = time.process_time()
+    verdict = run({"solve": "x^(1/3) = 0", "params": {"x": 1.0}}, optimizer="lm").verdict
+    assert verdict.status in ("converged", "no_root")
+    assert time.process_time() - began < 15  # it was 38

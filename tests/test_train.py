@@ -133,7 +133,9 @@ UNSOLVED = ["exp(x) = 0", "1/x = 0"]
 
 @pytest.mark.parametrize("equation", UNSOLVED)
 def test_a_root_at_infinity_is_not_found(equation: str) -> None:
-    assert run({"solve": equation}, epochs=3000).verdict.status == "max_epochs"
+    verdict = run({"solve": equation}, epochs=3000).verdict
+    assert verdict.status == "no_root"
+    assert "left and right only come closer as x goes to " in verdict.detail
 
 
 SOLVED: list[tuple[Any, dict[str, float]]] = [
@@ -270,7 +272,7 @@ def test_what_is_not_determined_is_said(source: dict[str, Any], expected: list[s
 
 def test_a_saddle_is_no_reason_to_say_that_any_value_fits() -> None:
     """At a = b = 0 neither moves the prediction, but with a = b = sqrt(2) the points are met."""
-    flat, saddle = run({**LINE, "fit": "y = a*b*x", "params": {"a": 0.0, "b": 0.0}}).warnings
+    flat, saddle = run({**LINE, "fit": "y = a*b*x", "params": {"a": 0.0, "b": 0.0}}, lr=0.01).warnings
     assert flat == "near the values found, nothing depends on a and b"
     assert "no minimum" in saddle
 

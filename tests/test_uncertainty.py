@@ -323,10 +323,42 @@ def test_separated_classes() -> None:
     assert "separated perfectly" in refused(regress(rows, "y", loss="logistic", epochs=5000))
 
 
+# Some rows are told apart perfectly, others not: x <= 1 and x >= 3, with one of each class at 2; a level with one class
+# alone, or with counts of 0 alone. Tiny gradients and huge standard errors would be shown.
+ENDLESS: list[tuple[str, str, list[Any], list[float]]] = [
+    ("logistic", "classes are told apart", [1, 1, 2, 2, 3, 3, 4, 4], [0, 0, 0, 1, 1, 1, 1, 1]),
+    ("logistic", "classes are told apart", ["a", "a", "a", "b", "b", "b"], [1, 0, 1, 0, 0, 0]),
+    ("softmax", "classes are told apart", ["a", "a", "a", "b", "b", "b"], [1, 0, 1, 0, 0, 0]),
+    ("poisson", "counts of some rows are all 0", ["a", "a", "a", "b", "b", "b"], [1, 3, 2, 0, 0, 0]),
+    ("poisson", "counts of some rows are all 0", [1, 2, 3, 4, 5], [0, 0, 0, 0, 0]),
+]
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "newton"])
+@pytest.mark.parametrize(("loss", "why", "x", "y"), ENDLESS)
+def test_a_likelihood_without_a_maximum(loss: str, why: str, x: list[Any], y: list[float], optimizer: str) -> None:
+    result = regress({"x": x, "y": y}, "y", loss=loss, optimizer=optimizer)
+    assert why in refused(result)
+    assert "no optimum; add a penalty" in refused(result)
+
+
+@pytest.mark.parametrize("loss", ["logistic", "softmax", "poisson"])
+def test_a_likelihood_whose_maximum_is_far_away(loss: str) -> None:
+    """One row in ten thousand of another kind keeps the weights from growing."""
+    x = [0] * 100 + [1] * 10_000
+    y = [i % 2 for i in range(100)] + [0] * 9_999 + [1]
+    result = regress({"x": x, "y": y}, "y", loss=loss, optimizer="newton")
+    name = "1.x" if loss == "softmax" else "x"
+    # By hand: the variance of a difference of log odds is the sum of 1/count over all four cells; of log counts, two.
+    cells = [50, 1] if loss == "poisson" else [50, 50, 9_999, 1]
+    error = result.to_dict()["params"][name]["std_error"]
+    assert error == pytest.approx(sum(1 / n for n in cells) ** 0.5, rel=1e-9)
+
+
 def test_a_point_without_gradient_that_is_no_minimum() -> None:
     """(a - 0)^2 + (a^2 - 5)^2 has the second derivative 2 - 20 at a = 0, and its minima elsewhere."""
     rows = {"x": [1.0, 0], "z": [0.0, 1], "y": [0.0, 5]}
-    result = fit("y = a*x + a^2*z", rows, params={"a": 0.0}, epochs=5)
+    result = fit("y = a*x + a^2*z", rows, params={"a": 0.0}, optimizer="sgd", lr=0.01, epochs=5)
     assert refused(result) == "the loss falls away from here: this is no minimum"
 
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from gdtrain import fit, regress
-from tests.test_references import MOMENTUM, digits, reference, table
+from tests.certified.references import table
+from tests.certified.test_references import MOMENTUM, digits, published
 
 RNG = np.random.default_rng(11)
 N = 60
@@ -99,7 +100,7 @@ def test_counts_over_an_exposure() -> None:
 
 def test_cpunish_with_what_it_knows_as_an_offset() -> None:
     """Two of the certified weights times their columns, as an offset, leave the others where they are."""
-    expected, rows = reference("cpunish_poisson"), table("cpunish_poisson")
+    expected, rows = published("cpunish_poisson"), table("cpunish_poisson")
     rows["LOGVC"] = [math.log(value) for value in rows.pop("VC100k96")]
     features = ["INCOME", "PERPOVERTY", "PERBLACK", "LOGVC", "SOUTH", "DEGREE"]
     known = expected["certified"]["b1"], expected["certified"]["b6"]
@@ -115,7 +116,7 @@ def test_cpunish_with_what_it_knows_as_an_offset() -> None:
 @pytest.mark.parametrize("loss", ["logistic", "softmax"])
 def test_spector_from_rows_halved_and_doubled(loss: str) -> None:
     """Every row once as a half and once as one and a half, and one more that counts for nothing."""
-    expected, rows = reference("spector_logit"), table("spector_logit")
+    expected, rows = published("spector_logit"), table("spector_logit")
     rows = {name: [*column, *column, 50.0 if name != "GRADE" else 1.0] for name, column in rows.items()}
     rows["w"] = [0.5] * 32 + [1.5] * 32 + [0.0]
     keys: dict[str, Any] = {"loss": loss, "optimizer": MOMENTUM, "epochs": 2000, "data.sample_weight": "w"}

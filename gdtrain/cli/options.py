@@ -98,6 +98,9 @@ class Options(Common):
         str | None, _key("interval", "Give predictions intervals that hold the truth with this share: 0.95.", "SHARE")
     ] = None
     polish: Annotated[bool, _training("--polish", "After the last epoch, go to the minimum by Newton's steps.")] = False
+    group_by: Annotated[str | None, _key("group-by", "Fit each group of rows alone: those of one value.", "COLUMN")] = (
+        None
+    )
     starts: Annotated[
         int | None,
         _training("--starts", "Train from N random starts at once; shows what they found.", metavar="N", min=1),
@@ -112,9 +115,9 @@ class Options(Common):
         found = [Override.of(KEYS[name], text, f"--{name}") for name, text in given.items()]
         for name, key in ALONE.items():
             if isinstance(text := getattr(self, name), str):
-                found.append(Override.of(key, text, f"--{name}"))
+                found.append(Override.of(key, text, f"--{name.replace('_', '-')}"))
             elif text:
-                found.append(Override(key, True, f"--{name}"))
+                found.append(Override(key, True, f"--{name.replace('_', '-')}"))
         return [*found, *start_overrides(self.start), *(Override.setting(text) for text in self.set)]
 
 

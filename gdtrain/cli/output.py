@@ -14,7 +14,7 @@ from gdtrain.cli.messages import say
 from gdtrain.cli.options import Common, check_format
 from gdtrain.cli.rerun import alone
 from gdtrain.cli.watched import Watched
-from gdtrain.errors import printable
+from gdtrain.errors import UserError, printable
 from gdtrain.expectations import Expectation, hold, parse_expectation
 from gdtrain.experiment.features import row_names
 from gdtrain.experiment.overrides import AxisFlag, Override
@@ -22,7 +22,7 @@ from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.sweep import Sweep
 from gdtrain.report.parts import Outcome
 from gdtrain.report.render import pieces
-from gdtrain.results import Result, SweepResult, Trial
+from gdtrain.results import GroupsResult, Result, SweepResult, Trial
 from gdtrain.results.lookup import check_name, look_up, names_of
 from gdtrain.results.ranking import check_metric
 
@@ -85,6 +85,24 @@ class Output:
         with self.gate.of(experiment), Watched(count, quiet=self.options.quiet, unit="starts") as watch:
             result = train_starts(experiment, count, request, _tables(), watch=watch, ready=ready)
         return self._show_sweep(experiment, result)
+
+    def groups(self, experiment: Experiment, source: object) -> int:
+        """Fit each group of rows and show what came of it. Returns the exit code."""
+        from gdtrain.bygroup import fit_groups
+
+        _collect()
+        with self.gate.of(experiment), Watched(None, quiet=self.options.quiet, unit="groups") as watch:
+            result = fit_groups(
+                experiment,
+                _tables(),
+                source=source if isinstance(source, str) else "",
+                every=self.options.every,
+                gradients=self.options.gradients,
+                top=self.options.top,
+                watch=watch,
+                ready=partial(self._check_get, experiment),
+            )
+        return self._show(experiment, result, None, result.exit_code)
 
     def sweep(self, spec: Sweep, request: Mapping[str, Any]) -> int:
         """Train a sweep and show it, ranked. Returns the exit code."""
@@ -151,7 +169,9 @@ class Output:
         for warning in outcome.warnings if not self.options.quiet else ():
             say(printable(f"warning: {warning}"))
         if self.options.get is not None:
-            if best is not None:
+            if isinstance(outcome, GroupsResult):
+                self._print_of_each(outcome, self.options.get)
+            elif best is not None:
                 print(_plain(look_up(best, self.options.get)))
         elif self.options.format == "table":
             _print_tables(outcome)
@@ -168,6 +188,22 @@ class Output:
         for each in found:
             say(printable(str(each)))
         return max(code, 0 if all(each.met for each in found) else 1)
+
+    def _print_of_each(self, result: GroupsResult, name: str) -> None:
+        """Print a value of each group, nan where one has it not. Raises UserError where none has."""
+        values: list[str] = []
+        errors = []
+        for trial in result.trials[: result.top]:
+            try:
+                values.append(_plain(look_up(trial, name)))
+            except UserError as error:
+                errors.append(error)
+                values.append("nan")
+        if values and len(errors) == len(values):
+            raise errors[0]
+        sys.stdout.writelines(f"{value}\n" for value in values)
+        if errors:
+            self._note(f"{len(errors):,} of {len(values):,} groups have no {name}, nan here: {errors[0].what}")
 
 
 def _splits(experiment: Experiment) -> bool:

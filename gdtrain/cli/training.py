@@ -203,11 +203,10 @@ def _number_or_text(value: str, text: str) -> float | str:
 def _train(sources: Sequence[str | Mapping[str, Any]], options: Options) -> int:
     """Check every experiment, then train one after another; the highest exit code wins."""
     from gdtrain.cli.output import Output
+    from gdtrain.experiment.grouped import is_grouped
     from gdtrain.experiment.load import load
 
     output = Output.checked(options, many=len(sources) > 1)
-    if options.top is not None and options.starts is None:
-        raise UserError("there is one trial", where="--top", remedy="give --starts N, or run gdtrain sweep")
     overrides = options.overrides()
     experiments, errors = [], []
     for source in sources:
@@ -218,6 +217,9 @@ def _train(sources: Sequence[str | Mapping[str, Any]], options: Options) -> int:
     if errors:
         raise UserErrors(errors) if len(errors) > 1 else errors[0]
     _refuse_shared_stdin(sources, experiments)
+    if options.top is not None and options.starts is None and not any(map(is_grouped, experiments)):
+        remedy = "give --starts N or --group-by COLUMN, or run gdtrain sweep"
+        raise UserError("there is one trial", where="--top", remedy=remedy)
     if options.print_config:
         return output.print_configs(experiments)
     for source, experiment in zip(sources, experiments, strict=True):
@@ -233,8 +235,7 @@ def _each(
     codes = []
     for source, experiment in zip(sources, experiments, strict=True):
         try:
-            starts = options.starts
-            codes.append(output.starts(experiment, starts, source) if starts else output.train(experiment))
+            codes.append(_trained(output, experiment, options.starts, source))
         except UserError as error:
             if len(experiments) == 1:
                 raise
@@ -243,6 +244,17 @@ def _each(
         if codes[-1] == INTERRUPTED:
             break
     return max(codes)
+
+
+def _trained(output: Output, experiment: Experiment, starts: int | None, source: object) -> int:
+    """Train one experiment: once, from many starts, or for each group of its rows."""
+    from gdtrain.experiment.grouped import is_grouped
+
+    if starts:
+        return output.starts(experiment, starts, source)
+    if is_grouped(experiment):
+        return output.groups(experiment, source)
+    return output.train(experiment)
 
 
 def _refuse_shared_stdin(sources: Sequence[object], experiments: Sequence[Experiment]) -> None:

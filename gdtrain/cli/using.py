@@ -79,11 +79,9 @@ def predict(
             for _ in frames:
                 pass
         else:
-            with _opened(output) as file:
-                rows = writer(form, file)
+            with _opened(output) as file, writer(form, file) as rows:
                 for frame in frames:
                     rows.write(frame)
-                rows.close()
     for warning in () if quiet else [*source.warnings, *predictor.warnings]:
         say(printable(f"warning: {warning}"))
     if metrics:

@@ -14,10 +14,10 @@ _QUIET_SECONDS = 1.0  # a shorter run shows no progress
 class Watched:
     """Asked by the engine whether to go on. Ctrl-C says no; a second one kills. After a second, shows progress.
 
-    total  epochs, or trials, that there are to be done; `unit` is their name
+    total  epochs, or trials, that there are to be done, None where that is not known; `unit` is their name
     """
 
-    def __init__(self, total: int, *, quiet: bool, unit: str = "epochs") -> None:
+    def __init__(self, total: int | None, *, quiet: bool, unit: str = "epochs") -> None:
         self._total, self._unit = total, unit
         self._interrupted = False
         self._began = time.monotonic()

@@ -51,8 +51,8 @@ class Assignment:
 
 
 def is_read_as_text(source: Source, column: str) -> bool:
-    """Whether a column that tells rows apart is read by the texts of its cells: words, and dates."""
-    return source.kind(column) in ("text", "date")
+    """Whether a column that tells rows apart is read by its texts: words, dates, and what is of no one kind."""
+    return source.kind(column) in ("text", "date", "mixed")
 
 
 def assign(split: Split, source: Source, levels: Mapping[str, Sequence[str]], reading: Reading) -> Assignment:

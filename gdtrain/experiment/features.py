@@ -59,9 +59,10 @@ def weight_column(experiment: Experiment) -> list[str]:
 
 
 def split_column(experiment: Experiment) -> list[str]:
-    """The column that tells which rows are held out, where there is one."""
-    split = experiment.data.split if experiment.data else None
-    return [split.column] if split and split.column else []
+    """The column that tells rows apart, where there is one: which are held out, or which group each is of."""
+    data = experiment.data
+    split = data.split if data else None
+    return [name for name in (split and split.column, data and data.group_by) if name]
 
 
 def row_names(experiment: Experiment) -> list[str]:
@@ -70,12 +71,13 @@ def row_names(experiment: Experiment) -> list[str]:
 
 
 def row_columns(experiment: Experiment, columns: Columns) -> Iterator[Mistake]:
-    """A weight, an offset or a split that is no column, or is the target."""
+    """A weight, an offset, a split or a group that is no column, or is the target."""
     weight = "sigma" if experiment.data and experiment.data.sigma else "sample_weight"
+    told = ("group_by",) if experiment.data and experiment.data.group_by else ("split", "column")
     found = {
         (weight,): weight_column(experiment),
         ("offset",): offset_column(experiment),
-        ("split", "column"): split_column(experiment),
+        told: split_column(experiment),
     }
     for keys, named in found.items():
         place = experiment.tree.find("data", *keys)

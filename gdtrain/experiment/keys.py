@@ -11,8 +11,9 @@ from gdtrain.experiment.objective import Loss, Penalty
 from gdtrain.experiment.optimizers import Optimizer
 from gdtrain.experiment.parameters import Param, Start
 from gdtrain.experiment.schedules import Clip, Schedule
-from gdtrain.experiment.schema import Data, Experiment, Predict, Regress, Stop, Train
+from gdtrain.experiment.schema import Data, Experiment, Predict, Regress, Train
 from gdtrain.experiment.split import Split
+from gdtrain.experiment.stop import Stop
 from gdtrain.experiment.uncertainty import Uncertainty
 
 OPTIMIZER = "train.optimizer"
@@ -97,6 +98,7 @@ ALIASES = {
     **dict.fromkeys(("na_values", "na", "missing_values", "null"), "data.null_values"),
     **dict.fromkeys(("dropna", "impute", "na_action", "fillna"), "data.missing"),
     **dict.fromkeys(("sample_weights", "case_weights", "freq_weights", "obs_weights"), "data.sample_weight"),
+    **dict.fromkeys(("by", "groupby", "groups", "group"), "data.group_by"),
     **dict.fromkeys(("base_margin", "exposure"), "data.offset"),
     **dict.fromkeys(("categories", "categorical", "factors"), "regress.levels"),
     **dict.fromkeys(("standardize", "standardise", "normalize"), "data.scale"),

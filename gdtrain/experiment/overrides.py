@@ -52,7 +52,11 @@ class Override:
     @classmethod
     def of(cls, key: str, text: str, flag: str) -> Self:
         """A flag's text, read by the file's rules: `1e-3`, `{uniform: [0, 1]}`. Raises UserError."""
-        if _FORMULA.fullmatch(key) or (key in TEXTS and not (key == "solve" and text.startswith("["))) or (key in CELLS and is_doubtful(text)):
+        if (
+            _FORMULA.fullmatch(key)
+            or (key in TEXTS and not (key == "solve" and text.startswith("[")))
+            or (key in CELLS and is_doubtful(text))
+        ):
             return cls(key, Node(text, Place.of(flag, text)), flag)
         if _COMMA_LIST.fullmatch(text) or is_several(text) or (key in LISTS and _NAME.fullmatch(text)):
             return cls(key, _listed(key, text, flag), flag)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from gdtrain.experiment import second
+from gdtrain.experiment import grouped, second
 from gdtrain.experiment.keys import AXIS, CLIP, OPTIMIZER, SCHEDULE, SECTIONS, SPLIT
 from gdtrain.experiment.objective import KINKED, LIKELIHOODS, SQUARED
 from gdtrain.experiment.optimizers import AUTO, DEFAULTS, SECOND, USUAL
@@ -55,7 +55,7 @@ NAMED: Mapping[str, tuple[Mapping[str, Collection[str]], str]] = {
     SCHEDULE: (SCHEDULES, ""),
 }
 # Keys of data that say something of rows, which minimize does not predict.
-_OF_ROWS = ("sample_weight", "sigma", "offset", "split")
+_OF_ROWS = ("sample_weight", "sigma", "offset", "split", "group_by")
 # Keys of a split that are a mistake, and told as one, where it says nothing else.
 _BESIDE = ("test", "fold")
 # Kinds without mini-batches, and why.
@@ -97,6 +97,7 @@ def check(tree: Node, *, framed: bool = False) -> Iterator[Mistake]:
     yield from _options(tree)
     yield from _kinks(tree)
     yield from second.check(tree, kind)
+    yield from grouped.check(tree)
     yield from _batches(tree, kind)
     yield from check_alternatives(tree, framed=framed)
 

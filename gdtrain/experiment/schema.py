@@ -12,8 +12,6 @@ from gdtrain.experiment.axes import Axes
 from gdtrain.experiment.fields import (
     LearningRate,
     Model,
-    NonNegative,
-    Positive,
     Text,
     Value,
     Whole,
@@ -25,6 +23,7 @@ from gdtrain.experiment.optimizers import AUTO, Optimizer
 from gdtrain.experiment.parameters import FREE, Param
 from gdtrain.experiment.schedules import Clip, Schedule
 from gdtrain.experiment.split import Split
+from gdtrain.experiment.stop import Stop
 from gdtrain.experiment.tree import Node, from_plain
 from gdtrain.experiment.uncertainty import Uncertainty
 
@@ -125,6 +124,7 @@ class Data(Model):
         None, description="column of the known standard error of each row's target: its weight is 1/sigma^2"
     )
     offset: Text | None = Field(None, description="column that is added to each prediction, with no weight to train")
+    group_by: Text | None = Field(None, description="column that tells groups of rows apart: each is fitted alone")
     split: Split | None = Field(
         None, description="rows held out of training: {holdout: 0.2}, {folds: 5} or {column: fold, test: 5}"
     )
@@ -133,6 +133,8 @@ class Data(Model):
     def _consistent(self) -> Self:
         if self.sigma is not None and self.sample_weight is not None:
             raise broken("sample_weight and sigma exclude each other", "sigma weighs rows by 1/sigma^2", "sigma")
+        if self.sample_weight is None and self.weight_type != "auto":
+            raise broken("weight_type says what sample_weight is, and there is none", "leave it out", "weight_type")
         if self.columns is None:
             return self
         for key in ("delimiter", "header", "comment", "null_values"):
@@ -178,22 +180,6 @@ class Train(Model):
             what = f"onecycle ends after {steps:,} of {self.epochs:,} epochs"
             raise broken(what, "leave total_steps out", "schedule", "total_steps")
         return self
-
-
-class Stop(Model):
-    """What ends a run before its last epoch."""
-
-    grad_tol: Positive | None = Field(
-        None, description="gradient norm, relative to max(1, its norm at the start), that counts as converged"
-    )
-    loss_tol: NonNegative | None = Field(None, description="loss that counts as converged")
-    patience: Annotated[Whole, Field(ge=1, le=_MOST)] | None = Field(
-        None, description="epochs without a better loss, held-out where rows are, after which to stop"
-    )
-    min_delta: NonNegative = Field(0.0, description="how much lower a loss must be to count as better")
-    restore: Literal["last", "best"] = Field(
-        "last", description="whose weights the run ends with: the last epoch's, or those of the best"
-    )
 
 
 class Predict(Model):

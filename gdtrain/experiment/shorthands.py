@@ -19,4 +19,5 @@ ALONE = {
     "bootstrap": "uncertainty.bootstrap",
     "polish": "train.polish",
     "interval": "predict.interval",
+    "group_by": "data.group_by",
 }

@@ -104,10 +104,11 @@ class Predictor:
         keep = source.names if list(self._asked.keep) == ["*"] else list(dict.fromkeys(self._asked.keep))
         beside = self._beside(source)
         self._refuse_names_twice(keep, beside)
-        with torch.inference_mode():
-            for block in self._model.fresh.blocks(source, beside, keep, self._size(len(keep))):
-                yield self._frame(block, source.where)
-                self.rows += block.count
+        for block in self._model.fresh.blocks(source, beside, keep, self._size(len(keep))):
+            with torch.inference_mode():
+                frame = self._frame(block, source.where)
+            self.rows += block.count
+            yield frame
 
     def metrics(self) -> Metrics:
         """The metrics of the rows that were predicted, R2 about their own mean; none adjusted, for they trained

@@ -1,12 +1,16 @@
-"""Rows of a table as they come, to a file: CSV, NDJSON, Parquet."""
+"""Rows of a table as they come, to a file: CSV, NDJSON, Parquet.
+
+A format is made of the file, and of a stack for what it needs meanwhile.
+"""
 
 from __future__ import annotations
 
 import io
 import shutil
-import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import BinaryIO, Protocol
 
 import polars as pl
@@ -29,7 +33,7 @@ class Writer(Protocol):
 class Csv:
     """A header line, then a line for each row. Texts stand as they were read."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, scratch: ExitStack) -> None:
         self._file, self._header, self._text = file, True, io.BytesIO()
 
     def write(self, frame: pl.DataFrame) -> None:
@@ -46,7 +50,7 @@ class Csv:
 class Ndjson:
     """An object for each row."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, scratch: ExitStack) -> None:
         self._file, self._typed = file, _Typed()
 
     def write(self, frame: pl.DataFrame) -> None:
@@ -61,34 +65,37 @@ class Ndjson:
 class Parquet:
     """Rows are held up to a size, then lie in a temporary folder until all are put together."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._file, self._typed = file, _Typed()
+    def __init__(self, file: BinaryIO, scratch: ExitStack) -> None:
+        self._file, self._scratch, self._typed = file, scratch, _Typed()
         self._held: list[pl.DataFrame] = []
-        self._folder = ""
-        self._parts = 0
+        self._parts: list[Path] = []
+        self._folder: Path | None = None
 
     def write(self, frame: pl.DataFrame) -> None:
         self._held.append(self._typed(frame))
         if sum(held.estimated_size() for held in self._held) > _PART:
-            self._folder = self._folder or tempfile.mkdtemp()
-            pl.concat(self._held).write_parquet(Path(self._folder) / f"{self._parts:06}.parquet")
-            self._held, self._parts = [], self._parts + 1
+            self._set_down()
 
     def close(self) -> None:
-        if not self._folder:
+        if self._folder is None:
             text = io.BytesIO()
             pl.concat(self._held).write_parquet(text)
             self._file.write(text.getbuffer())
             return
-        try:
-            if self._held:
-                pl.concat(self._held).write_parquet(Path(self._folder) / f"{self._parts:06}.parquet")
-            whole = Path(self._folder) / "whole"
-            pl.scan_parquet(Path(self._folder) / "*.parquet").sink_parquet(whole)
-            with whole.open("rb") as made:
-                shutil.copyfileobj(made, self._file)
-        finally:
-            shutil.rmtree(self._folder, ignore_errors=True)
+        if self._held:
+            self._set_down()
+        whole = self._folder / "whole"
+        pl.scan_parquet(self._parts).sink_parquet(whole)
+        with whole.open("rb") as made:
+            shutil.copyfileobj(made, self._file)
+
+    def _set_down(self) -> None:
+        if self._folder is None:
+            self._folder = Path(self._scratch.enter_context(TemporaryDirectory()))
+        part = self._folder / f"{len(self._parts)}.parquet"
+        pl.concat(self._held).write_parquet(part)
+        self._parts.append(part)
+        self._held = []
 
 
 class _Typed:
@@ -132,7 +139,7 @@ def _type(column: pl.Series) -> pl.DataType:
     return pl.Float64() if decimal.all() else column.dtype
 
 
-FORMATS: dict[str, Callable[[BinaryIO], Writer]] = {"csv": Csv, "ndjson": Ndjson, "parquet": Parquet}
+FORMATS: dict[str, Callable[[BinaryIO, ExitStack], Writer]] = {"csv": Csv, "ndjson": Ndjson, "parquet": Parquet}
 _ENDINGS = {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson", ".parquet": "parquet", ".pq": "parquet"}
 
 
@@ -155,6 +162,10 @@ def form_of(path: str | None, form: str | None) -> str:
     return _ENDINGS[ending]
 
 
-def writer(form: str, file: BinaryIO) -> Writer:
-    """What writes rows to a file in a format."""
-    return FORMATS[form](file)
+@contextmanager
+def writer(form: str, file: BinaryIO) -> Iterator[Writer]:
+    """What writes rows to a file in a format; it is closed where nothing went wrong."""
+    with ExitStack() as scratch:
+        rows = FORMATS[form](file, scratch)
+        yield rows
+        rows.close()

@@ -41,6 +41,9 @@ def build_problem(experiment: Experiment, data: Data) -> Problem:
 
     Raises UserError (exit 3) where the data is wrong, (exit 2) where the device is none.
     """
+    if data.grouping is not None:
+        place = experiment.tree.find("data", "group_by")
+        raise place.error("each group is a problem of its own, for run, fit and regress", "leave group_by out")
     if data.split is None:
         return BUILDERS[experiment.kind](experiment, data)
     views, build = Views(data), LEARNERS[experiment.kind]

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 _ROWS = 8192  # of a factorisation: 1.4 MB for 22 columns, in cache; from 2,048 to 16,384 it hardly matters
-_SMALL = 100_000  # rows times W^2 up to which extended precision takes about a millisecond at most
+SMALL = 100_000  # rows times W^2 up to which extended precision takes about a millisecond at most
 _EXTENDED = np.finfo(np.longdouble).nmant == 63  # 128 bits would be reckoned by software, 64 gain nothing
 
 
@@ -73,7 +73,7 @@ class Compressor:
 
 
 def _factor(rows_NW: Tensor) -> Tensor:
-    if _EXTENDED and rows_NW.shape[0] * rows_NW.shape[1] ** 2 <= _SMALL:
+    if _EXTENDED and rows_NW.shape[0] * rows_NW.shape[1] ** 2 <= SMALL:
         return torch.from_numpy(_extended(rows_NW.numpy()))
     factor: Tensor = torch.linalg.qr(rows_NW, mode="r").R
     return factor

@@ -11,6 +11,7 @@ from torch import nn
 
 from gdtrain.design.columns import Design, RowNumbers
 from gdtrain.design.gaps import Gaps, means
+from gdtrain.design.grouping import Grouping
 from gdtrain.design.labels import Assignment
 from gdtrain.errors import DATA, UserError
 from gdtrain.experiment.features import offset_column, targets_of
@@ -40,6 +41,7 @@ class Data:
     module   what predicts in place of a linear predictor, where its user brought one
     weight   the column of the rows' weights, `offset` the one of offsets, where there are
     split    how rows are told apart, where some are held out: `views` has them apart
+    grouping the same where each group of them is fitted alone: `groups` has them apart
     held     the fold that is held out, from 1; None where all rows train
     numbers  of the rows of `columns` in the table, from 1, where some were left out
     gaps     what was missing, known as the rows are; None where it is refused
@@ -52,9 +54,10 @@ class Data:
         experiment: Experiment | None = None,
         classes: Classes | None = None,
         split: Assignment | None = None,
+        grouping: Grouping | None = None,
     ) -> None:
         self.names, self._source, self.classes = names, source, classes
-        self.split = split
+        self.split, self.grouping = split, grouping
         spec = experiment.data.split if experiment and experiment.data else None
         self.held = spec.held if spec and split else None
         self.rows = 0
@@ -215,8 +218,9 @@ class Data:
 
     @property
     def _told_by(self) -> str | None:
-        """The column that tells which rows are held out."""
-        return self.split.column if self.split else None
+        """The column that tells rows apart."""
+        told = self.split or self.grouping
+        return told.column if told else None
 
     def _error(self, what: str, remedy: str, column: str | None = None) -> UserError:
         where = f"{self.where}, column {column}" if column else self.where
@@ -236,6 +240,8 @@ class Data:
         levels, unseen = self._levels(self.names.columns), self.split.unseen if self.split else ()
         if self.split is not None:
             levels = {**levels, **self.split.levels}
+        if self.grouping is not None:
+            levels = {**levels, **self.grouping.levels}
         if self._missing == "error":
             return Reading(levels, unseen=unseen)
         if self._missing == "drop":

@@ -103,7 +103,7 @@ class DataLoss:
         divisor = self.elements if loss.reduction == "mean" else 1
         like = blocks[0].target  # torch divides by a tensor in half the time that a number takes
         self._value_divisor = like.new_tensor(divisor / loss.value_factor)
-        self._slope_divisor = like.new_tensor(divisor / loss.slope_factor)
+        self.slope_divisor = like.new_tensor(divisor / loss.slope_factor)
         self._undivided = divisor == loss.slope_factor
         self._elements = tuple(range(1, blocks[0].target.dim()))
 
@@ -112,7 +112,7 @@ class DataLoss:
         loss, gradient = next(found)
         for more_loss, more_gradient in found:  # as they come: small numbers that are kept hold large ones apart
             loss, gradient = loss + more_loss, gradient + more_gradient
-        return loss / self._value_divisor, gradient if self._undivided else gradient / self._slope_divisor
+        return loss / self._value_divisor, gradient if self._undivided else gradient / self.slope_divisor
 
     def gradient_on(self, theta_SP: Tensor, rows: Rows) -> Tensor:
         block = self.on(rows)
@@ -138,7 +138,7 @@ class DataLoss:
         blocks = self._cut(len(theta_SP))
         if blocks[0].target.dim() > 2 or not all(isinstance(block.predictor, Linear) for block in blocks):
             return None
-        return cast(Tensor, sum(each(lambda block: self._curved(block, theta_SP), blocks))) / self._slope_divisor
+        return cast(Tensor, sum(each(lambda block: self._curved(block, theta_SP), blocks))) / self.slope_divisor
 
     def _curved(self, block: Block, theta_SP: Tensor) -> Tensor:
         prediction, saved = block.predict(theta_SP)

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import BinaryIO
 
+from gdtrain.design.grouping import Grouping
 from gdtrain.design.labels import Assignment, assign
 from gdtrain.errors import DATA, UserError
 from gdtrain.experiment.features import targets_of
@@ -45,7 +46,9 @@ def opened(experiment: Experiment, source: Source | None) -> Data:
         if has_classes(experiment):
             classes = _classes(experiment, source, names)
             names = settle(experiment, source.names, levels, classes.names)
-        return Data(names, source, experiment, classes, _split(experiment, source, levels))
+        by = experiment.data.group_by if experiment.data else None
+        grouping = Grouping.of(by, source, levels) if by else None
+        return Data(names, source, experiment, classes, _split(experiment, source, levels), grouping)
     except UserError as error:
         if remedy := source.remedy_for_header():
             raise UserError(error.what, where=source.where, remedy=remedy, code=DATA) from None

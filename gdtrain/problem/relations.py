@@ -18,6 +18,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -186,9 +187,13 @@ def _both(own_DI: Tensor, at: Sequence[int], near: Near, called: Sequence[str]) 
             continue
         by_I = torch.exp2(torch.where(scaled_I, share_I, 0.0))
         added_I = torch.where(scaled_I, 0.0, share_I * math.log(2) ** 2)
-        if near.holds(at, lambda some_I, by_I=by_I, added_I=added_I: some_I * by_I + added_I):
+        if near.holds(at, partial(_affine, by_I, added_I)):
             return _scaled_and_shifted(scaled_I.tolist(), powers, added_I.tolist(), called)
     return ""
+
+
+def _affine(by_I: Tensor, added_I: Tensor, some_I: Tensor) -> Tensor:
+    return some_I * by_I + added_I
 
 
 def _scaled_and_shifted(scaled: list[bool], powers: list[Fraction], added: list[float], called: Sequence[str]) -> str:

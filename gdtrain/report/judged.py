@@ -12,7 +12,7 @@ from gdtrain.report.numbers import number
 from gdtrain.report.parts import Outcome as Trained
 from gdtrain.report.render import escaped, pipe_table
 from gdtrain.report.sections import Section
-from gdtrain.results import Result, Trial
+from gdtrain.results import GroupsResult, Result, Trial
 
 _SHOWN = 20  # parameters of a summary
 _UNSOUND = {1: "failure", 4: "failure"}  # exit codes of training itself that are no errors of the command
@@ -61,6 +61,9 @@ def _ended(outcome: Trained, best: Result | Trial | None) -> str:
     if isinstance(outcome, Result):
         verdict = outcome.verdict
         return f"{verdict.status} after {verdict.epoch:,} epochs, {verdict.detail}; loss {outcome.loss['final']:.6g}"
+    if isinstance(outcome, GroupsResult):
+        ended = ", ".join(f"{count:,} {status}" for status, count in outcome.statuses.most_common())
+        return f"{len(outcome.trials):,} groups by {outcome.column}, {ended}"
     trials = f"{len(outcome.trials):,} trials"
     if not isinstance(best, Trial):
         return f"{trials}, none ended"

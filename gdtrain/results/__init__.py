@@ -2,6 +2,7 @@
 
 from gdtrain.results.distinct import Found
 from gdtrain.results.folds import FoldEnd, lost, over_folds, pooled
+from gdtrain.results.groups import GROUPS_SCHEMA, GroupsResult, GroupTrial
 from gdtrain.results.parts import Equation, Parameter, Prediction
 from gdtrain.results.result import (
     EXIT_CODES,
@@ -22,6 +23,7 @@ from gdtrain.results.uncertainty import Uncertainty
 
 __all__ = [
     "EXIT_CODES",
+    "GROUPS_SCHEMA",
     "ROWS",
     "SCHEMA",
     "SHOWN",
@@ -30,6 +32,8 @@ __all__ = [
     "Equation",
     "FoldEnd",
     "Found",
+    "GroupTrial",
+    "GroupsResult",
     "History",
     "Parameter",
     "Prediction",

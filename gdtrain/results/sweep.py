@@ -158,8 +158,8 @@ class SweepResult:
         """Names of the columns of `rows`."""
         measured = [*_MEASURED, *self._held_out]
         taken = list(measured)
-        axes = [_free(axis, "set.", taken) for axis in self.axes]
-        return [*axes, *measured, *(_free(name, "params.", taken) for name in self.parameters)]
+        axes = [free_name(axis, "set.", taken) for axis in self.axes]
+        return [*axes, *measured, *(free_name(name, "params.", taken) for name in self.parameters)]
 
     def rows(self, indices: Iterable[int]) -> Iterable[list[Any]]:
         """These trials as rows of plain values; None for a parameter that a trial has not."""
@@ -250,7 +250,7 @@ class SweepResult:
     __repr__ = __str__
 
 
-def _free(name: str, prefix: str, taken: list[str]) -> str:
+def free_name(name: str, prefix: str, taken: list[str]) -> str:
     """`name`, behind so many prefixes that nothing else is called so."""
     while name in taken:
         name = prefix + name

@@ -4,7 +4,7 @@ scipy's L-BFGS-B (Byrd, Lu, Nocedal and Zhu 1995; line search of Moré and Thuen
 are measured in units in which the Hessian's diagonal is 1 where the search starts: descent would hardly move one whose
 curvature is a millionth of another's. Where it stops, it starts anew in the units of that place, until that gains
 nothing; on a saddle, by a step of `newton` off it. The last digits, which a difference of losses does not show, are
-those of a few steps of `newton`.
+those of a few steps of `newton`, or of a step onto a corner of the loss.
 
 Shapes: P parameters.
 """
@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from gdtrain.second import Task, moves, start_of
+from gdtrain.second.corners import has_corners, round_corners
 from gdtrain.second.hessian import DENSE, hessian
 from gdtrain.second.newton import descend, leave
 
@@ -45,12 +46,18 @@ def lbfgs(task: Task) -> None:
         theta_P, before, value = search.last_P, value, search.last_value
         if before - value > _GAIN * abs(before) and abs(value) > _NOTHING * abs(first):
             continue
+        if has_corners(task):
+            break
         there_P = leave(task, theta_P, max(_GAIN * abs(value), _OF_ALL * abs(first))) if len(theta_P) <= DENSE else None
         if there_P is None:
             break
         task.visit(there_P)
         theta_P, value = there_P, task.value(there_P)[0]
-    if len(theta_P) <= DENSE and abs(value) > _NOTHING * abs(first):
+    if len(theta_P) > DENSE or abs(value) <= _NOTHING * abs(first):
+        return
+    if has_corners(task):
+        round_corners(task, theta_P)
+    else:
         descend(task, theta_P, steps=_FINISH)
 
 

@@ -10,8 +10,8 @@ A point at which no parameter's derivatives correlate with the residuals is at r
 
 MINPACK's measure (Moré 1978), and the relative offset of Bates and Watts (1981), which sees where columns that nearly
 depend on one another explain together what none does alone. Neither depends on the units of parameters or targets. What
-is left of them may be rounding: where theta is as good as its own last digit, changing each theta_k by its rounding moves the residuals by
-eps sum_k |J_k| |theta_k|, and no smaller correlation can be told from 0.
+is left of them may be rounding: where theta is as good as its own last digit, changing each theta_k by its rounding
+moves the residuals by eps sum_k |J_k| |theta_k|, and no smaller correlation can be told from 0.
 
 Shapes: M compressed rows, P parameters.
 """
@@ -32,6 +32,7 @@ from gdtrain.problem.objective import DataLoss
 from gdtrain.problem.quadratic import Quadratic
 from gdtrain.problem.residuals import compressed
 from gdtrain.second import Task, moves, start_of
+from gdtrain.second.hessian import DENSE
 from gdtrain.second.newton import descend, falls_away
 
 GTOL = 1e-8
@@ -41,25 +42,29 @@ _ROUNDINGS = 16  # so many rounding errors of a residual are not told from none
 _FINISH = 200  # Gauss-Newton steps: they end where the digits stop moving, or they lead nowhere
 _IDLE = 3  # of them in a row that are no shorter
 _AGAIN = 20  # times that a trust region starts anew, with the scale of the parameters where it stopped
+_FAR = 10.0  # times the start's size: as far as a trust region may reach by itself
+_FALLS = 1e-3  # share by which the loss is to fall on the way
 _SLACK = 1e-11  # share of the sum of squares that it may rise by: rounding
 _NEAR = 1e-6  # share of a parameter's size within which a bound counts as reached
+_LOST = 100  # points in a row at which residuals are no numbers
 _EVALUATIONS = 100_000
 _STEPS = 50  # newton's, before the trust region has another try
-_WORK = 1e8  # rows times squared parameters up to which second derivatives are worth it
+_WORK = 1e7  # rows times squared parameters up to which second derivatives are worth it
 
 
 @dataclass(frozen=True)
 class Point:
-    """A point, and the rows there: J_MP and r_M, compressed."""
+    """A point, and the rows there: J_MP and r_M, compressed. `eps` is that of the numbers which they are made from."""
 
     theta_P: Tensor
     J_MP: Tensor
     r_M: Tensor
+    eps: float
 
     @classmethod
     def at(cls, task: Task, theta_P: Tensor) -> Point:
         J_MP, r_M = compressed(task.objective, theta_P.to(task.theta_P)[None], task.penalty)
-        return cls(theta_P, J_MP, r_M)
+        return cls(theta_P, J_MP, r_M, torch.finfo(task.theta_P.dtype).eps)
 
     @property
     def finite(self) -> bool:
@@ -89,8 +94,7 @@ class Point:
 
     def rounding(self, scale: float) -> float:
         """Of the residuals: what their terms, the targets of length `scale` among them, are rounded by."""
-        eps = torch.finfo(torch.float64).eps
-        return _ROUNDINGS * eps * (float((self.lengths_P * self.theta_P.abs()).sum()) + scale)
+        return _ROUNDINGS * self.eps * (float((self.lengths_P * self.theta_P.abs()).sum()) + scale)
 
     def reach(self, held_P: Tensor) -> float:
         """|J step|: how much of the residuals the parameters explain together, those that are not held."""
@@ -101,7 +105,8 @@ class Point:
         length, rounding = self.cost**0.5, self.rounding(scale)
         if self.correlation(held_P) > max(GTOL * length, rounding):
             return False
-        return self.reach(held_P) <= max(_OFFSET * length, rounding)
+        explained: bool = self.reach(held_P) <= max(_OFFSET * length, rounding)
+        return explained
 
 
 def lm(task: Task) -> None:
@@ -119,8 +124,31 @@ def lm(task: Task) -> None:
         found = _by_curvature(task, _finished(task, _onto_bounds(task, _trust_region(task, point)), task.visit))
         gained = found.cost < point.cost * (1 - 1e-6)
         point = found
-        if not gained or point.at_rest(task.held(point.theta_P, point.gradient_P)):
+        if point.at_rest(task.held(point.theta_P, point.gradient_P)):
             return
+        if not gained:
+            if (there := _afar(task, point)) is None:
+                return
+            point = there
+
+
+def _afar(task: Task, point: Point) -> Point | None:
+    """Where Gauss and Newton's step leads, visited, once it is halved so often that the sum of squares falls.
+
+    A trust region grows from the size of the start: where the way is far longer, its first steps change nothing.
+    """
+    if not point.finite:
+        return None
+    step_P = gauss_newton(point, task.held(point.theta_P, point.gradient_P))
+    nearest = _FAR * (1 + float(point.theta_P.norm()))
+    value, _ = task.value(point.theta_P)
+    while nearest < float(step_P.norm()) < math.inf:
+        theta_P = task.within(point.theta_P + step_P)
+        if task.value(theta_P)[0] < value * (1 - _FALLS):
+            task.visit(theta_P)
+            return Point.at(task, theta_P)
+        step_P = step_P / 2
+    return None
 
 
 def _by_curvature(task: Task, point: Point) -> Point:
@@ -128,7 +156,9 @@ def _by_curvature(task: Task, point: Point) -> Point:
 
     Where residuals are large and bend, these come nearer by a share that may be small, or not at all.
     """
-    if not point.finite or _rows(task) * len(point.theta_P) ** 2 > _WORK:
+    size = len(point.theta_P)
+    exact = point.cost**0.5 <= point.rounding(0.0)
+    if not point.finite or exact or size > DENSE or _rows(task) * size**2 > _WORK:
         return point
     if point.at_rest(task.held(point.theta_P, point.gradient_P)) and not falls_away(task, point.theta_P):
         return point
@@ -151,6 +181,7 @@ def _trust_region(task: Task, start: Point) -> Point:
     unit = max(start.cost, 1e-300) ** 0.5
     last = [start]
     accepted = [start]
+    lost: list[int] = []
 
     def at(theta: np.ndarray) -> Point:
         theta_P = torch.from_numpy(theta.copy())
@@ -160,7 +191,13 @@ def _trust_region(task: Task, start: Point) -> Point:
 
     def residuals(theta: np.ndarray) -> Any:
         point = at(theta)
-        r_M = point.r_M if point.finite else torch.full_like(point.r_M, torch.nan)
+        if not point.finite:
+            lost.append(1)
+            if len(lost) > _LOST:
+                raise ValueError  # trf would go on shortening its step to the last evaluation
+            return torch.full_like(point.r_M, torch.nan).numpy()
+        lost.clear()
+        r_M = point.r_M
         return r_M.numpy() / unit
 
     def derivatives(theta: np.ndarray) -> Any:

@@ -9,6 +9,8 @@ which for a sum of squares is the square of that correlation (Newton's decrement
 9.5). Along a direction without curvature the gradient must vanish but for rounding, and where the curvature is negative
 a loss near 0 is no excuse.
 
+A loss with corners, `mae` and `quantile`, has come to rest where what pulls there balances (see `corners`).
+
 Shapes: P parameters.
 """
 
@@ -20,12 +22,14 @@ import torch
 from torch import Tensor
 
 from gdtrain.second import Task
+from gdtrain.second.corners import at_corner, has_corners
 from gdtrain.second.hessian import DENSE, NEGATIVE, hessian, rounding_of, units_of
 from gdtrain.second.lm import Point
 
 _SHARE = 1e-12
 _OF_ALL = 1e-20
 _EPS = torch.finfo(torch.float64).eps
+_ROUNDINGS = 16
 _SMALL = 1e-8  # gradient that a loss near 0 may have along a direction in which it falls ever faster
 _LARGE = 1e-6  # gradient, beside the loss, of a problem whose Hessian is too large to form
 
@@ -41,6 +45,8 @@ def at_rest(name: str, task: Task, theta_P: Tensor, *, first: float, scale: floa
         if name == "lm":
             point = Point.at(task, theta_P)
             return point.finite and point.at_rest(task.held(theta_P, point.gradient_P), scale**0.5)
+        if has_corners(task) and len(theta_P) <= DENSE and math.isfinite(task.value(theta_P)[0]):
+            return at_corner(task, theta_P)
         return _decrement_is_small(task, theta_P, first)
 
 
@@ -68,4 +74,5 @@ def _decrement_is_small(task: Task, theta_P: Tensor, first: float) -> bool:
     if float(gradient_F.norm()) > _SMALL and float(share_F[falling_F].sum()) > _SHARE * abs(value):
         return False
     decrement = float(share_F.sum())
-    return decrement <= max(_SHARE * abs(value), _OF_ALL * abs(first - value))
+    digits = (_ROUNDINGS * torch.finfo(task.theta_P.dtype).eps) ** 2  # of single precision
+    return decrement <= max(max(_SHARE, digits) * abs(value), max(_OF_ALL, digits) * abs(first - value))

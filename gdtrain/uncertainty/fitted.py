@@ -24,7 +24,7 @@ from gdtrain.problem.problem import Problem, fixed_columns
 from gdtrain.problem.tally import Tally
 from gdtrain.problem.tied import Spreading
 
-_ROUNDING = 16  # roundings of its terms that the length of the residuals may come to where the data are exact
+ROUNDING = 16  # roundings of its terms that the length of the residuals may come to where the data are exact
 OBSERVED = ("logistic", "poisson")  # whose curvature is that of the log likelihood itself, of a formula too
 
 
@@ -140,7 +140,7 @@ class Fitted:
         terms = float((torch.linalg.vector_norm(R_MP, dim=0) * theta_P.abs()).sum())
         gathered = self.problem.squares is not None
         eps = torch.finfo(torch.float64 if gathered else self.theta_P.dtype).eps
-        return _ROUNDING * eps * (terms + self._target_length)
+        return ROUNDING * eps * (terms + self._target_length)
 
     @cached_property
     def _target_length(self) -> float:

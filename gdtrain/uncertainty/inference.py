@@ -52,7 +52,7 @@ def _uncertainty(fitted: Fitted) -> Uncertainty:
         return Uncertainty(fitted.method, level, "they overflow: bring the columns to other units")
     dof_F = _dof_of_each(fitted)
     estimates = {
-        name: _estimate(value, error, dof, level)
+        name: estimate(value, error, dof, level)
         for name, value, error, dof in zip(
             problem.parameters.trained, _values(fitted), _lengths(spread_DF).tolist(), dof_F, strict=True
         )
@@ -61,7 +61,7 @@ def _uncertainty(fitted: Fitted) -> Uncertainty:
     for i, error in zip(fitted.tied, errors_U, strict=True):
         if error > 0:  # it does not follow from fixed ones alone
             value = float(problem.parameters.values(fitted.theta_P)[i])
-            estimates[problem.parameters.names[i]] = _estimate(value, error, dof_F[0], level)
+            estimates[problem.parameters.names[i]] = estimate(value, error, dof_F[0], level)
     return Uncertainty(
         fitted.method,
         level,
@@ -154,7 +154,8 @@ def _dof_of_each(fitted: Fitted) -> list[float]:
     return dof_P
 
 
-def _estimate(value: float, error: float, dof: float, level: float) -> Estimate:
+def estimate(value: float, error: float, dof: float, level: float) -> Estimate:
+    """A parameter's standard error with its t, p and interval; `dof` is inf where the scatter is known."""
     t, far = (value / error if error > 0 else math.copysign(math.inf, value)), reach(level, dof) * error
     return Estimate(error, t, two_sided(t, dof), (value - far, value + far))
 

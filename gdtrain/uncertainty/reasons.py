@@ -137,7 +137,11 @@ def _endless(fitted: Fitted) -> str:
 
 
 def _no_optimum(fitted: Fitted) -> str:
-    why = "the counts of some rows are all 0" if fitted.loss_name == "poisson" else "some classes are told apart perfectly"
+    why = (
+        "the counts of some rows are all 0"
+        if fitted.loss_name == "poisson"
+        else "some classes are told apart perfectly"
+    )
     return f"the loss falls without end, since {why}: the weights have no optimum; add a penalty"
 
 

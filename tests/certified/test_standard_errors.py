@@ -5,7 +5,6 @@ NIST's certificates come from hundreds of digits; R's and Stata's results from a
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -13,42 +12,30 @@ from typing import Any
 import pytest
 
 from gdtrain import fit, regress
-from tests.certified.test_nist import digits, worst_error
-from tests.test_references import MOMENTUM, reference, table
-
-# What polynomials of high degree leave; of the others the certificate's own last digit.
-LINEAR = {
-    "Filip": 5, "Longley": 8, "NoInt1": 8, "NoInt2": 8, "Norris": 8, "Pontius": 8,
-    "Wampler3": 8, "Wampler4": 8, "Wampler5": 8,
-}  # fmt: skip
+from tests.certified.references import PUBLISHED, columns, digits, reference, table
+from tests.certified.test_references import MOMENTUM
 
 
-def columns(certified: dict[str, Any]) -> dict[str, list[float]]:
-    return {name: [row[i] for row in certified["data"]] for i, name in enumerate(certified["columns"])}
+def published(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = reference(PUBLISHED / f"{name}.json")
+    return found
 
 
 def formula(certified: dict[str, Any]) -> str:
     return f"{certified['response']} = {certified['formula']}"
 
 
-@pytest.mark.parametrize("name", LINEAR)
-def test_linear(name: str, cases: Path) -> None:
-    certified = json.loads((cases / "nist" / f"{name}.json").read_text(encoding="utf-8"))
-    result = fit(formula(certified), columns(certified), polish=True)
-    assert worst_error(result, certified) >= LINEAR[name]
-
-
 @pytest.mark.parametrize("name", ["Wampler1", "Wampler2"])
 def test_exact_polynomials(name: str, cases: Path) -> None:
     """Their certified standard errors are 0, which is certainty of nothing."""
-    certified = json.loads((cases / "nist" / f"{name}.json").read_text(encoding="utf-8"))
+    certified = reference(cases / "nist" / f"{name}.json")
     result = fit(formula(certified), columns(certified), polish=True)
     assert result.uncertainty is not None
     assert result.uncertainty.refused.startswith("the residuals are 0 to rounding")
 
 
 def test_spector_logit() -> None:
-    expected, rows = reference("spector_logit"), table("spector_logit")
+    expected, rows = published("spector_logit"), table("spector_logit")
     names = {"GPA": "b1", "TUCE": "b2", "PSI": "b3", "intercept": "b0"}
     for loss, prefix in (("logistic", ""), ("softmax", "1.")):
         result = regress(rows, "GRADE", loss=loss, optimizer=MOMENTUM, epochs=2000)
@@ -62,7 +49,7 @@ def test_spector_logit() -> None:
 
 def test_a_formula_of_a_logit_takes_the_curvature_of_its_own() -> None:
     """The same model with b2 = exp(c): in R' = R diag(1, 1, b2, 1) at its optimum, where the gradient is 0."""
-    expected, rows = reference("spector_logit"), table("spector_logit")
+    expected, rows = published("spector_logit"), table("spector_logit")
     formula = "GRADE = b1*(GPA - 3) + exp(c)*(TUCE - 22) + b3*PSI + b0"
     result = fit(formula, rows, loss="logistic", optimizer=MOMENTUM, epochs=2000, polish=True, params={"c": -2.0})
     assert result.uncertainty is not None
@@ -73,7 +60,7 @@ def test_a_formula_of_a_logit_takes_the_curvature_of_its_own() -> None:
 
 
 def test_cpunish_poisson() -> None:
-    expected, rows = reference("cpunish_poisson"), table("cpunish_poisson")
+    expected, rows = published("cpunish_poisson"), table("cpunish_poisson")
     rows["LOGVC"] = [math.log(value) for value in rows.pop("VC100k96")]
     features = ["INCOME", "PERPOVERTY", "PERBLACK", "LOGVC", "SOUTH", "DEGREE"]
     result = regress(rows, "EXECUTIONS", features, loss="poisson", optimizer=MOMENTUM, epochs=400, polish=True)
@@ -87,7 +74,7 @@ def test_cpunish_poisson() -> None:
 @pytest.mark.parametrize("factor", [1.0, 1e-3, 1e4])
 def test_ccard_wls(factor: float) -> None:
     """Weights that are no counts say how much less a row scatters: their unit does not matter."""
-    expected, rows = reference("ccard_wls"), table("ccard_wls")
+    expected, rows = published("ccard_wls"), table("ccard_wls")
     rows["w"] = [factor / square for square in rows["INCOMESQ"]]
     keys: dict[str, Any] = {"data.sample_weight": "w", "polish": True}
     result = regress(rows, "AVGEXP", ["AGE", "INCOME", "INCOMESQ", "OWNRENT"], **keys)

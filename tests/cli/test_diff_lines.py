@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import gdtrain
 from gdtrain.errors import UserError
 from gdtrain.results.differences import Difference, Tolerance, compare
 from tests.cli.conftest import Command
@@ -18,12 +19,30 @@ pytestmark = pytest.mark.usefixtures("linear")
 
 
 @pytest.fixture
-def saved(gdtrain: Command, linear: Path) -> None:
-    """a.json and same.json of one experiment, b.json of twice the learning rate; two sweeps that share a trial."""
-    for name, words in (("a", []), ("same", ["--set", "name=other"]), ("b", ["--lr", "0.02"])):
-        Path(f"{name}.json").write_text(gdtrain("run", "linear.yaml", *words, "--format", "json").out)
-    for name, rates in (("s", "0.01,0.02"), ("t", "0.02,0.03")):
-        Path(f"{name}.json").write_text(gdtrain("sweep", "linear.yaml", "--lr", rates, "--format", "json").out)
+def command(request: pytest.FixtureRequest) -> Command:
+    """`gdtrain`, whose name is the package's here."""
+    found: Command = request.getfixturevalue("gdtrain")
+    return found
+
+
+@pytest.fixture(scope="module")
+def trained() -> dict[str, dict[str, Any]]:
+    """a and same of one experiment, b of twice the learning rate; two sweeps that share a trial."""
+    line = {"fit": "y = w*x", "data": {"columns": {"x": [1.0, 2, 3, 4], "y": [2.0, 4, 6, 8]}}, "params": {"w": 0.0}}
+    experiment = {**line, "train": {"optimizer": "sgd", "lr": 0.01, "epochs": 20}}
+    runs = {
+        "a": gdtrain.run(experiment),
+        "same": gdtrain.run(experiment, name="other"),
+        "b": gdtrain.run(experiment, lr=0.02),
+    }
+    sweeps = {"s": gdtrain.sweep(experiment, lr=[0.01, 0.02]), "t": gdtrain.sweep(experiment, lr=[0.02, 0.03])}
+    return {name: outcome.to_dict() for name, outcome in (*runs.items(), *sweeps.items())}
+
+
+@pytest.fixture
+def saved(trained: dict[str, dict[str, Any]], command: Command) -> None:
+    for name, document in trained.items():
+        Path(f"{name}.json").write_text(json.dumps(document))
 
 
 CODES = [
@@ -52,20 +71,20 @@ CODES = [
 
 @pytest.mark.usefixtures("saved")
 @pytest.mark.parametrize(("words", "code"), CODES)
-def test_exit_codes(words: list[str], code: int, gdtrain: Command) -> None:
+def test_exit_codes(words: list[str], code: int, command: Command) -> None:
     Path("empty").mkdir()
     Path("torn.json").write_text(Path("a.json").read_text()[:500])
     Path("damaged.json").write_text('{"schema": "gdtrain.result/1", "params": {"w": 1}}')
-    found = gdtrain("diff", *words)
+    found = command("diff", *words)
     assert found.code == code, found.err
     assert bool(found.err) == (code == 2) == (not found.out)
     assert found.err.count("\n") <= 1
 
 
 @pytest.mark.usefixtures("saved")
-def test_what_differs(gdtrain: Command) -> None:
+def test_what_differs(command: Command) -> None:
     """w after 20 epochs: 2 - 2*0.85^20 with lr 0.01, 2 - 2*0.7^20 with 0.02."""
-    document = gdtrain("diff", "a.json", "b.json", "--format", "json").document
+    document = command("diff", "a.json", "b.json", "--format", "json").document
     assert (document["schema"], document["same"]) == ("gdtrain.diff/1", False)
     found = {(each["part"], each["where"]): each for each in document["differences"]}
     assert set(found) == {("loss", "loss.final"), ("params", "w"), ("experiment", "train.lr")}
@@ -73,18 +92,18 @@ def test_what_differs(gdtrain: Command) -> None:
     assert w["absolute"] == pytest.approx(2 * 0.85**20 - 2 * 0.7**20, rel=1e-9)
     assert w["relative"] == pytest.approx(w["absolute"] / (2 - 2 * 0.7**20), rel=1e-9)
     assert (found["experiment", "train.lr"]["a"], found["experiment", "train.lr"]["b"]) == (0.01, 0.02)
-    plain = gdtrain("diff", "a.json", "b.json", "--format", "plain").out
+    plain = command("diff", "a.json", "b.json", "--format", "plain").out
     assert plain.splitlines()[-1] == f"3 of {document['compared']} values differ (rtol 1e-09, atol 0)"
-    rows = gdtrain("diff", "a.json", "b.json", "--format", "csv").out.splitlines()
+    rows = command("diff", "a.json", "b.json", "--format", "csv").out.splitlines()
     assert rows[0] == "part,where,a,b,absolute,relative" and len(rows) == 4
-    assert "| params | w | " in gdtrain("diff", "a.json", "b.json", "--format", "md").out
-    assert "train.lr" in gdtrain("diff", "a.json", "b.json").out
+    assert "| params | w | " in command("diff", "a.json", "b.json", "--format", "md").out
+    assert "train.lr" in command("diff", "a.json", "b.json").out
 
 
 @pytest.mark.usefixtures("saved")
-def test_sweeps_are_compared_trial_by_trial(gdtrain: Command) -> None:
+def test_sweeps_are_compared_trial_by_trial(command: Command) -> None:
     """The trial that both have agrees, whichever place it has; each of the others is in one of them."""
-    document = gdtrain("diff", "s.json", "t.json", "--format", "json").document
+    document = command("diff", "s.json", "t.json", "--format", "json").document
     differing = {each["where"] for each in document["differences"]}
     assert "best" in differing and not any("0.02" in name for name in differing)
     lost = [each for each in document["differences"] if each["where"] == "train.lr = 0.01: w"]
@@ -92,21 +111,21 @@ def test_sweeps_are_compared_trial_by_trial(gdtrain: Command) -> None:
 
 
 @pytest.mark.usefixtures("saved")
-def test_folders_and_stdin(gdtrain: Command) -> None:
+def test_folders_and_stdin(command: Command) -> None:
     """A folder stands for its result.json; where both have an experiment.yaml, all keys are compared."""
     for name in ("a", "same"):
         Path(name).mkdir()
         Path(name, "result.json").write_text(Path(f"{name}.json").read_text())
-    assert gdtrain("diff", "a", "same.json").code == 0
-    assert gdtrain("diff", "a", "-", stdin=Path("b.json").read_text()).code == 1
+    assert command("diff", "a", "same.json").code == 0
+    assert command("diff", "a", "-", stdin=Path("b.json").read_text()).code == 1
     written = Path("linear.yaml").read_text()
     Path("a/experiment.yaml").write_text(written)
-    assert gdtrain("diff", "a", "same").code == 0
+    assert command("diff", "a", "same").code == 0
     Path("same/experiment.yaml").write_text(written + "stop: {patience: 50}\n")
-    document = gdtrain("diff", "a", "same", "--format", "json").document
+    document = command("diff", "a", "same", "--format", "json").document
     assert [each["where"] for each in document["differences"]] == ["stop.patience"]
     Path("same/experiment.yaml").write_text(written + "stop: 1\n")
-    assert gdtrain("diff", "a", "same").code == 2
+    assert command("diff", "a", "same").code == 2
 
 
 def changed(tolerance: Tolerance | None = None, **changes: Any) -> list[Difference]:

@@ -93,6 +93,14 @@ def test_an_interval_of_a_run(gdtrain: Command, saved: Path) -> None:
     assert float(row[4]) == pytest.approx(10 + 3.182446305 * (22 / 9) ** 0.5, rel=1e-8)
 
 
+def test_the_file_that_says_the_same(gdtrain: Command, saved: Path) -> None:
+    words = [*TRAINING, "--predict", "x=5", "--interval", "0.9"]
+    (saved / "same.yaml").write_text(gdtrain(*words, "--print-config").out)
+    wanted = gdtrain(*words, "--format", "json").document["predictions"]
+    assert gdtrain("run", "same.yaml", "--format", "json").document["predictions"] == wanted
+    assert set(wanted[0]) == {"inputs", "before", "after", "interval", "prediction_interval"}
+
+
 def test_an_interval_needs_something_to_predict(gdtrain: Command) -> None:
     outcome = gdtrain(*TRAINING, "--interval", "0.95")
     assert outcome.code == 2 and outcome.err.startswith("--interval: predict says nothing")

@@ -102,7 +102,12 @@ REFUSED = [
         ["regress", "t.csv", "--target", "y", "--set", "model.hidden=[3]", "--polish"],
         "the weights of hidden layers are not determined",
     ),
-    ([*ROWS, "--level", "95"], "level must be below 1, not 95"),
+    ([*ROWS, "--level", "95"], "level is a share below 1, not 95; write 0.95 for 95 %"),
+    ([*ROWS, "--level", "1"], "level must be below 1, not 1"),
+    ([*ROWS, "--get", "params.w.std_err"], "did you mean params.w.std_error?"),
+    ([*ROWS, "--set", "params.w.expr=2*w"], "w is tied to itself"),
+    ([*ROWS, "--bootstrap", "20", "--robust"], "robust adds nothing to it; leave one out"),
+    ([*ROWS, "--set", "data.weight_type=analytic"], "weight_type says what sample_weight is, and there is none"),
     ([*ROWS, "--bootstrap", "2"], "bootstrap must be 10 or more, not 2"),
     ([*ROWS, "--loss", "huber", "--set", "data.sigma=x"], "sigma goes with squares, and huber is not a squared loss"),
     (

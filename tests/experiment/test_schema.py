@@ -18,7 +18,8 @@ from gdtrain.experiment.objective import Loss
 from gdtrain.experiment.optimizers import AUTO, DEFAULTS, LR, SECOND
 from gdtrain.experiment.overrides import Override
 from gdtrain.experiment.parameters import Param, Start
-from gdtrain.experiment.schema import Data, Experiment, Predict, Regress, Stop, Train
+from gdtrain.experiment.schema import Data, Experiment, Predict, Regress, Train
+from gdtrain.experiment.stop import Stop
 
 from .texts import DATA, FIT, heads, read, refusal
 

@@ -47,11 +47,11 @@ def design(features: list[str]) -> Array:
     return np.column_stack([*(TABLE[name].to_numpy() for name in features), np.ones(TABLE.height)])
 
 
-def least_squares(x: Array, y: Array, weight: Array) -> tuple[Array, Array]:
+def least_squares(x: Array, y: Array, weight: Array) -> tuple[Array, float]:
     """The variance of each row's mean, x C x' with C = (X'WX)^-1 (statsmodels' var_pred_mean but for s^2), and s^2."""
     inverse = np.linalg.inv(x.T @ (weight[:, None] * x))
     residual = y - x @ (inverse @ (x.T @ (weight * y)))
-    return np.einsum("nf,fg,ng->n", x, inverse, x), (weight * residual**2).sum() / (len(x) - x.shape[1])
+    return np.einsum("nf,fg,ng->n", x, inverse, x), float((weight * residual**2).sum()) / (len(x) - x.shape[1])
 
 
 @pytest.mark.parametrize("kind", ["plain", "analytic", "frequency", "known"])
@@ -71,9 +71,9 @@ def test_weighted_least_squares(kind: str, scale: str, tmp_path: Path) -> None:
         weight = TABLE["count"].to_numpy()
     model = {"regress": {"target": "y", "features": ["x", "z"]}, "data": data}
     found = predicted(trained(tmp_path, model), tmp_path / "table.csv", interval=0.9)
-    unit, s2 = least_squares(design(["x", "z"]), TABLE["y"].to_numpy(), weight)
+    unit, scatter = least_squares(design(["x", "z"]), TABLE["y"].to_numpy(), weight)
     dof = (weight.sum() if kind == "frequency" else 60) - 3
-    s2 = 1.0 if kind == "known" else s2 * 57 / dof
+    s2 = 1.0 if kind == "known" else scatter * 57 / dof
     reach = ndtri(0.95) if kind == "known" else stdtrit(dof, 0.95)
     mean, row = np.sqrt(unit * s2), np.sqrt(unit * s2 + s2 / own)
     for name, error in (("ci", mean), ("pi", row)):
@@ -104,7 +104,7 @@ def test_rows_far_from_zero_lose_no_digits(tmp_path: Path) -> None:
     np.testing.assert_allclose((found["ci_upper"] - found["ci_lower"]) / 2, wanted, rtol=1e-6)
 
 
-NONLINEAR = {
+NONLINEAR: dict[str, Json] = {
     "formula": {"fit": "y = a*exp(-b*x) + c*z", "train": {"optimizer": "lm"}},
     "tied": {
         "fit": "y = a*x + b*z + k",
@@ -161,7 +161,7 @@ def test_the_delta_method(name: str, tmp_path: Path) -> None:
     document = trained(tmp_path, NONLINEAR[name])
     assert "refused" not in document["uncertainty"]
     path, told = tmp_path / "table.csv", document["uncertainty"]
-    link = LINKS.get(name, lambda p: p)
+    link = LINKS.get(name, np.asarray)
     free, step = [*told["covariance"]], 1e-5
     covariance = np.array([[*told["covariance"][one].values()] for one in free])
     slopes = [
@@ -200,6 +200,16 @@ def test_two_classes_are_as_logistic(tmp_path: Path) -> None:
     np.testing.assert_allclose(two["ci_upper.no"], 1 - one["ci_lower"], rtol=1e-7)
 
 
+def test_several_targets_have_a_scatter_each(tmp_path: Path) -> None:
+    """The same ends as each target alone."""
+    both = predicted(trained(tmp_path, NONLINEAR["several"]), tmp_path / "table.csv", interval=0.9)
+    for target in ("y", "y2"):
+        model = {"regress": {"target": target, "features": ["x", "z"]}}
+        alone = predicted(trained(tmp_path, model), tmp_path / "table.csv", interval=0.9)
+        for end in ("ci_lower", "ci_upper", "pi_lower", "pi_upper"):
+            np.testing.assert_allclose(both[f"{end}.{target}"], alone[end], rtol=1e-9)
+
+
 def test_a_bootstrap_tells_intervals_too(tmp_path: Path) -> None:
     """Of 200 samples the standard error is within a third of the model's."""
     model = {"regress": {"target": "y", "features": ["x"]}}
@@ -210,7 +220,7 @@ def test_a_bootstrap_tells_intervals_too(tmp_path: Path) -> None:
     assert all(0.7 < one < 1.3 for one in share)
 
 
-ALONE = {
+ALONE: dict[str, tuple[Json, str]] = {
     "logistic": (NONLINEAR["logistic"], "logistic tells no scatter of rows"),
     "logcosh": (NONLINEAR["logcosh"], "logcosh tells no scatter of rows"),
     "robust": ({"fit": "y = a*x + b", "uncertainty": {"robust": True}}, "each row scatter in its own way"),
@@ -230,7 +240,7 @@ def test_rows_without_an_interval_of_their_own(name: str, tmp_path: Path) -> Non
     assert result.predictions[0].interval is not None and result.predictions[0].prediction_interval is None
 
 
-REFUSED = {
+REFUSED: dict[str, Json] = {
     "short of its optimum": {"fit": "y = a*x + b", "train": {"lr": 0.001, "epochs": 3}},
     "not determined": {"fit": "y = a*b*x"},
     "hidden layers": {"regress": {"target": "y", "features": ["x"]}, "model": {"hidden": [2]}, "train": {"epochs": 3}},

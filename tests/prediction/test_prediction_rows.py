@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -202,7 +202,11 @@ def test_a_level_that_training_had_not_is_the_reference_where_that_was_said(tmp_
     assert found[0] == found[1]
 
 
-FORMS = {"csv": pl.DataFrame.write_csv, "parquet": pl.DataFrame.write_parquet, "ndjson": pl.DataFrame.write_ndjson}
+FORMS: dict[str, Callable[[pl.DataFrame, Path], object]] = {
+    "csv": pl.DataFrame.write_csv,
+    "parquet": pl.DataFrame.write_parquet,
+    "ndjson": pl.DataFrame.write_ndjson,
+}
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -234,7 +238,7 @@ def test_texts_are_kept_as_they_stand(times: int, tmp_path: Path) -> None:
     assert found.row(-1)[:4] == ("008", "2", "1", None)
 
 
-WRONG = {
+WRONG: dict[str, tuple[str, str, dict[str, Any], str]] = {
     "no such column": ("columns", "x\n1\n", {}, "rows.csv: there is no column z"),
     "no target": ("columns", "x,z\n1,2\n", {"residuals": True}, "rows.csv: there is no column y"),
     "a missing cell": (
@@ -276,7 +280,7 @@ def without(document: Json, *path: str) -> dict[str, Any]:
     return {**document, path[0]: without(document[path[0]], *path[1:])}
 
 
-DAMAGED = {
+DAMAGED: dict[str, tuple[Callable[[Json], Json], str]] = {
     "no predictor": (lambda d: without(d, "predictor"), "does not say how to predict"),
     "no parameter": (lambda d: without(d, "params", "x"), "is damaged"),
     "no features": (lambda d: without(d, "predictor", "regress"), "its predictor is wrong"),

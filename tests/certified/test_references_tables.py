@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
 import re
 from pathlib import Path
@@ -12,13 +11,7 @@ import pytest
 
 from gdtrain.experiment.load import load
 from gdtrain.train import train
-
-FOLDER = Path(__file__).parent / "data" / "regression"
-
-
-def digits(found: float, certified: float) -> float:
-    """Leading digits in common."""
-    return 99.0 if found == certified else -math.log10(abs(found - certified) / abs(certified))
+from tests.certified.references import PUBLISHED, digits, reference
 
 
 def certified(case: dict[str, object]) -> dict[str, float]:
@@ -48,8 +41,8 @@ def weighted(table: Path, folder: Path) -> Path:
 @pytest.mark.parametrize("name", ["stackloss_ols", "diabetes_raw_ols", "ccard_wls"])
 @pytest.mark.parametrize("scale", ["standard", "minmax"])
 def test_published_regression(name: str, scale: str, tmp_path: Path) -> None:
-    case = json.loads((FOLDER / f"{name}.json").read_text())
-    table, weight = FOLDER / f"{name}.csv", {}
+    case = reference(PUBLISHED / f"{name}.json")
+    table, weight = PUBLISHED / f"{name}.csv", {}
     if name == "ccard_wls":
         table, weight = weighted(table, tmp_path), {"sample_weight": "weight"}
     wanted = certified(case)

@@ -5,30 +5,21 @@ Their data lie in tests/data/regression; where each comes from stands in its JSO
 
 from __future__ import annotations
 
-import csv
-import json
 import math
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gdtrain import fit, regress
 from gdtrain.results import Result
+from tests.certified.references import PUBLISHED, reference, table
 
-FOLDER = Path(__file__).parent / "data" / "regression"
 MOMENTUM = {"name": "sgd", "momentum": 0.9, "nesterov": True}
 
 
-def reference(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+def published(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = reference(PUBLISHED / f"{name}.json")
     return found
-
-
-def table(name: str) -> dict[str, list[float]]:
-    with (FOLDER / f"{name}.csv").open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    return {column: [float(row[column]) for row in rows] for column in rows[0]}
 
 
 def digits(result: Result, expected: dict[str, Any], names: dict[str, str]) -> float:
@@ -40,7 +31,7 @@ def digits(result: Result, expected: dict[str, Any], names: dict[str, str]) -> f
 
 
 def test_spector_logit() -> None:
-    expected, rows = reference("spector_logit"), table("spector_logit")
+    expected, rows = published("spector_logit"), table("spector_logit")
     result = regress(rows, "GRADE", loss="logistic", optimizer=MOMENTUM, epochs=2000)
     names = {"GPA": "b1", "TUCE": "b2", "PSI": "b3", "intercept": "b0"}
     assert result.verdict.status == "converged"
@@ -50,7 +41,7 @@ def test_spector_logit() -> None:
 
 
 def test_cpunish_poisson() -> None:
-    expected, rows = reference("cpunish_poisson"), table("cpunish_poisson")
+    expected, rows = published("cpunish_poisson"), table("cpunish_poisson")
     rows["LOGVC"] = [math.log(value) for value in rows.pop("VC100k96")]
     features = ["INCOME", "PERPOVERTY", "PERBLACK", "LOGVC", "SOUTH", "DEGREE"]
     result = regress(rows, "EXECUTIONS", features, loss="poisson", optimizer=MOMENTUM, epochs=4000)
@@ -65,7 +56,7 @@ def test_cpunish_poisson() -> None:
 
 def test_stackloss_huber() -> None:
     """Its scale, the median of absolute deviations, is the reference's; 1.345 of it is the threshold."""
-    expected, rows = reference("stackloss_huber"), table("stackloss_huber")
+    expected, rows = published("stackloss_huber"), table("stackloss_huber")
     delta = 1.345 * expected["reference_scale"]
     result = regress(rows, "STACKLOSS", loss={"name": "huber", "delta": delta}, epochs=3000)
     names = {"AIRFLOW": "b1", "WATERTEMP": "b2", "ACIDCONC": "b3", "intercept": "b0"}
@@ -78,7 +69,7 @@ def test_stackloss_huber() -> None:
 
 def test_engel_median() -> None:
     """The pinball loss is not smooth: its value is held to 1e-5, its weights to what that leaves them."""
-    expected, rows = reference("engel_quantile50"), table("engel_quantile50")
+    expected, rows = published("engel_quantile50"), table("engel_quantile50")
     descent: dict[str, Any] = {"optimizer": "adam", "lr": 0.1, "epochs": 20000, "data.scale": "standard"}
     result = regress(rows, "foodexp", loss="quantile", **descent)
     best = expected["objective_at_optimum"]
@@ -86,7 +77,7 @@ def test_engel_median() -> None:
 
 
 def test_softmax_of_two_classes_is_the_logit() -> None:
-    expected, rows = reference("spector_logit"), table("spector_logit")
+    expected, rows = published("spector_logit"), table("spector_logit")
     result = regress(rows, "GRADE", loss="softmax", optimizer=MOMENTUM, epochs=2000)
     names = {"1.GPA": "b1", "1.TUCE": "b2", "1.PSI": "b3", "1.intercept": "b0"}
     assert digits(result, expected, names) >= expected["param_digits"] - 1
@@ -94,7 +85,7 @@ def test_softmax_of_two_classes_is_the_logit() -> None:
 
 def test_a_fit_is_the_regression() -> None:
     """The formula is the linear predictor, in columns brought to like sizes."""
-    expected, rows = reference("spector_logit"), table("spector_logit")
+    expected, rows = published("spector_logit"), table("spector_logit")
     formula = "GRADE = b1*(GPA - 3) + b2*(TUCE - 22) + b3*PSI + c"
     result = fit(
         formula, rows, loss="logistic", optimizer=MOMENTUM, epochs=20000, predict=[{"GPA": 3, "TUCE": 22, "PSI": 0}]

@@ -1,0 +1,74 @@
+"""Frames as they come, to a file, and what it holds when it is read again."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from gdtrain.errors import UserError
+from gdtrain.prediction import form_of, writer, writers
+
+FRAMES = [
+    pl.DataFrame({"id": ["007", None], "n": ["1", "-2"], "x": ["1.5", "2"], "p": [0.1, 1e-300]}),
+    pl.DataFrame({"id": ["8", "a,b"], "n": [None, "30"], "x": ["-1e3", None], "p": [-1.0, 2 / 3]}),
+]
+WHOLE = pl.DataFrame(
+    {
+        "id": ["007", None, "8", "a,b"],
+        "n": [1, -2, None, 30],
+        "x": [1.5, 2.0, -1e3, None],
+        "p": [0.1, 1e-300, -1, 2 / 3],
+    }
+)
+
+
+def written(form: str, frames: list[pl.DataFrame]) -> bytes:
+    file = io.BytesIO()
+    with writer(form, file) as rows:
+        for frame in frames:
+            rows.write(frame)
+    return file.getvalue()
+
+
+def test_csv_is_text_as_it_was_read() -> None:
+    text = 'id,n,x,p\n007,1,1.5,0.1\n,-2,2,1e-300\n8,,-1e3,-1.0\n"a,b",30,,0.6666666666666666\n'
+    assert written("csv", FRAMES).decode() == text
+
+
+@pytest.mark.parametrize("part", [1, 1 << 26], ids=["in parts", "at once"])
+def test_parquet_has_types(part: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Parts lie in a temporary folder, of which nothing is left."""
+    monkeypatch.setattr(writers, "_PART", part)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    found = pl.read_parquet(written("parquet", FRAMES))
+    assert found.equals(WHOLE) and found.schema == WHOLE.schema
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ndjson_has_types() -> None:
+    assert pl.read_ndjson(written("ndjson", FRAMES)).equals(WHOLE)
+
+
+def test_a_cell_of_another_kind_than_the_first_rows(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(writers, "_PART", 1)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    frames = [pl.DataFrame({"id": ["1"]}), pl.DataFrame({"id": ["x7"]})]
+    with pytest.raises(UserError, match="'x7' is of another kind than the first rows; write CSV"):
+        written("parquet", frames)
+    assert list(tmp_path.iterdir()) == []
+    assert written("csv", frames) == b"id\n1\nx7\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "form", "found"),
+    [
+        (None, None, "csv"), ("a.csv", None, "csv"), ("a.CSV", None, "csv"), ("a.jsonl", None, "ndjson"),
+        ("a.pq", None, "parquet"), ("a", None, "csv"), ("a.txt", "csv", "csv"), ("/dev/null", None, "csv"),
+    ],
+)  # fmt: skip
+def test_formats(path: str | None, form: str | None, found: str) -> None:
+    assert form_of(path, form) == found
