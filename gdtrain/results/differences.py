@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from gdtrain.errors import UserError
-from gdtrain.results.result import plain_numbers
+from gdtrain.results.groups import GROUPS_SCHEMA
+from gdtrain.results.result import SCHEMA, plain_numbers
 from gdtrain.results.sweep import SWEEP_SCHEMA
 
 DIFF_SCHEMA = "gdtrain.diff/1"
 RTOL = 1e-9
+_KINDS = {SCHEMA: "a single result", SWEEP_SCHEMA: "a sweep", GROUPS_SCHEMA: "a fit of groups"}
 _NAMED = ("kind", "statement")
 _TRAIN = ("chosen",)  # who chose a value is no part of what it is
 _PLACE = ".path"  # where data lie is no part of what they are
@@ -106,16 +108,17 @@ def compare(
     called  what they are called
     keys    dotted keys of the two experiments where both are known whole; else those that the documents tell
 
-    Raises UserError where one is a sweep's and the other is not, or is no whole document.
+    Raises UserError where the two are not of a kind, or one is not whole.
     """
-    swept = [document["schema"] == SWEEP_SCHEMA for document in (a, b)]
-    if swept[0] != swept[1]:
-        what = f"{called[not swept[0]]} is a sweep's document and {called[swept[0]]} a single result's"
-        raise UserError(what, remedy="compare two of a kind; one of a sweep's trials may be saved alone")
+    swept = a["schema"] != SCHEMA
+    if a["schema"] != b["schema"]:
+        kinds = [_KINDS.get(document["schema"], "another") for document in (a, b)]
+        what = f"{called[0]} is {kinds[0]}'s document and {called[1]} {kinds[1]}'s"
+        raise UserError(what, remedy="compare two of a kind; one of several trials may be saved alone")
     pairs = []
     for document, name, own in zip((a, b), called, keys or (None, None), strict=True):
         try:
-            pairs.append(dict(_sweep(document, own) if swept[0] else _result(document, own)))
+            pairs.append(dict(_sweep(document, own) if swept else _result(document, own)))
         except (AttributeError, KeyError, TypeError):
             raise UserError(f"{name} is damaged: its sections do not fit together", remedy="save it again") from None
     names = [*pairs[0], *(name for name in pairs[1] if name not in pairs[0])]
@@ -165,14 +168,19 @@ def _experiment(document: Document) -> dict[str, Any]:
 
 
 def _sweep(document: Document, keys: Keys | None) -> Named:
-    """Trial by trial, each by what it sets; those of many starts by their place."""
-    told = {name: document[name] for name in (*_NAMED, "axes", "rank_by", "seed")} if keys is None else keys
-    best = document["best"]
+    """Trial by trial, each by what it sets, or by its group; those of many starts by their place."""
+    named = [name for name in (*_NAMED, "axes", "rank_by", "group_by", "seed") if name in document]
+    told = {name: document[name] for name in named} if keys is None else keys
+    best = document.get("best")
     trials: dict[str, Document] = {}
     for i, trial in enumerate(document["trials"]):
-        name = ", ".join(f"{key} = {_text(value)}" for key, value in trial["set"].items()) or f"start {i}"
+        name = (
+            ", ".join(f"{key} = {_text(value)}" for key, value in (trial.get("group") or trial["set"]).items())
+            or f"start {i}"
+        )
         trials[name if name not in trials else f"{name} ({i})"] = trial
-    yield ("trials", "best"), None if best is None else [*trials][best]
+    if "best" in document:
+        yield ("trials", "best"), None if best is None else [*trials][best]
     for name, trial in trials.items():
         for (part, where), value in _came_to(trial):
             yield (part, f"{name}: {where}"), value

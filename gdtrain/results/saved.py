@@ -7,6 +7,7 @@ import os
 from typing import IO, Any
 
 from gdtrain.errors import UserError
+from gdtrain.results.groups import GROUPS_SCHEMA
 from gdtrain.results.result import SCHEMA
 from gdtrain.results.sweep import SWEEP_SCHEMA
 
@@ -36,9 +37,9 @@ def read_result(path: str, where: str, stdin: IO[Any] | None = None) -> dict[str
 
 
 def read_document(path: str, stdin: IO[Any] | None = None) -> dict[str, Any]:
-    """The document at a path as for `read_result`, of a result or of a sweep. Raises UserError (exit 2) for others."""
+    """The document at a path as for `read_result`, of a result, a sweep or groups. Raises UserError (exit 2) for others."""
     document = _parsed(path, "", stdin)
-    if _schema(document) in (SCHEMA, SWEEP_SCHEMA):
+    if _schema(document) in (SCHEMA, SWEEP_SCHEMA, GROUPS_SCHEMA):
         return dict(document)
     raise UserError(f"{path} is no result document", remedy=_SAVE)
 

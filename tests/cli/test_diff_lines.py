@@ -30,13 +30,11 @@ def trained() -> dict[str, dict[str, Any]]:
     """a and same of one experiment, b of twice the learning rate; two sweeps that share a trial."""
     line = {"fit": "y = w*x", "data": {"columns": {"x": [1.0, 2, 3, 4], "y": [2.0, 4, 6, 8]}}, "params": {"w": 0.0}}
     experiment = {**line, "train": {"optimizer": "sgd", "lr": 0.01, "epochs": 20}}
-    runs = {
-        "a": gdtrain.run(experiment),
-        "same": gdtrain.run(experiment, name="other"),
-        "b": gdtrain.run(experiment, lr=0.02),
-    }
+    found = {"a": gdtrain.run(experiment), "same": gdtrain.run(experiment, name="other")}
+    found["b"] = gdtrain.run(experiment, lr=0.02)
     sweeps = {"s": gdtrain.sweep(experiment, lr=[0.01, 0.02]), "t": gdtrain.sweep(experiment, lr=[0.02, 0.03])}
-    return {name: outcome.to_dict() for name, outcome in (*runs.items(), *sweeps.items())}
+    documents = {name: result.to_dict() for name, result in found.items()}
+    return documents | {name: result.to_dict() for name, result in sweeps.items()}
 
 
 @pytest.fixture
@@ -108,6 +106,19 @@ def test_sweeps_are_compared_trial_by_trial(command: Command) -> None:
     assert "best" in differing and not any("0.02" in name for name in differing)
     lost = [each for each in document["differences"] if each["where"] == "train.lr = 0.01: w"]
     assert [each["b"] for each in lost] == [None] and lost[0]["a"] > 1.9
+
+
+def test_groups_are_compared_one_by_one(command: Command) -> None:
+    columns = {"x": [1.0, 2, 1, 2], "y": [2.0, 4, 3, 6], "city": ["a", "a", "b", "b"]}
+    frames = [columns, {**columns, "y": [2.0, 4, 3, 7]}]
+    for name, frame in zip("gh", frames, strict=True):
+        found = gdtrain.groups({"fit": "y = w*x"}, "city", data=frame).to_dict()
+        Path(f"{name}.json").write_text(json.dumps(found))
+    assert command("diff", "g.json", "g.json").code == 0
+    document = command("diff", "g.json", "h.json", "--format", "json").document
+    found = {each["where"]: (each["a"], each["b"]) for each in document["differences"]}
+    assert found["city = b: w"] == pytest.approx((3.0, 17 / 5))  # sum xy / sum xx = (3 + 14) / 5
+    assert not any(where.startswith("city = a") for where in found)
 
 
 @pytest.mark.usefixtures("saved")
