@@ -170,21 +170,19 @@ def _experiment(document: Document) -> dict[str, Any]:
 def _sweep(document: Document, keys: Keys | None) -> Named:
     """Trial by trial, each by what it sets, or by its group; those of many starts by their place."""
     named = [name for name in (*_NAMED, "axes", "rank_by", "group_by", "seed") if name in document]
-    told = {name: document[name] for name in named} if keys is None else keys
+    experiment = {name: document[name] for name in named} if keys is None else keys
     best = document.get("best")
     trials: dict[str, Document] = {}
     for i, trial in enumerate(document["trials"]):
-        name = (
-            ", ".join(f"{key} = {_text(value)}" for key, value in (trial.get("group") or trial["set"]).items())
-            or f"start {i}"
-        )
+        told = trial.get("group") or trial["set"]
+        name = ", ".join(f"{key} = {_text(value)}" for key, value in told.items()) or f"start {i}"
         trials[name if name not in trials else f"{name} ({i})"] = trial
     if "best" in document:
         yield ("trials", "best"), None if best is None else [*trials][best]
     for name, trial in trials.items():
         for (part, where), value in _came_to(trial):
             yield (part, f"{name}: {where}"), value
-    for where, value in told.items():
+    for where, value in experiment.items():
         yield ("experiment", where), _number(value)
 
 

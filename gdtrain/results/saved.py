@@ -37,7 +37,7 @@ def read_result(path: str, where: str, stdin: IO[Any] | None = None) -> dict[str
 
 
 def read_document(path: str, stdin: IO[Any] | None = None) -> dict[str, Any]:
-    """The document at a path as for `read_result`, of a result, a sweep or groups. Raises UserError (exit 2) for others."""
+    """The document at a path as for `read_result`, of a result, a sweep or groups. Raises UserError (exit 2) else."""
     document = _parsed(path, "", stdin)
     if _schema(document) in (SCHEMA, SWEEP_SCHEMA, GROUPS_SCHEMA):
         return dict(document)

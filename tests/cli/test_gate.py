@@ -128,6 +128,25 @@ def test_junit_of_a_sweep_that_diverged(gdtrain: Command) -> None:
     assert [case.get("name") for case in suite] == ["verdict", "w > 1"] and counts(suite) == (2, 2, 0)
 
 
+def test_every_group_has_to_meet_them(gdtrain: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """w is 2 in a, 17/5 in b: sum xy / sum xx."""
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", "summary.md")
+    Path("cities.csv").write_text("x,y,city\n1,2,a\n2,4,a\n1,3,b\n2,7,b\n")
+    Path("cities.yaml").write_text(
+        "fit: y = w*x\ndata: {path: cities.csv, group_by: city}\nexpect: [w > 1, w < 3, r2 > -99]\n"
+    )
+    outcome = gdtrain("run", "cities.yaml", "--junit", "junit.xml", "--format", "json")
+    assert outcome.code == 1
+    assert [(each["met"], each["found"]) for each in outcome.document["expectations"]] == [
+        (True, None),
+        (False, pytest.approx(3.4)),
+        (True, None),
+    ]
+    assert "fail: w < 3 (not in 1 of 2 groups: city = b: w = 3.4)" in outcome.err
+    assert counts(suites()[0]) == (3, 1, 0)
+    assert "2 groups by city, 2 converged" in Path("summary.md").read_text()
+
+
 NO_PLACE = [
     ("none/junit.xml", "there is no folder none"),
     (".", "is a folder"),
