@@ -161,6 +161,7 @@ def _experiment(document: Document) -> dict[str, Any]:
         "train.dtype": document["dtype"],
     }
     told |= {key: value for key, value in _leaves(document["train"], "train") if key.partition(".")[2] not in _TRAIN}
+    told |= {key.removeprefix("."): value for key, value in _leaves(document.get("predictor", {}), "")}
     for name, fields in document["params"].items():
         told[f"params.{name}.start"] = fields.get("start")
         told |= {f"params.{name}.{flag}": True for flag in ("fixed", "tied") if fields.get(flag)}

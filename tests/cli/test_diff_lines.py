@@ -108,6 +108,21 @@ def test_sweeps_are_compared_trial_by_trial(command: Command) -> None:
     assert [each["b"] for each in lost] == [None] and lost[0]["a"] > 1.9
 
 
+def test_keys_that_a_result_tells_are_compared(command: Command) -> None:
+    """Of a file with other levels, loss and rows: without the experiments beside them."""
+    columns = {"x": [1.0, 2, 3, 4], "y": [2.0, 4, 6, 8], "city": ["a", "a", "b", "c"]}
+    experiment = {"regress": {"target": "y", "features": ["x", "city"]}, "loss": "huber", "train": {"epochs": 3}}
+    Path("one.json").write_text(json.dumps(gdtrain.run(experiment, data=columns).to_dict()))
+    other = {**columns, "city": ["a", "a", "b", "b"]}
+    changed = {**experiment, "loss": {"name": "huber", "delta": 2.0}}
+    Path("two.json").write_text(json.dumps(gdtrain.run(changed, data=other).to_dict()))
+    document = command("diff", "one.json", "two.json", "--format", "json").document
+    found = {each["where"]: (each["a"], each["b"]) for each in document["differences"] if each["part"] == "experiment"}
+    assert found["loss.delta"] == (1.0, 2.0)
+    assert found["levels.city"] == (["a", "b", "c"], ["a", "b"])
+    assert found["params.city[c].start"] == (0.0, None)
+
+
 def test_groups_are_compared_one_by_one(command: Command) -> None:
     columns = {"x": [1.0, 2, 1, 2], "y": [2.0, 4, 3, 6], "city": ["a", "a", "b", "b"]}
     frames = [columns, {**columns, "y": [2.0, 4, 3, 7]}]
