@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import sys
 from pathlib import Path
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 _DIFFER = 1
 _EXPERIMENT = "experiment.yaml"  # of a folder that holds a result
+_MANIFEST = "run.json"
+_FINGERPRINT = ("size", "sha256")
 _RESULT = "A result document, or a folder with result.json; - is stdin."
 
 
@@ -41,7 +44,7 @@ def diff(
     stdin = sys.stdin.buffer if sys.stdin else None
     documents = [read_document(path, stdin) for path in (a, b)]
     keys = _experiments(a, b)
-    differences = compare(documents[0], documents[1], (a, b), tolerance, keys)
+    differences = compare(documents[0], documents[1], (a, b), tolerance, keys, _files(a, b))
     _show(differences, style)
     return _DIFFER if differences.found else 0
 
@@ -66,6 +69,20 @@ def _experiments(a: str, b: str) -> tuple[dict[str, Any], dict[str, Any]] | None
 
     first, second = (dict(leaves(canonical(load(file)))) for file in files)
     return first, second
+
+
+def _files(a: str, b: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Fingerprints of the files that two runs read, where both folders tell them."""
+    first, second = (_fingerprints(Path(path) / _MANIFEST) for path in (a, b))
+    return (first, second) if first is not None and second is not None else ({}, {})
+
+
+def _fingerprints(file: Path) -> dict[str, Any] | None:
+    try:
+        told = json.loads(file.read_bytes())["data"].items()
+        return {f"{role}.{key}": found[key] for role, found in told for key in _FINGERPRINT}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
 
 
 def _show(differences: Differences, style: str) -> None:

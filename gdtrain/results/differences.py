@@ -101,12 +101,18 @@ class Differences:
 
 
 def compare(
-    a: Document, b: Document, called: tuple[str, str], tolerance: Tolerance, keys: tuple[Keys, Keys] | None = None
+    a: Document,
+    b: Document,
+    called: tuple[str, str],
+    tolerance: Tolerance,
+    keys: tuple[Keys, Keys] | None = None,
+    files: tuple[Keys, Keys] = ({}, {}),
 ) -> Differences:
     """The differences of two documents.
 
     called  what they are called
     keys    dotted keys of the two experiments where both are known whole; else those that the documents tell
+    files   fingerprints of the files that each read, by dotted key, where both are known
 
     Raises UserError where the two are not of a kind, or one is not whole.
     """
@@ -116,9 +122,10 @@ def compare(
         what = f"{called[0]} is {kinds[0]}'s document and {called[1]} {kinds[1]}'s"
         raise UserError(what, remedy="compare two of a kind; one of several trials may be saved alone")
     pairs = []
-    for document, name, own in zip((a, b), called, keys or (None, None), strict=True):
+    for document, name, own, read in zip((a, b), called, keys or (None, None), files, strict=True):
         try:
-            pairs.append(dict(_sweep(document, own) if swept else _result(document, own)))
+            told = dict(_sweep(document, own) if swept else _result(document, own))
+            pairs.append(told | {("data", f"files.{where}"): value for where, value in read.items()})
         except (AttributeError, KeyError, TypeError):
             raise UserError(f"{name} is damaged: its sections do not fit together", remedy="save it again") from None
     names = [*pairs[0], *(name for name in pairs[1] if name not in pairs[0])]

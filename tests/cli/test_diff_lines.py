@@ -150,6 +150,15 @@ def test_folders_and_stdin(command: Command) -> None:
     Path("same/experiment.yaml").write_text(written + "stop: {patience: 50}\n")
     document = command("diff", "a", "same", "--format", "json").document
     assert [each["where"] for each in document["differences"]] == ["stop.patience"]
+    Path("same/experiment.yaml").unlink()
+    read = {"data": {"path": "x.csv", "form": ".csv", "size": 20, "sha256": "ab"}}
+    Path("a/run.json").write_text(json.dumps({"data": read}))
+    assert command("diff", "a", "same").code == 0
+    Path("same/run.json").write_text(json.dumps({"data": {"data": {**read["data"], "path": "y.csv", "sha256": "cd"}}}))
+    document = command("diff", "a", "same", "--format", "json").document
+    assert [(each["part"], each["where"]) for each in document["differences"]] == [("data", "files.data.sha256")]
+    Path("same/run.json").write_text("{}")
+    assert command("diff", "a", "same").code == 0
     Path("same/experiment.yaml").write_text(written + "stop: 1\n")
     assert command("diff", "a", "same").code == 2
 
