@@ -248,8 +248,11 @@ def _each(
 
 def _trained(output: Output, experiment: Experiment, starts: int | None, source: object) -> int:
     """Train one experiment: once, from many starts, or for each group of its rows."""
+    from gdtrain.cli.stored import changed_data
     from gdtrain.experiment.grouped import is_grouped
 
+    for sentence in () if output.options.quiet else changed_data(source, experiment):
+        say(printable(f"warning: {sentence}"))
     if starts:
         return output.starts(experiment, starts, source)
     if is_grouped(experiment):
