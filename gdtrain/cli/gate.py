@@ -70,7 +70,7 @@ class Gate:
 
         try:
             with writing(self._junit, _WHERE):
-                write_atomically(self._junit, [junit(self._judged)])
+                _put(self._junit, junit(self._judged))
         except UserError as error:
             say(str(error))
             return error.code
@@ -88,6 +88,19 @@ class Gate:
             say(printable(f"warning: {STEP_SUMMARY}: cannot write {self._summary}: {what}"))
 
 
+def _put(path: Path, text: str) -> None:
+    """Write a file whole or not at all; a device or a pipe as it is. Raises OSError."""
+    if _as_it_is(path):
+        path.write_text(text, encoding="utf-8")
+    else:
+        write_atomically(Path(os.path.realpath(path)), [text])
+
+
+def _as_it_is(path: Path) -> bool:
+    """Whether a path leads to a device or a pipe, which no file takes the place of."""
+    return path.exists() and not path.is_file()
+
+
 def _require_room(path: Path) -> None:
     """Refuse what is known before training to be no place for a file."""
     folder = path.parent
@@ -95,7 +108,7 @@ def _require_room(path: Path) -> None:
         what, remedy = f"{path} is a folder", "name a file in it"
     elif not folder.is_dir():
         what, remedy = f"there is no folder {folder}", "make it first"
-    elif not os.access(folder, os.W_OK):
+    elif not (_as_it_is(path) or os.access(folder, os.W_OK)):
         what, remedy = f"cannot write in {folder}", "name another folder"
     else:
         return

@@ -128,6 +128,20 @@ def test_junit_of_a_sweep_that_diverged(gdtrain: Command) -> None:
     assert [case.get("name") for case in suite] == ["verdict", "w > 1"] and counts(suite) == (2, 2, 0)
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
+def test_a_full_device_stays_one(gdtrain: Command) -> None:
+    outcome = gdtrain("run", "linear.yaml", "--junit", "/dev/full", "--get", "epochs")
+    assert (outcome.code, outcome.out) == (74, "20\n")
+    assert outcome.err.startswith("--junit: cannot write /dev/full: No space left on device")
+    assert Path("/dev/full").is_char_device()
+
+
+def test_a_link_goes_on_being_one(gdtrain: Command) -> None:
+    Path("linked.xml").symlink_to("junit.xml")
+    assert gdtrain("run", "linear.yaml", "--junit", "linked.xml").code == 0
+    assert Path("linked.xml").is_symlink() and len(suites()) == 1
+
+
 def test_every_group_has_to_meet_them(gdtrain: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """w is 2 in a, 17/5 in b: sum xy / sum xx."""
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", "summary.md")
