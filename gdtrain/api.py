@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from gdtrain.errors import UserError
+from gdtrain.expectations import hold, parse_expectation
 from gdtrain.experiment.grouped import is_grouped
 from gdtrain.experiment.load import load
 from gdtrain.experiment.overrides import AxisFlag, Override
+from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.shorthands import ALONE, KEYS
 from gdtrain.results import GroupsResult, Result, SweepResult
 
@@ -39,7 +41,8 @@ def run(
     overrides  keys of the experiment: `lr=0.1`, `epochs=50`, `optimizer={"name": "sgd", "momentum": 0.9}`,
                `params={"w": 0.0}`, or dotted: `**{"train.schedule.name": "cosine"}`
 
-    Raises gdtrain.errors.UserError where experiment or data is wrong. A run that diverges is a Result that says so.
+    Raises gdtrain.errors.UserError where experiment or data is wrong. A run that diverges is a Result that says so, and
+    `expectations` says whether those of the file were met.
     """
     from gdtrain.train import train
 
@@ -48,13 +51,15 @@ def run(
     loaded = load(experiment, _settings(overrides), framed=frame is not None)
     if is_grouped(loaded):
         raise UserError("each group is a run of its own", where="group_by", remedy="call gdtrain.groups")
-    return train(
+    result = train(
         loaded,
         frame=frame,
         every=every,
         gradients=gradients,
         module=None if layers else model,
     )
+    _hold(loaded, result)
+    return result
 
 
 def sweep(
@@ -112,10 +117,14 @@ def sweep(
     if starts is not None and spec.axes:
         raise UserError(f"{spec.axes[0]} is swept too", where="starts", remedy="give it one value")
     if starts is not None:
-        return train_starts(spec.experiment, starts, request, Tables(frame), ready=ready)
+        result = train_starts(spec.experiment, starts, request, Tables(frame), ready=ready)
+        _hold(spec.experiment, result)
+        return result
     if not spec.axes:
         raise UserError("there is nothing to sweep", where="sweep", remedy="give a key several values: lr=[1e-3, 1e-2]")
-    return train_sweep(spec, request, Tables(frame), ready=ready)
+    result = train_sweep(spec, request, Tables(frame), ready=ready)
+    _hold(spec.experiment, result)
+    return result
 
 
 def groups(
@@ -143,7 +152,10 @@ def groups(
     loaded = load(experiment, _settings(overrides), framed=frame is not None)
     if not is_grouped(loaded):
         raise UserError("no column tells groups apart", where="groups", remedy="name it: groups(experiment, 'city')")
-    return fit_groups(loaded, Tables(frame), source=_called(experiment), every=every, gradients=gradients, top=top)
+    source = _called(experiment)
+    result = fit_groups(loaded, Tables(frame), source=source, every=every, gradients=gradients, top=top)
+    _hold(loaded, result)
+    return result
 
 
 def solve(equations: str | Sequence[str], **overrides: Any) -> Result:
@@ -187,6 +199,11 @@ def _framed(data: object | None, overrides: Mapping[str, Any]) -> tuple[object |
 
 def _settings(overrides: Mapping[str, Any]) -> list[Override]:
     return [Override(SHORT.get(key, key), value, key) for key, value in overrides.items() if value is not None]
+
+
+def _hold(experiment: Experiment, result: Result | SweepResult) -> None:
+    """Put into `expectations` what the experiment expects, and whether it was met."""
+    hold([parse_expectation(text) for text in experiment.expect], result)
 
 
 def _called(experiment: Source) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from gdtrain.errors import UserError, did_you_mean
 from gdtrain.formula.text import unquoted
-from gdtrain.results import STATUSES, Result, Trial
-from gdtrain.results.lookup import look_up
+from gdtrain.results import STATUSES, GroupsResult, Result, SweepResult, Trial
+from gdtrain.results.lookup import look_up_each
 
 COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     "<=": operator.le,
@@ -26,6 +27,8 @@ _NAME = r"(?P<name>`(?:[^`]|``)+`|[^<>=!]+?)"
 _SHAPE = re.compile(rf"\s*{_NAME}\s*(?P<sign><=|>=|!=|==|=|<|>)\s*(?P<wanted>[^<>=!\s][^<>=!]*?)\s*")
 _TOLERANCE = re.compile(r"(?P<number>.+?)\s*(?:\+-|\+/-|±)\s*(?P<tolerance>.+)")
 _REMEDY = "write it like 'w = 2 +- 0.01', 'loss < 1e-3' or 'verdict = converged'"
+_TOLD = 3  # groups that fail an expectation
+_VERDICT = re.compile(r"verdict|.+\.verdict|(.+\.)?verdict\.status")
 
 
 @dataclass(frozen=True)
@@ -41,52 +44,110 @@ class Expectation:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Whether an expectation was met, and by what. One that could not be evaluated is not met."""
+    """Whether an expectation was met, and by what. One that could not be evaluated is not met.
+
+    found  a sentence
+    value  the number or the word that it is about; None where there is none
+    """
 
     expectation: Expectation
     met: bool
     found: str
+    value: float | str | None = None
 
     def __str__(self) -> str:
         return f"{'pass' if self.met else 'fail'}: {self.expectation.text} ({self.found})"
 
+    def document(self) -> dict[str, Any]:
+        """Its entry in a result document."""
+        return {"expect": self.expectation.text, "met": self.met, "found": self.value, "detail": self.found}
 
-def parse_expectation(text: str) -> Expectation:
+
+def parse_expectation(text: str, where: str = "--expect") -> Expectation:
     """The expectation that `text` states. Raises UserError where it states none."""
+    try:
+        return _parsed(text)
+    except UserError as error:
+        raise UserError(error.what, where=where, remedy=error.remedy, text=text) from None
+
+
+def _parsed(text: str) -> Expectation:
     shape = _SHAPE.fullmatch(text)
     if shape is None:
-        raise UserError("not an expectation", where="--expect", remedy=_REMEDY, text=text)
+        raise UserError("not an expectation", remedy=_REMEDY)
     name, sign, wanted = unquoted(shape["name"]), shape["sign"], shape["wanted"]
-    if name == "verdict":
+    if _VERDICT.fullmatch(name):
         if sign not in ("=", "==", "!="):
-            raise UserError("a verdict is equal or not", where="--expect", remedy=_REMEDY, text=text)
+            raise UserError("a verdict is equal or not", remedy=_REMEDY)
         if wanted not in STATUSES:
             remedy = did_you_mean(wanted, STATUSES) or f"there are {', '.join(STATUSES)}"
-            raise UserError(f"there is no verdict {wanted}", where="--expect", remedy=remedy, text=text)
+            raise UserError(f"there is no verdict {wanted}", remedy=remedy)
         return Expectation(text, name, sign, wanted)
     around = _TOLERANCE.fullmatch(wanted)
     if around is None:
-        return Expectation(text, name, sign, _number(wanted, text))
+        return Expectation(text, name, sign, _number(wanted))
     if sign not in ("=", "==", "!="):
-        raise UserError(f"a tolerance goes with =, not with {sign}", where="--expect", remedy=_REMEDY, text=text)
-    tolerance = _number(around["tolerance"], text)
+        raise UserError(f"a tolerance goes with =, not with {sign}", remedy=_REMEDY)
+    tolerance = _number(around["tolerance"])
     if tolerance < 0:
-        raise UserError("a tolerance is not negative", where="--expect", remedy=_REMEDY, text=text)
-    return Expectation(text, name, sign, _number(around["number"], text), tolerance)
+        raise UserError("a tolerance is not negative", remedy=_REMEDY)
+    return Expectation(text, name, sign, _number(around["number"]), tolerance)
 
 
-def check(expectation: Expectation, result: Result | Trial) -> Outcome:
-    """Hold `result` against one expectation."""
+def hold(expectations: Sequence[Expectation], outcome: Result | SweepResult) -> list[Outcome]:
+    """Hold what training came to against expectations: a result; a sweep by its best trial, the first of them where
+    none ended well; every one of groups. The outcome's document then tells of them.
+    """
+    asked, sweep = (outcome.first, outcome) if isinstance(outcome, SweepResult) else (outcome, None)
+    if isinstance(outcome, GroupsResult):
+        found = [_of_groups(each, outcome) for each in expectations]
+    elif asked is None:
+        found = [Outcome(each, False, "no trial ended") for each in expectations]
+    else:
+        found = [check(each, asked, sweep) for each in expectations]
+    outcome.expectations = [each.document() for each in found]
+    return found
+
+
+def check(expectation: Expectation, result: Result | Trial, sweep: SweepResult | None = None) -> Outcome:
+    """Hold `result` against one expectation: what it has not is looked up in the sweep whose best trial it is.
+
+    Where a name stands for several numbers, as `params.*.gradient`, every one must meet it, and the first that does
+    not is told.
+    """
     try:
-        found = look_up(result, expectation.name)
+        found = look_up_each(result, expectation.name, None if sweep is None else sweep.to_dict)
     except UserError as error:
         return Outcome(expectation, False, "; ".join(part for part in (error.what, error.remedy) if part))
+    outcomes = [_held(expectation, name, value) for name, value in found]
+    failed = [outcome for outcome in outcomes if not outcome.met]
+    if len(outcomes) == 1:
+        return outcomes[0]
+    if failed:
+        first = failed[0]
+        return Outcome(expectation, False, f"{first.found}; {len(failed)} of {len(outcomes)} fail", first.value)
+    return Outcome(expectation, True, f"all {len(outcomes)} of them")
+
+
+def _of_groups(expectation: Expectation, result: GroupsResult) -> Outcome:
+    """Whether every group meets an expectation; the first that do not are told of."""
+    failed = [(trial, outcome) for trial in result.trials if not (outcome := check(expectation, trial)).met]
+    groups = f"{len(result.trials):,} group{'s' * (len(result.trials) != 1)}"
+    if not failed:
+        return Outcome(expectation, True, f"in {groups}")
+    by = result.column
+    told = ", ".join(f"{by} = {trial.set[by]}: {outcome.found}" for trial, outcome in failed[:_TOLD])
+    more = ", ..." if len(failed) > _TOLD else ""
+    return Outcome(expectation, False, f"not in {len(failed):,} of {groups}: {told}{more}", failed[0][1].value)
+
+
+def _held(expectation: Expectation, name: str, found: float | str) -> Outcome:
     if isinstance(expectation.wanted, str):
         met = (found == expectation.wanted) == (expectation.sign != "!=")
-        return Outcome(expectation, met, f"{expectation.name} = {found}")
+        return Outcome(expectation, met, f"{name} = {found}", found)
     if isinstance(found, str):
-        return Outcome(expectation, False, f"{expectation.name} = {found}, which is no number")
-    return Outcome(expectation, _compare(expectation, float(found)), f"{expectation.name} = {found:.10g}")
+        return Outcome(expectation, False, f"{name} = {found}, which is no number", found)
+    return Outcome(expectation, _compare(expectation, float(found)), f"{name} = {found:.10g}", found)
 
 
 def _compare(expectation: Expectation, found: float) -> bool:
@@ -99,7 +160,7 @@ def _compare(expectation: Expectation, found: float) -> bool:
     return COMPARISONS[expectation.sign](found, wanted)
 
 
-def _number(text: str, whole: str) -> float:
+def _number(text: str) -> float:
     if not re.fullmatch(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?|[+-]?inf", text.strip()):
-        raise UserError(f"{text.strip()} is not a number", where="--expect", remedy=_REMEDY, text=whole)
+        raise UserError(f"{text.strip()} is not a number", remedy=_REMEDY)
     return float(text)

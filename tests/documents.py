@@ -118,7 +118,8 @@ class _Reader:
 
     def _cat(self, path: Path, shown: str) -> str:
         if not path.exists():
-            path.write_text(shown, encoding="utf-8")
+            path.parent.mkdir(exist_ok=True)
+        path.write_text(shown, encoding="utf-8")
         return path.read_text(encoding="utf-8")
 
     def _gdtrain(self, words: Sequence[str], given: bytes) -> str:

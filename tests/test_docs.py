@@ -239,7 +239,7 @@ def test_formats() -> None:
 
 
 DOCUMENTS = (
-    ["sweep", "--lr", "0.01,0.02", "--seed", "0,1"],
+    ["sweep", "--lr", "0.01,0.02", "--seed", "0,1", "--expect", "loss < 1"],
     ["sweep", "--lr-find"],
     ["solve", "x^2 = 4", "--starts", "5"],
     ["minimize", "(x^2 - 1)^2", "--starts", "5"],

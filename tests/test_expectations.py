@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gdtrain.errors import UserError
-from gdtrain.expectations import check, parse_expectation
+from gdtrain.expectations import check, hold, parse_expectation
+from gdtrain.report.metrics import LABELS
 from gdtrain.results import Result
-from gdtrain.results.lookup import look_up
+from gdtrain.results.lookup import METRICS, look_up
 from tests.outcomes import outcome
 
 # w ends at 2.25 exactly, the loss at 0.5; gradients are -0.5.
@@ -27,6 +28,7 @@ RESULT = outcome(
         "up": [0.0, math.inf],
     },
     [8.0, 0.5],
+    metrics={"r2": 0.97, "holdout": {"r2": 0.5}},
 )
 
 HELD: list[tuple[str, bool]] = [
@@ -83,6 +85,20 @@ HELD: list[tuple[str, bool]] = [
     ("up != inf +- 1", False),
     ("w < inf", True),
     ("w > -inf", True),
+    ("r2 > 0.9", True),
+    ("metrics.r2 = 0.97", True),
+    ("holdout = 0.5", False),  # a section, no metric
+    ("verdict.status = max_epochs", True),
+    # Every item of a list or a section.
+    ("params.*.gradient = -0.5", True),
+    ("params.*.gradient != -0.5", False),
+    ("history.*.loss <= 8", True),
+    ("history.*.loss < 8", False),
+    ("history.*.params.*  > -4", False),  # with nan and -3 among them
+    ("metrics.*.r2 = 0.5", False),  # r2 and rmse have none
+    ("*.final = 0.5", False),
+    ("nothing.*.r2 != 0.5", False),
+    ("warnings.* = 1", False),
     # What is not a number is neither equal, nor unequal, nor more or less.
     ("nan = 1", False),
     ("nan != 1", False),
@@ -113,6 +129,9 @@ SAID = [
     ("engine.name = 1", "fail: engine.name = 1 (engine.name = loop, which is no number)"),
     ("losss = 1", "fail: losss = 1 (there is no number called losss; did you mean loss?)"),
     ("nan = 1", "fail: nan = 1 (nan = nan)"),
+    ("params.*.start = 0", "pass: params.*.start = 0 (all 8 of them)"),
+    ("history.*.loss < 8", "fail: history.*.loss < 8 (history.0.loss = 8; 1 of 2 fail)"),
+    ("metrics.*.r2 = 1", "fail: metrics.*.r2 = 1 (there is no number called metrics.r2.r2)"),
 ]
 
 
@@ -165,6 +184,21 @@ def test_any_text_is_an_expectation_or_the_users_mistake(text: str) -> None:
     assert outcome.met in (True, False)
     if "there is no number" in outcome.found:
         assert not outcome.met
+
+
+def test_the_document_tells_of_expectations() -> None:
+    """The number that was found stands there as it is, none where there are several or no."""
+    result = outcome({"w": [0.0, math.inf], "v": [0.0, 1 / 3]})
+    texts = ["v > 1", "w = inf", "u = 1", "params.*.start = 0"]
+    hold([parse_expectation(text) for text in texts], result)
+    told = result.to_dict()["expectations"]
+    assert [each["expect"] for each in told] == texts
+    assert [(each["met"], each["found"]) for each in told] == [(False, 1 / 3), (True, "inf"), (False, None), (True, None)]
+    assert told[0]["detail"] == "v = 0.3333333333"
+
+
+def test_metrics_by_name_are_those_that_there_are() -> None:
+    assert set(METRICS) == set(LABELS)
 
 
 def test_look_up_names_what_there_is() -> None:

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 import gdtrain
+from gdtrain.cli.comparing import diff
+from gdtrain.cli.exporting import export
 from gdtrain.cli.looking import grad
 from gdtrain.cli.sweeping import sweep
 from gdtrain.cli.training import fit, minimize, regress, run, solve
@@ -28,7 +30,7 @@ Examples:
 PANELS: Mapping[str, Sequence[Callable[..., int]]] = {
     "Train": (run, sweep, solve, fit, regress, minimize),
     "Look": (grad,),
-    "Use": (predict,),
+    "Use": (predict, export, diff),
     "Write": (init, check, schema),
 }
 

@@ -61,6 +61,9 @@ class Common:
     gradients: Annotated[bool, _output("--gradients", "Show gradients beside the weights.")] = False
     get: Annotated[str | None, _output("--get", "Print this value alone: w, loss, ...", metavar="NAME")] = None
     expect: Annotated[list[str], _output("--expect", _EXPECT, metavar="EXPR")] = field(default_factory=list)
+    junit: Annotated[str | None, _output("--junit", "Write the expectations to FILE as JUnit XML.", metavar="FILE")] = (
+        None
+    )
     format: Annotated[str, _output("--format", "table, plain, json, csv or md.", metavar="FORMAT")] = "table"
     quiet: Annotated[bool, _output("--quiet", "No progress, no warnings on stderr.")] = False
     print_config: Annotated[

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from gdtrain.cli.gate import Gate
 from gdtrain.cli.messages import say
 from gdtrain.cli.options import Common, check_format
 from gdtrain.cli.rerun import alone
 from gdtrain.cli.watched import Watched
 from gdtrain.errors import UserError, printable
-from gdtrain.expectations import Expectation, check, parse_expectation
+from gdtrain.expectations import Expectation, hold, parse_expectation
 from gdtrain.experiment.features import row_names
 from gdtrain.experiment.overrides import AxisFlag, Override
 from gdtrain.experiment.schema import Experiment
@@ -25,8 +26,6 @@ from gdtrain.results import GroupsResult, Result, SweepResult, Trial
 from gdtrain.results.lookup import check_name, look_up, names_of
 from gdtrain.results.ranking import check_metric
 
-_TOLD = 3  # groups that fail an expectation
-
 
 @dataclass(frozen=True)
 class Output:
@@ -35,12 +34,13 @@ class Output:
     options: Common
     expectations: list[Expectation]
     many: bool
+    gate: Gate
 
     @classmethod
     def checked(cls, options: Common, *, many: bool = False) -> Output:
         """Refuse before anything trains what could not be shown after."""
         check_format(options.format)
-        return cls(options, [parse_expectation(text) for text in options.expect], many)
+        return cls(options, [parse_expectation(text) for text in options.expect], many, Gate(options.junit))
 
     def print_configs(self, experiments: Sequence[Experiment]) -> int:
         from gdtrain.experiment.dump import dump
@@ -53,7 +53,7 @@ class Output:
         from gdtrain.train import train
 
         _collect()
-        with Watched(experiment.train.epochs, quiet=self.options.quiet) as watch:
+        with self.gate.of(experiment), Watched(experiment.train.epochs, quiet=self.options.quiet) as watch:
             result = train(
                 experiment,
                 stdin=sys.stdin.buffer if sys.stdin else None,
@@ -67,7 +67,7 @@ class Output:
             others = {*experiment.regress.target, *row_names(experiment)}
             features = [name for name in result.data["columns"] if name not in others]
             say(printable(f"features: {', '.join(features)}"))
-        return self._show(result, result, result.verdict.exit_code)
+        return self._show(experiment, result, result, result.verdict.exit_code)
 
     def starts(self, experiment: Experiment, count: int, source: object) -> int:
         """Train one experiment from many starts and show what they found. Returns the exit code."""
@@ -82,16 +82,16 @@ class Output:
         )
         _collect()
         ready = partial(self._check_get, experiment)
-        with Watched(count, quiet=self.options.quiet, unit="starts") as watch:
+        with self.gate.of(experiment), Watched(count, quiet=self.options.quiet, unit="starts") as watch:
             result = train_starts(experiment, count, request, _tables(), watch=watch, ready=ready)
-        return self._show_sweep(result)
+        return self._show_sweep(experiment, result)
 
     def groups(self, experiment: Experiment, source: object) -> int:
         """Fit each group of rows and show what came of it. Returns the exit code."""
         from gdtrain.bygroup import fit_groups
 
         _collect()
-        with Watched(None, quiet=self.options.quiet, unit="groups") as watch:
+        with self.gate.of(experiment), Watched(None, quiet=self.options.quiet, unit="groups") as watch:
             result = fit_groups(
                 experiment,
                 _tables(),
@@ -102,23 +102,18 @@ class Output:
                 watch=watch,
                 ready=partial(self._check_get, experiment),
             )
-        if self.options.get is None:
-            code = self._show(result, None, result.exit_code)
-        else:
-            self._print_of_each(result, self.options.get)
-            code = result.exit_code
-        met = [self._expect_of_all(expectation, result) for expectation in self.expectations]
-        return max(code, 0 if all(met) else 1)
+        return self._show(experiment, result, None, result.exit_code)
 
     def sweep(self, spec: Sweep, request: Mapping[str, Any]) -> int:
         """Train a sweep and show it, ranked. Returns the exit code."""
         from gdtrain.sweeping import Request, sweep
 
         _collect()
-        with Watched(len(spec.points), quiet=self.options.quiet, unit="trials") as watch:
+        watched = Watched(len(spec.points), quiet=self.options.quiet, unit="trials")
+        with self.gate.of(spec.experiment), watched as watch:
             ready = partial(self._check_sweep, spec.experiment, request["rank_by"])
             result = sweep(spec, Request(**request), _tables(), watch=watch, tell=self._note, ready=ready)
-        return self._show_sweep(result)
+        return self._show_sweep(spec.experiment, result)
 
     def find_lr(
         self,
@@ -136,11 +131,12 @@ class Output:
         spec, limit = search(source, overrides, flags, tables, stdin=sys.stdin)
         if self.options.print_config:
             return self.print_configs([spec.declared])
-        with Watched(len(spec.points), quiet=self.options.quiet, unit="trials") as watch:
+        watched = Watched(len(spec.points), quiet=self.options.quiet, unit="trials")
+        with self.gate.of(spec.experiment), watched as watch:
             asked = Request(**request)
             ready = partial(self._check_get, spec.experiment)
             result = find_lr(spec, limit, asked, tables, watch=watch, tell=self._note, ready=ready)
-        return self._show_sweep(result)
+        return self._show_sweep(spec.experiment, result)
 
     def _check_get(self, experiment: Experiment, parameters: Sequence[str]) -> None:
         """Refuse a name that the result will not have before any time is spent on it."""
@@ -157,21 +153,25 @@ class Output:
         if not self.options.quiet:
             say(printable(f"note: {note}"))
 
-    def _show_sweep(self, result: SweepResult) -> int:
+    def _show_sweep(self, experiment: Experiment, result: SweepResult) -> int:
         """Show a sweep; what is asked of one result is asked of the best trial."""
         if result.best is not None and not self.options.quiet:
             own = result.trials[result.best].document().get("warnings", [])
             for warning in (warning for warning in own if warning not in result.warnings):
                 say(printable(f"warning: of the best trial: {warning}"))
-        first = result.best if result.best is not None or not result.trials else result.order[0]
-        return self._show(result, None if first is None else result.trials[first], result.exit_code)
+        return self._show(experiment, result, result.first, result.exit_code)
 
-    def _show(self, outcome: Outcome, best: Result | Trial | None, code: int) -> int:
-        """Show an outcome and hold it against the expectations. Returns the exit code."""
+    def _show(self, experiment: Experiment, outcome: Outcome, best: Result | Trial | None, code: int) -> int:
+        """Hold an outcome against the expectations, the file's first, and show it. Returns the exit code."""
+        expected = [*(parse_expectation(text) for text in experiment.expect), *self.expectations]
+        found = hold(expected, outcome)
+        self.gate.judged(outcome, best, found, code)
         for warning in outcome.warnings if not self.options.quiet else ():
             say(printable(f"warning: {warning}"))
         if self.options.get is not None:
-            if best is not None:
+            if isinstance(outcome, GroupsResult):
+                self._print_of_each(outcome, self.options.get)
+            elif best is not None:
                 print(_plain(look_up(best, self.options.get)))
         elif self.options.format == "table":
             _print_tables(outcome)
@@ -185,8 +185,9 @@ class Output:
         if self.many and self.options.format in ("table", "plain", "md") and self.options.get is None:
             print()
         sys.stdout.flush()
-        met = [self._expect(expectation, best) for expectation in self.expectations if best is not None]
-        return max(code, 0 if all(met) else 1)
+        for each in found:
+            say(printable(str(each)))
+        return max(code, 0 if all(each.met for each in found) else 1)
 
     def _print_of_each(self, result: GroupsResult, name: str) -> None:
         """Print a value of each group, nan where one has it not. Raises UserError where none has."""
@@ -203,25 +204,6 @@ class Output:
         sys.stdout.writelines(f"{value}\n" for value in values)
         if errors:
             self._note(f"{len(errors):,} of {len(values):,} groups have no {name}, nan here: {errors[0].what}")
-
-    def _expect_of_all(self, expectation: Expectation, result: GroupsResult) -> bool:
-        """Whether every group meets an expectation; the first that do not are told of."""
-        failed = [(trial, outcome) for trial in result.trials if not (outcome := check(expectation, trial)).met]
-        groups = f"{len(result.trials):,} group{'s' * (len(result.trials) != 1)}"
-        if not failed:
-            say(printable(f"pass: {expectation.text} (in {groups})"))
-            return True
-        told = ", ".join(
-            f"{result.column} = {trial.set[result.column]}: {outcome.found}" for trial, outcome in failed[:_TOLD]
-        )
-        more = ", ..." if len(failed) > _TOLD else ""
-        say(printable(f"fail: {expectation.text} (not in {len(failed):,} of {groups}: {told}{more})"))
-        return False
-
-    def _expect(self, expectation: Expectation, result: Result | Trial) -> bool:
-        outcome = check(expectation, result)
-        say(printable(str(outcome)))
-        return outcome.met
 
 
 def _splits(experiment: Experiment) -> bool:

@@ -39,14 +39,14 @@ def sweep(
     request = _request(options, called, source if isinstance(source, str) else None)
     if options.lr_find:
         options.refuse_beside_lr_find()
-        return output.find_lr(source, overrides, axes, request)
+        return output.gate.around(lambda: output.find_lr(source, overrides, axes, request))
     spec = load_sweep(source, overrides, axes, zipped=options.zip, random=options.random, stdin=sys.stdin)
     if not spec.axes:
         place = called if isinstance(source, str) else "gdtrain sweep"
         raise UserError("there is nothing to sweep", where=place, remedy="give a key several values: --lr 1e-3,1e-2")
     if options.print_config:
         return output.print_configs([spec.declared])
-    return output.sweep(spec, request)
+    return output.gate.around(lambda: output.sweep(spec, request))
 
 
 def _request(options: SweepOptions, called: str, file: str | None) -> dict[str, Any]:

@@ -225,6 +225,13 @@ def _train(sources: Sequence[str | Mapping[str, Any]], options: Options) -> int:
     for source, experiment in zip(sources, experiments, strict=True):
         if experiment.sweep is not None and not options.quiet:
             say(printable(f"note: {source} has a sweep section; gdtrain sweep {source} trains it"))
+    return output.gate.around(lambda: _each(sources, experiments, output, options))
+
+
+def _each(
+    sources: Sequence[str | Mapping[str, Any]], experiments: Sequence[Experiment], output: Output, options: Options
+) -> int:
+    """Train one after another; the highest exit code wins."""
     codes = []
     for source, experiment in zip(sources, experiments, strict=True):
         try:
@@ -241,8 +248,11 @@ def _train(sources: Sequence[str | Mapping[str, Any]], options: Options) -> int:
 
 def _trained(output: Output, experiment: Experiment, starts: int | None, source: object) -> int:
     """Train one experiment: once, from many starts, or for each group of its rows."""
+    from gdtrain.cli.stored import changed_data
     from gdtrain.experiment.grouped import is_grouped
 
+    for sentence in () if output.options.quiet else changed_data(source, experiment):
+        say(printable(f"warning: {sentence}"))
     if starts:
         return output.starts(experiment, starts, source)
     if is_grouped(experiment):

@@ -40,7 +40,7 @@ def dump(experiment: Experiment) -> str:
 
 def _without_idle(plain: dict[str, Any]) -> dict[str, Any]:
     """Without what says nothing: empty sections, and switches that are off."""
-    plain = {key: value for key, value in plain.items() if value != {}}
+    plain = {key: value for key, value in plain.items() if value not in ({}, [])}
     if "params" in plain:
         plain["params"] = {name: _on(param, "fixed") for name, param in plain["params"].items()}
     if "predict" in plain:

@@ -170,6 +170,7 @@ FORMS = (
     Form("params.*.start", _under("value"), _only("value"), _NUMBER),
     Form("sweep", _swept, _short_sweep, _AXES),
     Form(AXIS, _values, _only("values"), _AXIS),
+    Form("expect", _listed, _single, _TEXT),
     Form("predict", _prediction, _short_prediction, {"anyOf": [_TEXT, _POINTS]}),
 )
 

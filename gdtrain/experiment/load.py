@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from gdtrain.errors import UserError, did_you_mean
-from gdtrain.experiment import defaults, formulas, rules, tied
+from gdtrain.experiment import defaults, expected, formulas, rules, tied
 from gdtrain.experiment.forms import expand
 from gdtrain.experiment.loader import MAX_BYTES, parse_file
 from gdtrain.experiment.names import find, settle
@@ -86,7 +86,7 @@ def settled(draft: Draft, tree: Node, *, framed: bool = False) -> Experiment:
         mistakes += rules.check_stdin(tree)
     filled, chosen = defaults.fill(tree, draft.name or rules.kind_of(tree) or "experiment")
     experiment, wrong = validate(filled)
-    mistakes += [*wrong, *formulas.check(filled), *tied.check(filled)]
+    mistakes += [*wrong, *formulas.check(filled), *tied.check(filled), *expected.check(filled)]
     if experiment is None or mistakes:
         raise report([*mistakes, *_wrong_names(filled)])
     experiment = experiment.located(tree=filled, folder=draft.folder, chosen=chosen)

@@ -30,6 +30,7 @@ _NOT_SWEPT = {
     "name": "one name stands for all trials",
     "sweep": "a sweep holds no other",
     "predict": "it does not change the training",
+    "expect": "it does not change the training",
 }
 
 Row = tuple[int, ...]  # a point by the index of each axis's value

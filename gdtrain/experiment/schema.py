@@ -223,6 +223,7 @@ class Experiment(Model):
     uncertainty: Uncertainty = Field(Uncertainty(), description="how standard errors and intervals are told")
     predict: Predict | None = Field(None, description="a list of {column: number}; data; or a file")
     sweep: Axes | None = Field(None, description="the trials of gdtrain sweep: dotted key: values, for some keys")
+    expect: list[Text] = Field([], description='what the result must come to: ["w = 2 +- 0.01", "loss < 1e-3"]')
 
     _tree: Node | None = PrivateAttr(None)
     _folder: Path = PrivateAttr(Path())

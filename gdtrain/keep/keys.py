@@ -6,6 +6,7 @@ bytes of its data, the version of the document, gdtrain's and torch's. Left out 
 name    stands in the title; `renewed` puts today's into a kept document
 chosen  which of its values were chosen for the user: 1,000 epochs are 1,000 epochs; `renewed` puts in today's list
 sweep   says which trials there are, not what each of them is
+expect  is held against them
 paths   of data and of rows to predict; their fingerprints tell what lies there
 """
 
@@ -32,7 +33,7 @@ def versions() -> dict[str, str]:
 def canonical(experiment: Experiment) -> dict[str, Any]:
     """What of an experiment moves numbers, as plain values."""
     paths = {"data": {"path"}, "predict": {"path"}}
-    return experiment.model_dump(exclude={"name": True, "sweep": True, **paths}, exclude_none=True)
+    return experiment.model_dump(exclude={"name": True, "sweep": True, "expect": True, **paths}, exclude_none=True)
 
 
 def leaves(section: Mapping[str, Any], *above: str) -> Iterator[tuple[str, Any]]:

@@ -53,7 +53,7 @@ def aligned(section: Section) -> str:
 
 def pipes(section: Section) -> str:
     """A section in Markdown."""
-    return f"### {_escaped(section.title)}\n\n{_pipes(section)}"
+    return f"### {escaped(section.title)}\n\n{pipe_table(section)}"
 
 
 def _plain(outcome: Outcome) -> str:
@@ -75,17 +75,18 @@ def _columns(section: Section) -> str:
 
 def _markdown(outcome: Outcome) -> str:
     blocks = [pipes(section) for section in sections(outcome)]
-    return "\n\n".join([*blocks, "  \n".join(_escaped(line) for line in summary(outcome))]) + "\n"
+    return "\n\n".join([*blocks, "  \n".join(escaped(line) for line in summary(outcome))]) + "\n"
 
 
-def _pipes(section: Section) -> str:
-    lines = [[_escaped(text) for text in line] for line in [section.header, *section.rows]]
+def pipe_table(section: Section) -> str:
+    """A section's table in Markdown."""
+    lines = [[escaped(text) for text in line] for line in [section.header, *section.rows]]
     rule = "|" + "".join(" :--- |" if name in section.left else " ---: |" for name in section.header)
     table = ["| " + " | ".join(line) + " |" for line in lines]
     return "\n".join([table[0], rule, *table[1:], *("\n" + note for note in section.notes)])
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Text that Markdown shows as it is."""
     return "".join("\\" + c if c in r"\|*_`<>[]#~&" else c for c in text)
 

@@ -105,6 +105,8 @@ class GroupsResult(SweepResult):
     def tail(self) -> dict[str, Any]:
         """What the document says after its groups."""
         document: dict[str, Any] = {"verdicts": dict(self.statuses)}
+        if self.expectations:
+            document["expectations"] = self.expectations
         if self.warnings:
             document["warnings"] = self.warnings
         document |= {"seed": self.seed, "versions": self.versions}

@@ -19,7 +19,7 @@ LOSSES = ("loss", "loss.final", HELD_OUT)
 REACH = "reach"  # of a search for a learning rate: how soon a trial came near the best
 # More is better.
 _GOOD = ("r2", "adjusted_r2", "pseudo_r2", "accuracy", "auc")
-HIGHER = frozenset(f"metrics.{of}{name}" for of in ("", "holdout.") for name in _GOOD)
+HIGHER = frozenset(f"{of}{name}" for of in ("", "metrics.", "metrics.holdout.") for name in _GOOD)
 _WHERE = "--rank-by"
 _MEASURED = ("loss", "epochs")
 _NO_NUMBERS = {"verdict", "verdict.status", "verdict.detail", *SCALARS} - {"seed"}
@@ -41,7 +41,7 @@ def direction(metric: str, parameters: Sequence[str]) -> tuple[str, bool]:
     """The name in `metric`, and whether the largest comes first: after a minus, or where more is better."""
     if metric.startswith("-") and metric not in parameters:
         return metric[1:], True
-    return metric, metric in HIGHER
+    return metric, metric in HIGHER and metric not in parameters
 
 
 def rank_values(trials: Sequence[Trial], name: str, parameters: Sequence[str]) -> np.ndarray:

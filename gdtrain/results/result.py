@@ -71,6 +71,7 @@ class Result:
     metrics    how good the predictions of the training rows are, by name
     restored   the epoch whose weights the result has, where it went back to the best
     folds      where each was held out in turn, what each came to: the section of the document
+    expectations  what was expected of it, and whether that was met: the section of the document
     predictor  how it predicts: the section of the document
     quiet      tables leave out standard errors
     uncertain  works out `uncertainty`: standard errors and intervals, when they are asked for
@@ -106,6 +107,7 @@ class Result:
     folds: dict[str, Any] | None = None
     predictor: dict[str, Any] | None = None
     quiet: bool = False
+    expectations: list[dict[str, Any]] = field(default_factory=list)
     uncertain: Callable[[], Uncertainty | None] = field(default=lambda: None, compare=False, repr=False)
 
     @property
@@ -182,6 +184,8 @@ class Result:
             document["folds"] = self.folds
         if self.curvature is not None:
             document["curvature"] = self.curvature
+        if self.expectations:
+            document["expectations"] = self.expectations
         if self.warnings:
             document["warnings"] = self.warnings
         clean: dict[str, Any] = plain_numbers(document)

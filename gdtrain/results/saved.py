@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
 from typing import IO, Any
 
 from gdtrain.errors import UserError
+from gdtrain.results.groups import GROUPS_SCHEMA
 from gdtrain.results.result import SCHEMA
 from gdtrain.results.sweep import SWEEP_SCHEMA
 
@@ -25,15 +25,29 @@ def read_result(path: str, where: str, stdin: IO[Any] | None = None) -> dict[str
     """
     document = _parsed(path, where, stdin)
     place = f"{where}: {path}" if where else path
-    schema = document.get("schema") if isinstance(document, Mapping) else None
-    if schema == SCHEMA and isinstance(document, dict) and isinstance(document.get("params"), dict):
-        return document
+    schema = _schema(document)
+    if schema == SCHEMA:
+        return dict(document)
     if isinstance(schema, str) and schema.startswith("gdtrain.") and schema.partition("/")[0] != "gdtrain.result":
         count = len(document.get("trials", ())) if schema == SWEEP_SCHEMA else 0
         held = f"holds {count:,} results" if count else f"holds no single result, but a {schema.partition('/')[0]}"
         remedy = "train one alone (the last line of a sweep says how) and save that, or save one of its `trials`"
         raise UserError(held, where=place, remedy=remedy)
     raise UserError(f"{path} is no result document", where=where, remedy=_SAVE)
+
+
+def read_document(path: str, stdin: IO[Any] | None = None) -> dict[str, Any]:
+    """The document at a path as for `read_result`, of a result, a sweep or groups. Raises UserError (exit 2) else."""
+    document = _parsed(path, "", stdin)
+    if _schema(document) in (SCHEMA, SWEEP_SCHEMA, GROUPS_SCHEMA):
+        return dict(document)
+    raise UserError(f"{path} is no result document", remedy=_SAVE)
+
+
+def _schema(document: Any) -> object:
+    """The schema that a document names; None where it cannot be that."""
+    schema = document.get("schema") if isinstance(document, dict) else None
+    return None if schema == SCHEMA and not isinstance(document.get("params"), dict) else schema
 
 
 def _parsed(path: str, where: str, stdin: IO[Any] | None) -> Any:

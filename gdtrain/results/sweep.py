@@ -39,6 +39,7 @@ class SweepResult:
     finder       of a search for a learning rate: `fastest`, `breaks`, `limit` (lr or None) ...; else None
     interrupted  stopped before every trial had ended
     planned      how many trials there were to be; None for just these
+    expectations  what was expected of the best, and whether that was met: the section of the document
     """
 
     name: str
@@ -60,6 +61,7 @@ class SweepResult:
     finder: Mapping[str, Any] | None = None
     interrupted: bool = False
     planned: int | None = None
+    expectations: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def order(self) -> list[int]:
@@ -92,6 +94,13 @@ class SweepResult:
         """Index of the best trial; None where every one diverged or ended at what is not finite."""
         first = self.order[0] if self.trials else None
         return first if first is not None and self.trials[first].sound else None
+
+    @property
+    def first(self) -> Trial | None:
+        """The trial that is asked for single numbers: the best, else the first in order; None where none ended."""
+        if not self.trials:
+            return None
+        return self.trials[self.order[0] if self.best is None else self.best]
 
     @property
     def ties(self) -> int:
@@ -210,6 +219,8 @@ class SweepResult:
         if self.finder is not None:
             document["finder"] = self.finder
         document["rerun"] = self.rerun
+        if self.expectations:
+            document["expectations"] = self.expectations
         if self.warnings:
             document["warnings"] = self.warnings
         document |= {"seed": self.seed, "versions": self.versions}

@@ -1,0 +1,204 @@
+"""A model as a Python function that needs the standard library alone."""
+
+from __future__ import annotations
+
+import keyword
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from gdtrain.errors import printable
+from gdtrain.export.model import Case, Model, Ref
+from gdtrain.export.writing import ADDED, ATOM, COMPARED, INFIX, MANY, RAISED, Rule, Text, call, infix, lines, sums
+from gdtrain.formula.nodes import Name, Node, Number
+
+FUNCTION = "predict"
+
+# What `math` lacks, or refuses where torch goes on with an infinity.
+_HELPERS: Mapping[str, str] = {
+    "_exp": """
+def _exp(x):
+    try:
+        return math.exp(x)
+    except OverflowError:
+        return math.inf
+""",
+    "_expm1": """
+def _expm1(x):
+    try:
+        return math.expm1(x)
+    except OverflowError:
+        return math.inf
+""",
+    "_sinh": """
+def _sinh(x):
+    try:
+        return math.sinh(x)
+    except OverflowError:
+        return math.copysign(math.inf, x)
+""",
+    "_cosh": """
+def _cosh(x):
+    try:
+        return math.cosh(x)
+    except OverflowError:
+        return math.inf
+""",
+    "_pow": """
+def _pow(x, y):
+    try:
+        return math.pow(x, y)
+    except OverflowError:
+        return -math.inf if x < 0 and y % 2 == 1 else math.inf
+""",
+    "_sign": """
+def _sign(x):
+    return float((x > 0) - (x < 0))
+""",
+    "_sigmoid": """
+def _sigmoid(x):
+    return 1/(1 + math.exp(-x)) if x >= 0 else math.exp(x)/(1 + math.exp(x))
+""",
+    "_softplus": """
+def _softplus(x):
+    return max(x, 0.0) + math.log1p(math.exp(-abs(x)))
+""",
+    "_leaky_relu": """
+def _leaky_relu(x):
+    return x if x > 0 else 0.01*x
+""",
+    "_elu": """
+def _elu(x):
+    return x if x > 0 else math.expm1(x)
+""",
+    "_gelu": """
+def _gelu(x):
+    return x*(1 + math.erf(x/math.sqrt(2)))/2
+""",
+    "_silu": """
+def _silu(x):
+    return x*_sigmoid(x)
+""",
+    "_softplus20": """
+def _softplus20(x):
+    return x if x > 20 else math.log1p(math.exp(x))
+""",
+}
+_HELPER = re.compile(r"\b(" + "|".join(_HELPERS) + r")\(")
+_NEEDS = {"_silu": "_sigmoid"}
+_RESERVED = {"math", "max", "min", "sum", "abs", "float", "dict", FUNCTION, *_HELPERS}
+_MATH = ("log", "log2", "log10", "log1p", "sqrt", "sin", "cos", "tan", "asin", "acos", "atan", "tanh", "erf")
+
+
+def _power(args: Sequence[Text]) -> Text:
+    (base, exponent) = args
+    if re.fullmatch(r"[1-9]\.0", exponent[0]):
+        return f"{base[0] if base[1] == ATOM else f'({base[0]})'}**{exponent[0][:-2]}", RAISED
+    return f"_pow({base[0]}, {exponent[0]})", ATOM
+
+
+def _total(terms: Sequence[Text]) -> Text:
+    if len(terms) > MANY:
+        return f"sum(({', '.join(text for text, _ in terms)}))", ATOM
+    return " ".join(sums(terms)), ADDED
+
+
+_RULES: Mapping[str, Rule] = {
+    **INFIX,
+    "eq": infix("{} == {}", COMPARED, ADDED, ADDED),
+    "ne": infix("{} != {}", COMPARED, ADDED, ADDED),
+    "pow": _power,
+    **{name: call(f"math.{name}({{}})") for name in _MATH},
+    **{name: call(f"_{name}({{}})") for name in ("exp", "expm1", "sinh", "cosh", "sign", "sigmoid", "softplus")},
+    **{name: call(f"_{name}({{}})") for name in ("leaky_relu", "elu", "gelu", "silu", "softplus20")},
+    "abs": call("abs({})"),
+    "relu": call("max({}, 0.0)"),
+    "min": call("min({}, {})"),
+    "max": call("max({}, {})"),
+    "hypot": call("math.hypot({}, {})"),
+    "atan2": call("math.atan2({}, {})"),
+    "where": lambda args: (f"{_bool(args[1])} if {args[0][0]} else {_bool(args[2])}", 0),
+}
+
+
+def _bool(text: Text) -> str:
+    return text[0] if text[1] > 0 else f"({text[0]})"
+
+
+def written(model: Model) -> str:
+    """A module with one function, `predict`, of the columns: a number, or a dict of them where there are several."""
+    found = identifiers([*model.columns, *model.steps])
+    names = dict(zip(model.columns, found, strict=False))
+    steps = dict(zip(model.steps, found[len(names) :], strict=True))
+    leaf = _leaf(names, steps)
+    body = _missing(model, names)
+    body += [f"    {steps[step]} = {_expression(tree, leaf)}" for step, tree in model.steps.items()]
+    outputs = {name: _expression(tree, leaf) for name, tree in model.outputs.items()}
+    if len(outputs) == 1:
+        body += [f"    return {text}" for text in outputs.values()]
+    else:
+        body += ["    return {", *(f"        {name!r}: {text}," for name, text in outputs.items()), "    }"]
+    text = "\n".join(body)
+    arguments = ", ".join(names[column] for column in model.columns)
+    renamed = [(names[c], c) for c in model.columns if names[c] != c]
+    comments = [printable(f"# {model.title}"), *(printable(f"# {new}: the column {old}") for new, old in renamed)]
+    parts = ["import math", *_helpers(text), f"def {FUNCTION}({arguments}):\n{text}"]
+    return "\n".join(comments) + "\n" + "\n\n\n".join(parts) + "\n"
+
+
+def _expression(tree: Node, leaf: Callable[[Node], str]) -> str:
+    first, *others = lines(tree, leaf, _RULES, _total)
+    if not others:
+        return first
+    broken = "".join(f"\n        {line}" for line in (first, *others))
+    return f"({broken}\n    )"
+
+
+def _leaf(names: Mapping[str, str], steps: Mapping[str, str]) -> Callable[[Node], str]:
+    def leaf(node: Node) -> str:
+        if isinstance(node, Number):
+            return repr(node.value)
+        assert isinstance(node, Name)
+        if not isinstance(node, Case):
+            return (steps if isinstance(node, Ref) else names)[node.name]
+        numbers = "{" + ", ".join(f"{text!r}: {number!r}" for text, number in node.numbers) + "}"
+        column = names[node.name]
+        return f"{numbers}[{column}]" if node.otherwise is None else f"{numbers}.get({column}, {node.otherwise!r})"
+
+    return leaf
+
+
+def _missing(model: Model, names: Mapping[str, str]) -> list[str]:
+    """A missing number is filled where training filled it; else what is missing makes the prediction nan."""
+    filled = [column for column in model.columns if column in model.fills]
+    found = []
+    for column in filled:
+        name, mean = names[column], model.fills[column]
+        found.append(f"    {name} = {mean!r} if {name} is None or {name} != {name} else {name}")
+    rest = [names[column] for column in model.columns if column not in filled]
+    if rest:
+        nan = "math.nan" if len(model.outputs) == 1 else f"dict.fromkeys({tuple(model.outputs)!r}, math.nan)"
+        found += [f"    if None in ({', '.join(rest)}{',' * (len(rest) == 1)}):", f"        return {nan}"]
+    return found
+
+
+def _helpers(body: str) -> list[str]:
+    used = set(_HELPER.findall(body))
+    used |= {_NEEDS[name] for name in used if name in _NEEDS}
+    return [source.strip() for name, source in _HELPERS.items() if name in used]
+
+
+def identifiers(names: Iterable[str]) -> list[str]:
+    """What Python may call each name: itself where that can be, else with _ for other signs, and a number if taken."""
+    found: list[str] = []
+    for name in names:
+        plain = name
+        if not name.isidentifier() or unicodedata.normalize("NFKC", name) != name:
+            plain = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_") or "column"
+            plain = f"_{plain}" if plain[0].isdigit() else plain
+        free, count = plain, 1
+        while free in _RESERVED or free in found or keyword.iskeyword(free):
+            count += 1
+            free = f"{plain}_{count}"
+        found.append(free)
+    return found
