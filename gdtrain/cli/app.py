@@ -8,6 +8,7 @@ import typer
 
 import gdtrain
 from gdtrain.cli.looking import grad
+from gdtrain.cli.resuming import resume
 from gdtrain.cli.sweeping import sweep
 from gdtrain.cli.training import fit, minimize, regress, run, solve
 from gdtrain.cli.writing import check, init, schema
@@ -26,6 +27,7 @@ Examples:
 PANELS = {
     "Train": (run, sweep, solve, fit, regress, minimize),
     "Look": (grad,),
+    "Use": (resume,),
     "Write": (init, check, schema),
 }
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import gc
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gdtrain.cli.messages import say
 from gdtrain.cli.options import Common, check_format
 from gdtrain.cli.rerun import alone
 from gdtrain.cli.watched import Watched
-from gdtrain.errors import printable
+from gdtrain.errors import INTERRUPTED, UserError, printable
 from gdtrain.expectations import Expectation, check, parse_expectation
 from gdtrain.experiment.features import row_names
 from gdtrain.experiment.overrides import AxisFlag, Override
@@ -25,20 +26,28 @@ from gdtrain.results import Result, SweepResult, Trial
 from gdtrain.results.lookup import check_name, look_up, names_of
 from gdtrain.results.ranking import check_metric
 
+if TYPE_CHECKING:
+    from gdtrain.saved import Saved
+
 
 @dataclass(frozen=True)
 class Output:
-    """How results are shown. `many`: several in a row, so that JSON is a document a line."""
+    """How results are shown.
+
+    many   several in a row, so that JSON is a document a line
+    force  a run that is in the way is replaced
+    """
 
     options: Common
     expectations: list[Expectation]
     many: bool
+    force: bool = False
 
     @classmethod
-    def checked(cls, options: Common, *, many: bool = False) -> Output:
+    def checked(cls, options: Common, *, many: bool = False, force: bool = False) -> Output:
         """Refuse before anything trains what could not be shown after."""
         check_format(options.format)
-        return cls(options, [parse_expectation(text) for text in options.expect], many)
+        return cls(options, [parse_expectation(text) for text in options.expect], many, force)
 
     def print_configs(self, experiments: Sequence[Experiment]) -> int:
         from gdtrain.experiment.dump import dump
@@ -47,9 +56,38 @@ class Output:
         return 0
 
     def train(self, experiment: Experiment) -> int:
-        """Train one experiment and show what came of it. Returns the exit code."""
+        """Train one experiment, in its folder where it has one, and show what came of it. Returns the exit code."""
+        if experiment.out is None:
+            if experiment.checkpoint is not None:
+                raise UserError("there is no folder to save the run in", where="checkpoint", remedy="give --out DIR")
+            return self._train(experiment)
+        from gdtrain.saved import Saved
+
+        every, gradients = self.options.every, self.options.gradients
+        with Saved.new(experiment, force=self.force, command=self._command, every=every, gradients=gradients) as saved:
+            return self._train(experiment, saved)
+
+    def resume(self, place: str, overrides: Sequence[Override]) -> int:
+        """Go on with the run in a folder, and show what came of it. Returns the exit code."""
+        from gdtrain.saved import Saved
+
+        with Saved.resumed(place, overrides, self._command) as saved:
+            told = saved.manifest
+            options = replace(self.options, every=told.every, gradients=told.gradients)
+            return replace(self, options=options)._train(saved.experiment, saved)
+
+    @property
+    def _command(self) -> str:
+        """What was typed, as a line."""
+        return shlex.join(["gdtrain", *self.options.words]) + "\n"
+
+    def _train(self, experiment: Experiment, saved: Saved | None = None) -> int:
         from gdtrain.train import train
 
+        for note in saved.notes if saved else ():
+            self._note(note)
+        if saved is not None and saved.refused is not None:  # told at once: training may take long
+            say(str(saved.refused))
         _collect()
         with Watched(experiment.train.epochs, quiet=self.options.quiet) as watch:
             result = train(
@@ -59,13 +97,19 @@ class Output:
                 gradients=self.options.gradients,
                 watch=watch,
                 ready=partial(self._check_get, experiment),
+                progress=saved.progress if saved else None,
             )
+            failed = saved.finish(result) if saved else None
         result.quiet = self.options.quiet
         if experiment.regress and experiment.regress.features == ["*"] and not self.options.quiet:
             others = {*experiment.regress.target, *row_names(experiment)}
             features = [name for name in result.data["columns"] if name not in others]
             say(printable(f"features: {', '.join(features)}"))
-        return self._show(result, result, result.verdict.exit_code)
+        if failed is not None and saved is not None and saved.refused is None:
+            say(str(failed))
+        code = result.verdict.exit_code
+        shown = self._show(result, result, watch.code if code == INTERRUPTED else code)
+        return shown if failed is None else max(shown, failed.code)
 
     def starts(self, experiment: Experiment, count: int, source: object) -> int:
         """Train one experiment from many starts and show what they found. Returns the exit code."""
@@ -76,13 +120,14 @@ class Output:
             every=self.options.every,
             gradients=self.options.gradients,
             top=self.options.top,
+            out=None if experiment.out is None else experiment.locate(experiment.out),
             rerun=partial(alone, self.options.words, source=source if isinstance(source, str) else ""),
         )
         _collect()
         ready = partial(self._check_get, experiment)
         with Watched(count, quiet=self.options.quiet, unit="starts") as watch:
             result = train_starts(experiment, count, request, _tables(), watch=watch, ready=ready)
-        return self._show_sweep(result)
+        return self._show_sweep(result, watch)
 
     def sweep(self, spec: Sweep, request: Mapping[str, Any]) -> int:
         """Train a sweep and show it, ranked. Returns the exit code."""
@@ -92,7 +137,7 @@ class Output:
         with Watched(len(spec.points), quiet=self.options.quiet, unit="trials") as watch:
             ready = partial(self._check_sweep, spec.experiment, request["rank_by"])
             result = sweep(spec, Request(**request), _tables(), watch=watch, tell=self._note, ready=ready)
-        return self._show_sweep(result)
+        return self._show_sweep(result, watch)
 
     def find_lr(
         self,
@@ -114,7 +159,7 @@ class Output:
             asked = Request(**request)
             ready = partial(self._check_get, spec.experiment)
             result = find_lr(spec, limit, asked, tables, watch=watch, tell=self._note, ready=ready)
-        return self._show_sweep(result)
+        return self._show_sweep(result, watch)
 
     def _check_get(self, experiment: Experiment, parameters: Sequence[str]) -> None:
         """Refuse a name that the result will not have before any time is spent on it."""
@@ -131,14 +176,15 @@ class Output:
         if not self.options.quiet:
             say(printable(f"note: {note}"))
 
-    def _show_sweep(self, result: SweepResult) -> int:
+    def _show_sweep(self, result: SweepResult, watch: Watched) -> int:
         """Show a sweep; what is asked of one result is asked of the best trial."""
         if result.best is not None and not self.options.quiet:
             own = result.trials[result.best].document().get("warnings", [])
             for warning in (warning for warning in own if warning not in result.warnings):
                 say(printable(f"warning: of the best trial: {warning}"))
         first = result.best if result.best is not None or not result.trials else result.order[0]
-        return self._show(result, None if first is None else result.trials[first], result.exit_code)
+        code = watch.code if result.exit_code == INTERRUPTED else result.exit_code
+        return self._show(result, None if first is None else result.trials[first], code)
 
     def _show(self, outcome: Outcome, best: Result | Trial | None, code: int) -> int:
         """Show an outcome and hold it against the expectations. Returns the exit code."""

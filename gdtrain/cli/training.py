@@ -12,7 +12,7 @@ import typer
 
 from gdtrain.cli.messages import say
 from gdtrain.cli.options import Options, takes_options
-from gdtrain.errors import DATA, INTERRUPTED, USAGE, UserError, UserErrors, printable
+from gdtrain.errors import DATA, INTERRUPTED, TERMINATED, USAGE, UserError, UserErrors, printable
 from gdtrain.experiment.tree import Node, Place
 from gdtrain.formula.text import unquoted
 
@@ -204,9 +204,13 @@ def _train(sources: Sequence[str | Mapping[str, Any]], options: Options) -> int:
     from gdtrain.cli.output import Output
     from gdtrain.experiment.load import load
 
-    output = Output.checked(options, many=len(sources) > 1)
+    output = Output.checked(options, many=len(sources) > 1, force=options.force)
     if options.top is not None and options.starts is None:
         raise UserError("there is one trial", where="--top", remedy="give --starts N, or run gdtrain sweep")
+    if options.out is not None and len(sources) > 1:
+        raise UserError("a folder keeps one run", where="--out", remedy="write out: in each of the files")
+    if options.force and options.starts is not None:
+        raise UserError("the folder of many starts is gone on with", where="--force", remedy="leave it out")
     overrides = options.overrides()
     experiments, errors = [], []
     for source in sources:
@@ -232,7 +236,7 @@ def _train(sources: Sequence[str | Mapping[str, Any]], options: Options) -> int:
                 raise
             say(str(error))
             codes.append(error.code)
-        if codes[-1] == INTERRUPTED:
+        if codes[-1] in (INTERRUPTED, TERMINATED):
             break
     return max(codes)
 

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
 from gdtrain.experiment.axes import Axes
+from gdtrain.experiment.checkpoint import Checkpoint
 from gdtrain.experiment.fields import (
     LearningRate,
     Model,
@@ -233,6 +234,8 @@ class Experiment(Model):
     stop: Stop = Field(Stop(), description="what ends a run early")
     uncertainty: Uncertainty = Field(Uncertainty(), description="how standard errors and intervals are told")
     predict: Predict | None = Field(None, description="a list of {column: number}; data; or a file")
+    out: Text | None = Field(None, description="folder that keeps the run; see gdtrain resume")
+    checkpoint: Checkpoint | None = Field(None, description="saves a run on its way there: {every_s: 30}")
     sweep: Axes | None = Field(None, description="the trials of gdtrain sweep: dotted key: values, for some keys")
 
     _tree: Node | None = PrivateAttr(None)

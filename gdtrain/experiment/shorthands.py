@@ -18,4 +18,6 @@ ALONE = {
     "robust": "uncertainty.robust",
     "bootstrap": "uncertainty.bootstrap",
     "polish": "train.polish",
+    "out": "out",
+    "checkpoint": "checkpoint.every_s",
 }

@@ -6,6 +6,7 @@ bytes of its data, the version of the document, gdtrain's and torch's. Left out 
 name    stands in the title; `renewed` puts today's into a kept document
 chosen  which of its values were chosen for the user: 1,000 epochs are 1,000 epochs; `renewed` puts in today's list
 sweep   says which trials there are, not what each of them is
+out     is where they are kept, and checkpoint how often on the way
 paths   of data and of rows to predict; their fingerprints tell what lies there
 """
 
@@ -23,6 +24,8 @@ from gdtrain.experiment.trials import Trials
 from gdtrain.keep.fingerprint import Fingerprint, plain
 from gdtrain.results import SCHEMA
 
+_LEFT_OUT = ("name", "sweep", "out", "checkpoint")
+
 
 def versions() -> dict[str, str]:
     """Of gdtrain and of torch, which is not imported for it."""
@@ -32,7 +35,7 @@ def versions() -> dict[str, str]:
 def canonical(experiment: Experiment) -> dict[str, Any]:
     """What of an experiment moves numbers, as plain values."""
     paths = {"data": {"path"}, "predict": {"path"}}
-    return experiment.model_dump(exclude={"name": True, "sweep": True, **paths}, exclude_none=True)
+    return experiment.model_dump(exclude={**dict.fromkeys(_LEFT_OUT, True), **paths}, exclude_none=True)
 
 
 def leaves(section: Mapping[str, Any], *above: str) -> Iterator[tuple[str, Any]]:
