@@ -8,13 +8,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gdtrain.api import fit, minimize, regress, run, solve, sweep
+    from gdtrain.api import fit, minimize, regress, resume, run, solve, sweep
     from gdtrain.errors import UserError
     from gdtrain.gradient import grad
     from gdtrain.results import Result, SweepResult
 
 __version__ = "0.1.0"
-__all__ = ["Result", "SweepResult", "UserError", "fit", "grad", "minimize", "regress", "run", "solve", "sweep"]
+__all__ = [
+    "Result",
+    "SweepResult",
+    "UserError",
+    "fit",
+    "grad",
+    "minimize",
+    "regress",
+    "resume",
+    "run",
+    "solve",
+    "sweep",
+]
 
 _HOMES = {
     "Result": "gdtrain.results",

@@ -27,6 +27,7 @@ from gdtrain.keep.runs import RunFolder, RunManifest
 from gdtrain.keep.swap import Files
 from gdtrain.keep.tensors import tensor_pieces
 from gdtrain.results import Result, plain_numbers
+from gdtrain.train import train
 
 _MANY = 10_000  # parameters that are written as numbers too, not in JSON alone
 
@@ -78,14 +79,13 @@ class Saved:
         self.progress = Progress(begun, self._save, every_s)
 
     @classmethod
-    def new(cls, experiment: Experiment, *, force: bool = False, **more: Any) -> Saved:
-        """Open the folder that an experiment's `out` names; `more` as above. `force`: replace a run that is there.
+    def new(cls, experiment: Experiment, place: str | Path, *, force: bool = False, **more: Any) -> Saved:
+        """Open a folder for an experiment; `more` as above. `force`: replace a run that is there.
 
         Raises UserError before anything is trained: see `RunFolder`. A place that cannot be written is told at the end:
         see `refused`.
         """
-        assert experiment.out is not None
-        folder = RunFolder(experiment.locate(experiment.out), force=force)
+        folder = RunFolder(place, force=force)
         return _holding(folder, lambda: cls(folder, experiment, **more))
 
     @classmethod
@@ -128,6 +128,19 @@ class Saved:
             return {}
         where = str(Path(folder.named) / runs.CHECKPOINT)
         return read_checkpoint(content, self._key, self.experiment.train.device, where)
+
+    def train(self, **more: Any) -> Result:
+        """Train, or go on, and put all of it into the folder. `more` as for `train.train`.
+
+        Raises UserError as that, and where the folder cannot be written.
+        """
+        if self.refused is not None:
+            raise self.refused
+        told = self.manifest
+        result = train(self.experiment, every=told.every, gradients=told.gradients, progress=self.progress, **more)
+        if (error := self.finish(result)) is not None:
+            raise error
+        return result
 
     @property
     def refused(self) -> UserError | None:

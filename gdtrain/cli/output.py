@@ -35,19 +35,21 @@ class Output:
     """How results are shown.
 
     many   several in a row, so that JSON is a document a line
+    out    the folder that keeps the run, in place of the experiment's
     force  a run that is in the way is replaced
     """
 
     options: Common
     expectations: list[Expectation]
     many: bool
+    out: str | None = None
     force: bool = False
 
     @classmethod
-    def checked(cls, options: Common, *, many: bool = False, force: bool = False) -> Output:
+    def checked(cls, options: Common, *, many: bool = False, out: str | None = None, force: bool = False) -> Output:
         """Refuse before anything trains what could not be shown after."""
         check_format(options.format)
-        return cls(options, [parse_expectation(text) for text in options.expect], many, force)
+        return cls(options, [parse_expectation(text) for text in options.expect], many, out, force)
 
     def print_configs(self, experiments: Sequence[Experiment]) -> int:
         from gdtrain.experiment.dump import dump
@@ -57,14 +59,16 @@ class Output:
 
     def train(self, experiment: Experiment) -> int:
         """Train one experiment, in its folder where it has one, and show what came of it. Returns the exit code."""
-        if experiment.out is None:
+        place = self._place(experiment)
+        if place is None:
             if experiment.checkpoint is not None:
                 raise UserError("there is no folder to save the run in", where="checkpoint", remedy="give --out DIR")
             return self._train(experiment)
         from gdtrain.saved import Saved
 
         every, gradients = self.options.every, self.options.gradients
-        with Saved.new(experiment, force=self.force, command=self._command, every=every, gradients=gradients) as saved:
+        command = self._command
+        with Saved.new(experiment, place, force=self.force, command=command, every=every, gradients=gradients) as saved:
             return self._train(experiment, saved)
 
     def resume(self, place: str, overrides: Sequence[Override]) -> int:
@@ -75,6 +79,11 @@ class Output:
             told = saved.manifest
             options = replace(self.options, every=told.every, gradients=told.gradients)
             return replace(self, options=options)._train(saved.experiment, saved)
+
+    def _place(self, experiment: Experiment) -> str | None:
+        """The folder that keeps the run; None where none does."""
+        own = None if experiment.out is None else experiment.locate(experiment.out)
+        return own if self.out is None else self.out
 
     @property
     def _command(self) -> str:
@@ -120,7 +129,7 @@ class Output:
             every=self.options.every,
             gradients=self.options.gradients,
             top=self.options.top,
-            out=None if experiment.out is None else experiment.locate(experiment.out),
+            out=self._place(experiment),
             rerun=partial(alone, self.options.words, source=source if isinstance(source, str) else ""),
         )
         _collect()

@@ -204,7 +204,7 @@ def _train(sources: Sequence[str | Mapping[str, Any]], options: Options) -> int:
     from gdtrain.cli.output import Output
     from gdtrain.experiment.load import load
 
-    output = Output.checked(options, many=len(sources) > 1, force=options.force)
+    output = Output.checked(options, many=len(sources) > 1, out=options.out, force=options.force)
     if options.top is not None and options.starts is None:
         raise UserError("there is one trial", where="--top", remedy="give --starts N, or run gdtrain sweep")
     if options.out is not None and len(sources) > 1:

@@ -20,7 +20,7 @@ from gdtrain.experiment.tree import Mistake, Node, Place, from_plain, report
 from gdtrain.experiment.validate import validate
 
 _PROBLEM = (*KINDS, "data", "params")  # the sections that tell the names
-_PATHS = ("data.path", "predict", "predict.path", "out")
+_PATHS = ("data.path", "predict", "predict.path")
 
 
 def load(

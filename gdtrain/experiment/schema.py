@@ -60,6 +60,12 @@ def _name(name: str) -> str:
     return name
 
 
+def _inside(folder: str) -> str:
+    if not is_name(folder) or not Path(folder).name:
+        raise broken("out must be a folder below this file's, without control characters", "others are for --out DIR")
+    return folder
+
+
 NameList = Annotated[list[Text], Field(min_length=1), AfterValidator(_unique)]
 File = Annotated[Text, AfterValidator(_file)]
 Column = Annotated[list[float], Field(min_length=1)]
@@ -234,7 +240,9 @@ class Experiment(Model):
     stop: Stop = Field(Stop(), description="what ends a run early")
     uncertainty: Uncertainty = Field(Uncertainty(), description="how standard errors and intervals are told")
     predict: Predict | None = Field(None, description="a list of {column: number}; data; or a file")
-    out: Text | None = Field(None, description="folder that keeps the run; see gdtrain resume")
+    out: Annotated[Text, AfterValidator(_inside)] | None = Field(
+        None, description="folder that keeps the run, below that of this file"
+    )
     checkpoint: Checkpoint | None = Field(None, description="saves a run on its way there: {every_s: 30}")
     sweep: Axes | None = Field(None, description="the trials of gdtrain sweep: dotted key: values, for some keys")
 

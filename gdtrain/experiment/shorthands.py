@@ -18,6 +18,5 @@ ALONE = {
     "robust": "uncertainty.robust",
     "bootstrap": "uncertainty.bootstrap",
     "polish": "train.polish",
-    "out": "out",
     "checkpoint": "checkpoint.every_s",
 }

@@ -39,15 +39,14 @@ def tensor_pieces(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str] 
 
 def checked_pieces(arrays: Mapping[str, np.ndarray], state: str) -> Iterator[bytes]:
     """The bytes of a file that tells whether it is whole. `state` goes with the arrays."""
-    sums = _sum(state, {name: array.tobytes() for name, array in arrays.items()})
-    yield from tensor_pieces(arrays, {"state": state, "sha256": sums})
+    yield from tensor_pieces(arrays, {"state": state, "sha256": _sum(arrays, state)})
 
 
 def read_checked(content: bytes) -> tuple[dict[str, np.ndarray], str]:
     """Arrays and state of a file of `checked_pieces`. Raises ValueError where it is not as it was written."""
     arrays, metadata = read_tensors(content)
     state = metadata.get("state")
-    if not isinstance(state, str) or metadata.get("sha256") != _sum(state, {n: a.tobytes() for n, a in arrays.items()}):
+    if not isinstance(state, str) or metadata.get("sha256") != _sum(arrays, state):
         raise ValueError("its check sum does not fit")
     return arrays, state
 
@@ -60,23 +59,25 @@ def read_tensors(content: bytes) -> tuple[dict[str, np.ndarray], dict[str, Any]]
     try:
         header = json.loads(content[_LENGTH:start])
         metadata = header.pop(_METADATA, {})
-        arrays = {}
+        arrays, end = {}, 0
         for name, told in header.items():
             dtype, shape = np.dtype(_KINDS[told["dtype"]]), tuple(map(int, told["shape"]))
             first, last = told["data_offsets"]
             part = content[start + first : start + last]
-            if first < 0 or len(part) != last - first or len(part) != math.prod(shape) * dtype.itemsize:
+            if first != end or len(part) != last - first or len(part) != math.prod(shape) * dtype.itemsize:
                 raise ValueError("its header does not fit")
+            end = last
             arrays[name] = np.frombuffer(part, dtype).reshape(shape)
     except (KeyError, TypeError, AttributeError, RecursionError, OverflowError):
         raise ValueError("its header cannot be read") from None
-    if not isinstance(metadata, dict):
-        raise ValueError("its header cannot be read")
+    if not isinstance(metadata, dict) or start + end != len(content):
+        raise ValueError("its header does not fit")
     return arrays, metadata
 
 
-def _sum(state: str, parts: Mapping[str, bytes]) -> str:
-    digest = sha256(json.dumps([state, {name: len(part) for name, part in parts.items()}]).encode())
-    for part in parts.values():
-        digest.update(part)
+def _sum(arrays: Mapping[str, np.ndarray], state: str) -> str:
+    forms = {name: [array.dtype.str, array.shape] for name, array in arrays.items()}
+    digest = sha256(json.dumps([state, forms]).encode())
+    for array in arrays.values():
+        digest.update(array.tobytes())
     return digest.hexdigest()
