@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from gdtrain.errors import DATA, UserError
 from gdtrain.experiment.load import load
 from gdtrain.experiment.optimizers import DEFAULTS, SECOND
 from gdtrain.experiment.overrides import Override
+from gdtrain.keep.tensors import read_checked
 from gdtrain.optimizers import OPTIMIZERS
 from gdtrain.saved import Saved
 from gdtrain.train import train
@@ -91,10 +92,14 @@ CASES = {
 }
 
 
+def until(epoch: int) -> Callable[[int, float], bool]:
+    return lambda done, loss: done < epoch
+
+
 def stopped(source: Mapping[str, Any], place: Path, epoch: int) -> str:
     """Train into a folder, and stop soon after an epoch. Returns the verdict."""
     with Saved.new(load(source), place) as saved:
-        result = train(saved.experiment, progress=saved.progress, watch=lambda done, loss: done < epoch)
+        result = train(saved.experiment, progress=saved.progress, watch=until(epoch))
         assert saved.finish(result) is None
     return result.verdict.status
 
@@ -108,7 +113,7 @@ def test_what_is_taken_up_ends_as_what_never_stopped(name: str, tmp_path: Path) 
     source = CASES[name]
     gdtrain.run(source, out=tmp_path / "whole")
     whole, interrupted = files(tmp_path / "whole"), 0
-    for epoch in (1, 5, 20, EPOCHS - 1):
+    for epoch in (1, 20):
         place = tmp_path / str(epoch)
         interrupted += stopped(source, place, epoch) == "interrupted"
         gdtrain.resume(place)
@@ -124,14 +129,14 @@ def test_what_is_interrupted_again_and_again(name: str, tmp_path: Path) -> None:
     stopped(CASES[name], place, 2)
     for epoch in range(4, EPOCHS, 7):
         with Saved.resumed(place) as saved:
-            result = train(saved.experiment, progress=saved.progress, watch=lambda done, loss, e=epoch: done < e)
+            result = train(saved.experiment, progress=saved.progress, watch=until(epoch))
             assert saved.finish(result) is None
     gdtrain.resume(place)
     assert files(place) == files(tmp_path / "whole")
 
 
 @pytest.mark.parametrize("name", [n for n in CASES if n not in ("schedule onecycle",)])
-@pytest.mark.parametrize("epochs", [EPOCHS + 3, 2 * EPOCHS])
+@pytest.mark.parametrize("epochs", [EPOCHS + 3])
 def test_more_epochs_are_as_if_they_had_been_asked_for(name: str, epochs: int, tmp_path: Path) -> None:
     source = CASES[name]
     gdtrain.run(source, out=tmp_path / "run")
@@ -153,7 +158,12 @@ def test_it_goes_on_and_does_not_begin_again(tmp_path: Path, monkeypatch: pytest
     stopped(CASES["adam"], tmp_path / "run", 20)
     walked: list[int] = []
     chunk = loop._Walk.chunk
-    monkeypatch.setattr(loop._Walk, "chunk", lambda self, epochs: walked.append(self.epoch) or chunk(self, epochs))
+
+    def noted(self: Any, epochs: int) -> Any:
+        walked.append(self.epoch)
+        return chunk(self, epochs)
+
+    monkeypatch.setattr(loop._Walk, "chunk", noted)
     gdtrain.resume(tmp_path / "run")
     assert walked and min(walked) > 20
     walked.clear()
@@ -196,14 +206,21 @@ def half(tmp_path: Path) -> Path:
     return tmp_path / "half"
 
 
-def test_every_changed_byte_of_a_checkpoint_is_noticed(half: Path) -> None:
+def test_every_changed_byte_is_noticed(half: Path) -> None:
+    content = (half / "checkpoint.safetensors").read_bytes()
+    for at in range(len(content)):
+        with pytest.raises(ValueError, match="."):
+            read_checked(content[:at] + bytes([content[at] ^ 0x15]) + content[at + 1 :])
+
+
+def test_a_changed_checkpoint_is_refused(half: Path) -> None:
     path = half / "checkpoint.safetensors"
     content = path.read_bytes()
-    for at in [*range(0, 400, 7), *range(400, len(content), 997), len(content) - 1]:
+    for at in (0, 3, 9, 100, len(content) // 2, len(content) - 1):
         path.write_bytes(content[:at] + bytes([content[at] ^ 0x15]) + content[at + 1 :])
         error = refused(half)
         assert error.code == DATA and "checkpoint" in str(error)
-    for cut in (1, 7, 8, 100, len(content) // 2, len(content) - 1):
+    for cut in (0, 7, 100, len(content) - 1):
         path.write_bytes(content[:cut])
         assert refused(half).code == DATA
     path.write_bytes(content + b"x")

@@ -246,8 +246,9 @@ class _Losses:
 
     def state(self) -> dict[str, Any]:
         assert self._chunk is not None
-        kept = torch.stack([*self._kept.values()]) if self._kept else None
-        return {"epochs": [*self._kept], "kept": kept, "last": self._now.stop - 1, "losses": self._chunk[-1:]}
+        epochs = sorted(self._kept)
+        kept = torch.stack([self._kept[epoch] for epoch in epochs]) if epochs else None
+        return {"epochs": epochs, "kept": kept, "last": self._now.stop - 1, "losses": self._chunk[-1:]}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         self._kept = dict(zip(state["epochs"], state["kept"] if state["epochs"] else (), strict=True))
