@@ -112,7 +112,7 @@ class Saved:
         experiment = load(folder.place / runs.EXPERIMENT, overrides)
         chosen = tuple(key for key in before.chosen if key not in given)
         experiment = experiment.located(tree=experiment.tree, folder=experiment.folder, chosen=chosen)
-        typed = folder.read(runs.COMMAND).decode(errors="replace")
+        typed = (folder.read(runs.COMMAND) or b"").decode(errors="replace")
         if "train.epochs" in given:
             typed += command
         return cls(folder, experiment, command=typed, every=before.every, gradients=before.gradients)
@@ -124,7 +124,7 @@ class Saved:
         if changes := list(dict.fromkeys(table_changes(before.data, self.manifest.data))):
             remedy = f"to train anew, gdtrain run {Path(folder.named) / runs.EXPERIMENT}"
             raise UserError("; ".join(changes), where=folder.named, remedy=remedy, code=DATA)
-        if not (content := folder.read(runs.CHECKPOINT)):
+        if (content := folder.read(runs.CHECKPOINT)) is None:
             return {}
         where = str(Path(folder.named) / runs.CHECKPOINT)
         return read_checkpoint(content, self._key, self.experiment.train.device, where)

@@ -209,7 +209,7 @@ def half(tmp_path: Path) -> Path:
 def test_every_changed_byte_is_noticed(half: Path) -> None:
     content = (half / "checkpoint.safetensors").read_bytes()
     for at in range(len(content)):
-        with pytest.raises(ValueError, match="."):
+        with pytest.raises(ValueError):
             read_checked(content[:at] + bytes([content[at] ^ 0x15]) + content[at + 1 :])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -73,12 +74,29 @@ class Output:
 
     def resume(self, place: str, overrides: Sequence[Override]) -> int:
         """Go on with the run in a folder, and show what came of it. Returns the exit code."""
+        from gdtrain.keep.manifest import NAME  # with pydantic behind it, which --help need not wait for
         from gdtrain.saved import Saved
 
+        if os.path.isfile(os.path.join(place, NAME)):
+            return self._resume_sweep(place, overrides)
         with Saved.resumed(place, overrides, self._command) as saved:
             told = saved.manifest
             options = replace(self.options, every=told.every, gradients=told.gradients)
             return replace(self, options=options)._train(saved.experiment, saved)
+
+    def _resume_sweep(self, place: str, overrides: Sequence[Override]) -> int:
+        """Train what is missing in a sweep's folder."""
+        from gdtrain.experiment.sweep import load_sweep
+        from gdtrain.keep.runs import EXPERIMENT
+
+        for override in overrides:
+            remedy = "gdtrain sweep takes other epochs, with the same --out"
+            raise UserError("a sweep is taken up as it was", where=override.flag, remedy=remedy)
+        spec = load_sweep(os.path.join(place, EXPERIMENT))
+        if not spec.axes:
+            remedy = f"type it again, with --out {place}: what is there is not trained again"
+            raise UserError("holds many starts, whose command it does not know", where=place, remedy=remedy)
+        return self.sweep(spec, {"source": place, "out": place, "rank_by": None})
 
     def _place(self, experiment: Experiment) -> str | None:
         """The folder that keeps the run; None where none does."""

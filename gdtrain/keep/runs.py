@@ -140,12 +140,12 @@ class RunFolder:
         with writing(Path(self.named), self._where):
             write()
 
-    def read(self, name: str) -> bytes:
-        """A file of the folder, nothing where there is none. Raises UserError (exit 3)."""
+    def read(self, name: str) -> bytes | None:
+        """A file of the folder, None where there is none. Raises UserError (exit 3)."""
         try:
             return (self.place / name).read_bytes()
         except FileNotFoundError:
-            return b""
+            return None
         except OSError as error:
             where = str(Path(self.named) / name)
             raise UserError(f"cannot be read: {error.strerror}", where=where, code=DATA) from None
