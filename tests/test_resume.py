@@ -271,6 +271,16 @@ def test_what_is_no_run(tmp_path: Path) -> None:
     assert "other things" in str(refused(tmp_path / "other"))
 
 
+def test_a_state_of_another_form(half: Path) -> None:
+    """As of a version whose optimizer keeps other numbers."""
+    with Saved.resumed(half) as run:
+        state = run.progress.walk(0).begun
+        assert state is not None
+        state["walk"]["optimizer"].popitem()
+        with pytest.raises(UserError, match="another version"):
+            train(run.experiment, progress=run.progress)
+
+
 def test_rows_of_python_are_not_found_again(tmp_path: Path) -> None:
     gdtrain.fit("y = a*x", {"x": [1.0, 2.0], "y": [2.0, 4.1]}, out=tmp_path / "run")
     assert "Python" in str(refused(tmp_path / "run"))

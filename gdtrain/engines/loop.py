@@ -22,6 +22,7 @@ from gdtrain.engines.ends import Ends, Watched
 from gdtrain.engines.minibatches import Minibatches
 from gdtrain.engines.progress import Bookmark
 from gdtrain.engines.states import NO_STOPS, Bounds, Chunk, End, Number, Stops
+from gdtrain.errors import DATA, UserError
 from gdtrain.optimizers import Optimizer
 from gdtrain.problem.objective import ByRows, Objective
 from gdtrain.problem.penalty import Penalty
@@ -185,13 +186,13 @@ class _Walk:
         }
 
     def restore(self, state: Mapping[str, Any], rows: Sequence[int]) -> None:
-        """Go on from a state, of these of the trials. Raises ValueError for that of another walk."""
+        """Go on from a state, of these of the trials. Raises UserError for that of another kind of walk."""
         if len(rows) < len(self._theta):
             self.take(rows)
-        if _form(state["optimizer"]) != _form(self._state) or _form(state["schedule"]) != _form(self._schedule_state):
-            raise ValueError("the state is that of another optimizer")
-        if state["theta"].shape != self._theta.shape or state["theta"].dtype != self._theta.dtype:
-            raise ValueError("the state is that of other parameters")
+        mine = self.state()
+        if any(_form(state[key]) != _form(mine[key]) for key in ("theta", "lr", "optimizer", "schedule")):
+            remedy = "remove it, and resume trains from the start"
+            raise UserError("is that of another version of gdtrain", where="checkpoint", remedy=remedy, code=DATA)
         self.epoch = int(state["epoch"])
         self._theta, self._lr, self._loss, self._gradient = (state[k] for k in ("theta", "lr", "loss", "gradient"))
         self._state, self._schedule_state = state["optimizer"], state["schedule"]
@@ -296,8 +297,11 @@ class _Walk:
         self._lr = torch.where(rose_S1, self._lr / 2, self._lr)
 
 
-def _form(state: Mapping[str, Tensor]) -> dict[str, tuple[torch.Size, torch.dtype]]:
-    return {key: (tensor.shape, tensor.dtype) for key, tensor in state.items()}
+def _form(state: Tensor | Mapping[str, Tensor]) -> object:
+    """Shape and kind of number of a tensor, or of each of some."""
+    if isinstance(state, Tensor):
+        return state.shape, state.dtype
+    return {key: _form(tensor) for key, tensor in state.items()}
 
 
 def join(chunks: Sequence[Chunk]) -> Chunk:
