@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gdtrain.api import fit, groups, minimize, regress, run, solve, sweep
+    from gdtrain.api import fit, groups, minimize, regress, resume, run, solve, sweep
     from gdtrain.errors import UserError
     from gdtrain.gradient import grad
     from gdtrain.results import GroupsResult, Result, SweepResult
@@ -24,6 +24,7 @@ __all__ = [
     "groups",
     "minimize",
     "regress",
+    "resume",
     "run",
     "solve",
     "sweep",

@@ -28,6 +28,8 @@ def run(
     model: object | None = None,
     every: int | None = None,
     gradients: bool = False,
+    out: str | Path | None = None,
+    force: bool = False,
     **overrides: Any,
 ) -> Result:
     """Train the experiment in a YAML file, or a dict of the same keys.
@@ -38,27 +40,63 @@ def run(
                from where it is, with its dtype and on its device, and ends with the weights of the result
     every      show each so many epochs in the document, in place of all or about twenty
     gradients  keep gradients in the history too
+    out        a folder that keeps the run, in place of the experiment's; with `checkpoint=30` it is saved on its way
+               every 30 seconds, and `resume` goes on with it; `force` replaces a run that is kept there
     overrides  keys of the experiment: `lr=0.1`, `epochs=50`, `optimizer={"name": "sgd", "momentum": 0.9}`,
                `params={"w": 0.0}`, or dotted: `**{"train.schedule.name": "cosine"}`
 
-    Raises gdtrain.errors.UserError where experiment or data is wrong. A run that diverges is a Result that says so, and
-    `expectations` says whether those of the file were met.
+    Raises gdtrain.errors.UserError where experiment or data is wrong, or the folder cannot be written. A run that
+    diverges is a Result that says so, and `expectations` says whether those of the file were met.
     """
-    from gdtrain.train import train
 
     layers = {"model": model} if isinstance(model, Mapping) else {}
     frame, overrides = _framed(data, {**overrides, **layers})
     loaded = load(experiment, _settings(overrides), framed=frame is not None)
     if is_grouped(loaded):
         raise UserError("each group is a run of its own", where="group_by", remedy="call gdtrain.groups")
-    result = train(
-        loaded,
-        frame=frame,
-        every=every,
-        gradients=gradients,
-        module=None if layers else model,
-    )
+    result = _trained(loaded, frame, None if layers else model, out, force=force, every=every, gradients=gradients)
     _hold(loaded, result)
+    return result
+
+
+def _trained(
+    experiment: Experiment,
+    frame: Any,
+    module: Any,
+    out: str | Path | None,
+    *,
+    force: bool,
+    every: int | None,
+    gradients: bool,
+) -> Result:
+    """Train an experiment, in its folder where it has one."""
+    from gdtrain.train import train
+
+    if out is None and experiment.out is not None:
+        out = experiment.locate(experiment.out)
+    if out is None:
+        return train(experiment, frame=frame, every=every, gradients=gradients, module=module)
+    if module is not None:
+        raise UserError("a module of your own is not kept", where="out", remedy="save it with torch.save")
+    from gdtrain.saved import Saved
+
+    with Saved.new(experiment, out, force=force, every=every, gradients=gradients, frame=frame) as saved:
+        return saved.train(frame=frame)
+
+
+def resume(folder: str | Path, **overrides: Any) -> Result:
+    """Go on with the run that a folder keeps, to the same end as if it had never stopped.
+
+    overrides  `epochs=2000`, so many in all; `checkpoint=30`, seconds between checkpoints
+
+    Raises gdtrain.errors.UserError where the folder holds no run, where its data or its checkpoint are not what they
+    were, and where it cannot be written.
+    """
+    from gdtrain.saved import Saved
+
+    with Saved.resumed(folder, _settings(overrides)) as saved:
+        result = saved.train()
+    _hold(saved.experiment, result)
     return result
 
 

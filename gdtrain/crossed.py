@@ -10,6 +10,7 @@ from itertools import chain
 
 from gdtrain.batch import Batch
 from gdtrain.engines.loop import Descent, Watch
+from gdtrain.engines.progress import Bookmark, Progress
 from gdtrain.experiment.trials import Trials
 from gdtrain.joined import cut, join, joins
 from gdtrain.outcome import Outcome
@@ -34,34 +35,41 @@ def trained(
     *,
     watch: Watch | None = None,
     gradients: bool = False,
+    progress: Progress | None = None,
 ) -> Batch:
     """Trials, trained on a problem, and first without each of its folds.
 
     rows     those to predict
     planned  problem -> how it is descended
     watch    asked now and then with (epoch, loss) whether to go on, as if the folds were part of each epoch
+    progress where the walks are taken up, and told where they stand
     """
-    walks = _walks(problem, planned, watch)
+    walks = _walks(problem, planned, watch, progress)
     folds = [_ends(Batch(trials, data, *next(walks), _NOTHING), fold) for fold, _ in enumerate(problem.folds, 1)]
     return Batch(trials, data, *next(walks), rows, gradients=gradients, folds=folds)
 
 
-def _walks(problem: Problem, planned: Callable[[Problem], Plan], watch: Watch | None) -> Iterator[tuple[Plan, Descent]]:
+def _walks(
+    problem: Problem, planned: Callable[[Problem], Plan], watch: Watch | None, progress: Progress | None
+) -> Iterator[tuple[Plan, Descent]]:
     """The descent without each fold, then that of all rows: as one where that is cheaper, else fold after fold, so that
     the rows of one alone are held.
     """
 
+    def bookmark(part: int) -> Bookmark | None:
+        return None if progress is None else progress.walk(part)
+
     def walked(part: int, plan: Plan) -> tuple[Plan, Descent]:
         if watch is None:
-            return plan, plan.run()
-        return plan, plan.run(lambda epoch, loss: watch((part * plan.epochs + epoch) // parts, loss))
+            return plan, plan.run(None, bookmark(part))
+        return plan, plan.run(lambda epoch, loss: watch((part * plan.epochs + epoch) // parts, loss), bookmark(part))
 
     whole, parts = planned(problem), len(problem.folds) + 1
     plans: Iterable[Plan] = chain((planned(pose()) for pose in problem.folds), [whole])
     if parts > 1 and joins(whole, parts):
         plans = list(plans)
         if joint := join(plans):
-            yield from zip(plans, cut(joint.run(watch), parts), strict=True)
+            yield from zip(plans, cut(joint.run(watch, bookmark(0)), parts), strict=True)
             return
     yield from map(walked, range(parts), plans)
 

@@ -12,6 +12,7 @@ from difflib import get_close_matches
 USAGE = 2  # exit code: the command line, the experiment file or a formula is wrong
 DATA = 3  # exit code: the data is wrong
 INTERRUPTED = 130  # exit code: stopped by Ctrl-C
+TERMINATED = 143  # exit code: stopped by SIGTERM
 NOT_WRITTEN = 74  # exit code: the result could not be written
 
 _WINDOW = 100  # characters of a source line that are shown around its caret

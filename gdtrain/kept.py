@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from gdtrain.experiment.dump import dump
-from gdtrain.experiment.schema import STDIN, Experiment
+from gdtrain.experiment.moved import moved
+from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.sweep import Sweep
 from gdtrain.keep import Fingerprints, Store, TrialKeys, renewed
 
@@ -43,7 +43,7 @@ class Kept:
         for group, (_, also) in zip(spec.groups, shown, strict=True):
             experiment = group.trials.experiment
             keys.append(TrialKeys(experiment, prints.of(experiment), also).of(group.trials))
-        text = dump(_seen_from(Path(out), spec.declared))
+        text = dump(moved(spec.declared, Path(out)))
         every = [key for group_keys in keys for key in group_keys]
         store = Store.open(out, spec.experiment, prints.of(spec.experiment), keys=every, text=text)
         return cls(store, keys, [experiment for experiment, _ in shown])
@@ -78,14 +78,3 @@ class Kept:
         """Write the sweep's document."""
         if self._store is not None:
             self._store.finish(pieces)
-
-
-def _seen_from(folder: Path, experiment: Experiment) -> Experiment:
-    """The experiment with paths that hold where `folder` is."""
-    changed = {}
-    for section in ("data", "predict"):
-        spec = getattr(experiment, section)
-        if spec is not None and spec.path not in (None, STDIN):
-            path = os.path.relpath(experiment.locate(spec.path), folder)
-            changed[section] = spec.model_copy(update={"path": path})
-    return experiment.model_copy(update=changed)

@@ -18,6 +18,7 @@ from gdtrain.engines.exact import descend_exactly
 from gdtrain.engines.loop import Descent, Watch, descend
 from gdtrain.engines.minibatches import Minibatches
 from gdtrain.engines.modes import Sgd
+from gdtrain.engines.progress import Bookmark
 from gdtrain.engines.stability import lr_limit
 from gdtrain.engines.states import Bounds, Number, Stops
 from gdtrain.experiment.optimizers import SECOND
@@ -169,11 +170,11 @@ class Plan:
         reads = (self.epochs if epochs is None else epochs,)
         return replace(plan, sgd=plan.sgd.each(1)[0], decay=decay, reads=reads)
 
-    def run(self, watch: Watch | None = None) -> Descent:
-        """Descend as planned."""
-        return self.descend(self.recorded, watch)
+    def run(self, watch: Watch | None = None, bookmark: Bookmark | None = None) -> Descent:
+        """Descend as planned. What does not walk epoch by epoch has no use for a bookmark."""
+        return self.descend(self.recorded, watch, bookmark)
 
-    def descend(self, record: Collection[int], watch: Watch | None = None) -> Descent:
+    def descend(self, record: Collection[int], watch: Watch | None = None, bookmark: Bookmark | None = None) -> Descent:
         """Descend, and keep the epochs of `record`."""
         shared: dict[str, Any] = {
             "lr_S1": self.lr_S[:, None],
@@ -202,6 +203,7 @@ class Plan:
             halving_S=self.halving_S,
             schedule=self.schedule,
             batches=self.batches,
+            bookmark=bookmark,
             **shared,
         )
 

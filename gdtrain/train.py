@@ -12,6 +12,7 @@ import torch
 from gdtrain.automatic import decided
 from gdtrain.crossed import trained
 from gdtrain.engines.loop import Watch
+from gdtrain.engines.progress import Progress
 from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.trials import Trials
 from gdtrain.outcome import Outcome
@@ -36,6 +37,7 @@ def train(
     watch: Watch | None = None,
     ready: Callable[[Sequence[str]], None] | None = None,
     module: object | None = None,
+    progress: Progress | None = None,
 ) -> Result:
     """Train one experiment.
 
@@ -46,6 +48,7 @@ def train(
     watch      asked now and then with (epoch, loss) whether to go on
     ready      told the parameters' names before the first epoch; may raise
     module     a torch.nn.Module that predicts in place of `regress`; it is trained in place
+    progress   where its walks are taken up, and told where they stand
 
     Raises UserError where experiment and data do not fit; a trial that goes wrong is a verdict.
     """
@@ -61,7 +64,7 @@ def train(
     trials = Trials(decided(experiment, problem))
     with threads(useful_threads(problem)):
         planned = partial(make_plan, trials, every=every)
-        batch = trained(trials, data, problem, rows, planned, watch=watch, gradients=gradients)
+        batch = trained(trials, data, problem, rows, planned, watch=watch, gradients=gradients, progress=progress)
         outcome = Outcome(batch, 0, batch.plan.epochs)
         result = outcome.result()
     if data.module is not None:

@@ -193,7 +193,12 @@ def test_the_document_tells_of_expectations() -> None:
     hold([parse_expectation(text) for text in texts], result)
     told = result.to_dict()["expectations"]
     assert [each["expect"] for each in told] == texts
-    assert [(each["met"], each["found"]) for each in told] == [(False, 1 / 3), (True, "inf"), (False, None), (True, None)]
+    assert [(each["met"], each["found"]) for each in told] == [
+        (False, 1 / 3),
+        (True, "inf"),
+        (False, None),
+        (True, None),
+    ]
     assert told[0]["detail"] == "v = 0.3333333333"
 
 

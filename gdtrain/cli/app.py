@@ -11,6 +11,7 @@ import gdtrain
 from gdtrain.cli.comparing import diff
 from gdtrain.cli.exporting import export
 from gdtrain.cli.looking import grad
+from gdtrain.cli.resuming import resume
 from gdtrain.cli.sweeping import sweep
 from gdtrain.cli.training import fit, minimize, regress, run, solve
 from gdtrain.cli.using import predict
@@ -30,7 +31,7 @@ Examples:
 PANELS: Mapping[str, Sequence[Callable[..., int]]] = {
     "Train": (run, sweep, solve, fit, regress, minimize),
     "Look": (grad,),
-    "Use": (predict, export, diff),
+    "Use": (predict, export, resume, diff),
     "Write": (init, check, schema),
 }
 

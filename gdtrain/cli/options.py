@@ -38,7 +38,13 @@ def _output(flag: str, what: str, **more: Any) -> Any:
 
 _START = "Where a parameter starts: w=0, or all of them from a result: @result.json."
 _SET = "Any key of the experiment: train.optimizer.momentum=0.9."
-_EXPECT = "Fail (exit 1) unless this holds: 'w = 2 +- 0.01', 'loss < 1e-3'."
+_HOLDS = "Fail (exit 1) unless this holds: 'w = 2 +- 0.01', 'loss < 1e-3'."
+_GET = _output("--get", "Print this value alone: w, loss, ...", metavar="NAME")
+_EXPECT = _output("--expect", _HOLDS, metavar="EXPR")
+_JUNIT = _output("--junit", "Write the expectations to FILE as JUnit XML.", metavar="FILE")
+_FORMAT = _output("--format", "table, plain, json, csv or md.", metavar="FORMAT")
+_QUIET = _output("--quiet", "No progress, no warnings on stderr.")
+_CHECKPOINT = _output("--checkpoint", "Save it there so often, for gdtrain resume.", metavar="SECONDS")
 
 
 @dataclass(frozen=True)
@@ -59,13 +65,11 @@ class Common:
     device: Any = None
     every: Annotated[int | None, _output("--every", "Show every Nth epoch.", metavar="N", min=1)] = None
     gradients: Annotated[bool, _output("--gradients", "Show gradients beside the weights.")] = False
-    get: Annotated[str | None, _output("--get", "Print this value alone: w, loss, ...", metavar="NAME")] = None
-    expect: Annotated[list[str], _output("--expect", _EXPECT, metavar="EXPR")] = field(default_factory=list)
-    junit: Annotated[str | None, _output("--junit", "Write the expectations to FILE as JUnit XML.", metavar="FILE")] = (
-        None
-    )
-    format: Annotated[str, _output("--format", "table, plain, json, csv or md.", metavar="FORMAT")] = "table"
-    quiet: Annotated[bool, _output("--quiet", "No progress, no warnings on stderr.")] = False
+    get: Annotated[str | None, _GET] = None
+    expect: Annotated[list[str], _EXPECT] = field(default_factory=list)
+    junit: Annotated[str | None, _JUNIT] = None
+    format: Annotated[str, _FORMAT] = "table"
+    quiet: Annotated[bool, _QUIET] = False
     print_config: Annotated[
         bool, _output("--print-config", "Print the experiment file that says the same, and do not train.")
     ] = False
@@ -97,6 +101,9 @@ class Options(Common):
     interval: Annotated[
         str | None, _key("interval", "Give predictions intervals that hold the truth with this share: 0.95.", "SHARE")
     ] = None
+    out: Annotated[str | None, _output("--out", "Keep the run in this folder.", metavar="DIR")] = None
+    force: Annotated[bool, _output("--force", "Replace a run that is kept there.")] = False
+    checkpoint: Annotated[str | None, _CHECKPOINT] = None
     polish: Annotated[bool, _training("--polish", "After the last epoch, go to the minimum by Newton's steps.")] = False
     group_by: Annotated[str | None, _key("group-by", "Fit each group of rows alone: those of one value.", "COLUMN")] = (
         None
@@ -119,6 +126,26 @@ class Options(Common):
             elif text:
                 found.append(Override(key, True, f"--{name.replace('_', '-')}"))
         return [*found, *start_overrides(self.start), *(Override.setting(text) for text in self.set)]
+
+
+@dataclass(frozen=True)
+class ResumeOptions:
+    """What the flags of `resume` said."""
+
+    epochs: Annotated[str | None, _key("epochs", "So many in all, in place of the experiment's.", "N")] = None
+    checkpoint: Annotated[str | None, _CHECKPOINT] = None
+    get: Annotated[str | None, _GET] = None
+    expect: Annotated[list[str], _EXPECT] = field(default_factory=list)
+    format: Annotated[str, _FORMAT] = "table"
+    quiet: Annotated[bool, _QUIET] = False
+    words: tuple[str, ...] = ()
+
+    def overrides(self) -> list[Override]:
+        """The flags that change the experiment."""
+        from gdtrain.experiment.overrides import Override
+
+        given = {"epochs": ("train.epochs", self.epochs), "checkpoint": ("checkpoint.every_s", self.checkpoint)}
+        return [Override.of(key, text, f"--{name}") for name, (key, text) in given.items() if text is not None]
 
 
 def _axis(flag: str, what: str) -> Any:
@@ -216,7 +243,7 @@ def check_format(style: str) -> None:
         raise UserError(f"there is no format {style}", where="--format", remedy=remedy)
 
 
-def takes_options(kind: type[Common]) -> Callable[[Callable[..., int]], Callable[..., int]]:
+def takes_options(kind: type[Common] | type[ResumeOptions]) -> Callable[[Callable[..., int]], Callable[..., int]]:
     """Give a verb that takes `options` of this kind one command-line option for each of its fields."""
     hints = get_type_hints(kind, include_extras=True)
     shared = [

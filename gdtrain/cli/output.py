@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import gc
+import os
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gdtrain.cli.gate import Gate
 from gdtrain.cli.messages import say
 from gdtrain.cli.options import Common, check_format
 from gdtrain.cli.rerun import alone
 from gdtrain.cli.watched import Watched
-from gdtrain.errors import UserError, printable
+from gdtrain.errors import INTERRUPTED, UserError, printable
 from gdtrain.expectations import Expectation, hold, parse_expectation
 from gdtrain.experiment.features import row_names
 from gdtrain.experiment.overrides import AxisFlag, Override
@@ -26,21 +28,32 @@ from gdtrain.results import GroupsResult, Result, SweepResult, Trial
 from gdtrain.results.lookup import check_name, look_up, names_of
 from gdtrain.results.ranking import check_metric
 
+if TYPE_CHECKING:
+    from gdtrain.saved import Saved
+
 
 @dataclass(frozen=True)
 class Output:
-    """How results are shown. `many`: several in a row, so that JSON is a document a line."""
+    """How results are shown.
+
+    many   several in a row, so that JSON is a document a line
+    out    the folder that keeps the run, in place of the experiment's
+    force  a run that is in the way is replaced
+    """
 
     options: Common
     expectations: list[Expectation]
     many: bool
     gate: Gate
+    out: str | None = None
+    force: bool = False
 
     @classmethod
-    def checked(cls, options: Common, *, many: bool = False) -> Output:
+    def checked(cls, options: Common, *, many: bool = False, out: str | None = None, force: bool = False) -> Output:
         """Refuse before anything trains what could not be shown after."""
         check_format(options.format)
-        return cls(options, [parse_expectation(text) for text in options.expect], many, Gate(options.junit))
+        expected = [parse_expectation(text) for text in options.expect]
+        return cls(options, expected, many, Gate(options.junit), out, force)
 
     def print_configs(self, experiments: Sequence[Experiment]) -> int:
         from gdtrain.experiment.dump import dump
@@ -49,9 +62,62 @@ class Output:
         return 0
 
     def train(self, experiment: Experiment) -> int:
-        """Train one experiment and show what came of it. Returns the exit code."""
+        """Train one experiment, in its folder where it has one, and show what came of it. Returns the exit code."""
+        place = self.place(experiment)
+        if place is None:
+            if experiment.checkpoint is not None:
+                raise UserError("there is no folder to save the run in", where="checkpoint", remedy="give --out DIR")
+            return self._train(experiment)
+        from gdtrain.saved import Saved
+
+        every, gradients = self.options.every, self.options.gradients
+        command = self._command
+        with Saved.new(experiment, place, force=self.force, command=command, every=every, gradients=gradients) as saved:
+            return self._train(experiment, saved)
+
+    def resume(self, place: str, overrides: Sequence[Override]) -> int:
+        """Go on with the run in a folder, and show what came of it. Returns the exit code."""
+        from gdtrain.keep.manifest import NAME  # with pydantic behind it, which --help need not wait for
+        from gdtrain.saved import Saved
+
+        if os.path.isfile(os.path.join(place, NAME)):
+            return self._resume_sweep(place, overrides)
+        with Saved.resumed(place, overrides, self._command) as saved:
+            told = saved.manifest
+            options = replace(self.options, every=told.every, gradients=told.gradients)
+            return replace(self, options=options)._train(saved.experiment, saved)
+
+    def _resume_sweep(self, place: str, overrides: Sequence[Override]) -> int:
+        """Train what is missing in a sweep's folder."""
+        from gdtrain.experiment.sweep import load_sweep
+        from gdtrain.keep.runs import EXPERIMENT
+
+        for override in overrides:
+            remedy = "gdtrain sweep takes other epochs, with the same --out"
+            raise UserError("a sweep is taken up as it was", where=override.flag, remedy=remedy)
+        spec = load_sweep(os.path.join(place, EXPERIMENT))
+        if not spec.axes:
+            remedy = f"type it again, with --out {place}: what is there is not trained again"
+            raise UserError("holds many starts, whose command it does not know", where=place, remedy=remedy)
+        return self.sweep(spec, {"source": place, "out": place, "rank_by": None})
+
+    def place(self, experiment: Experiment) -> str | None:
+        """The folder that keeps the run; None where none does."""
+        own = None if experiment.out is None else experiment.locate(experiment.out)
+        return own if self.out is None else self.out
+
+    @property
+    def _command(self) -> str:
+        """What was typed, as a line."""
+        return shlex.join(["gdtrain", *self.options.words]) + "\n"
+
+    def _train(self, experiment: Experiment, saved: Saved | None = None) -> int:
         from gdtrain.train import train
 
+        for note in saved.notes if saved else ():
+            self._note(note)
+        if saved is not None and saved.refused is not None:  # told at once: training may take long
+            say(str(saved.refused))
         _collect()
         with self.gate.of(experiment), Watched(experiment.train.epochs, quiet=self.options.quiet) as watch:
             result = train(
@@ -61,13 +127,19 @@ class Output:
                 gradients=self.options.gradients,
                 watch=watch,
                 ready=partial(self._check_get, experiment),
+                progress=saved.progress if saved else None,
             )
+            failed = saved.finish(result) if saved else None
         result.quiet = self.options.quiet
         if experiment.regress and experiment.regress.features == ["*"] and not self.options.quiet:
             others = {*experiment.regress.target, *row_names(experiment)}
             features = [name for name in result.data["columns"] if name not in others]
             say(printable(f"features: {', '.join(features)}"))
-        return self._show(experiment, result, result, result.verdict.exit_code)
+        if failed is not None and saved is not None and saved.refused is None:
+            say(str(failed))
+        code = result.verdict.exit_code
+        shown = self._show(experiment, result, result, watch.code if code == INTERRUPTED else code)
+        return shown if failed is None else max(shown, failed.code)
 
     def starts(self, experiment: Experiment, count: int, source: object) -> int:
         """Train one experiment from many starts and show what they found. Returns the exit code."""
@@ -78,13 +150,14 @@ class Output:
             every=self.options.every,
             gradients=self.options.gradients,
             top=self.options.top,
+            out=self.place(experiment),
             rerun=partial(alone, self.options.words, source=source if isinstance(source, str) else ""),
         )
         _collect()
         ready = partial(self._check_get, experiment)
         with self.gate.of(experiment), Watched(count, quiet=self.options.quiet, unit="starts") as watch:
             result = train_starts(experiment, count, request, _tables(), watch=watch, ready=ready)
-        return self._show_sweep(experiment, result)
+        return self._show_sweep(experiment, result, watch)
 
     def groups(self, experiment: Experiment, source: object) -> int:
         """Fit each group of rows and show what came of it. Returns the exit code."""
@@ -102,7 +175,8 @@ class Output:
                 watch=watch,
                 ready=partial(self._check_get, experiment),
             )
-        return self._show(experiment, result, None, result.exit_code)
+        code = watch.code if result.exit_code == INTERRUPTED else result.exit_code
+        return self._show(experiment, result, None, code)
 
     def sweep(self, spec: Sweep, request: Mapping[str, Any]) -> int:
         """Train a sweep and show it, ranked. Returns the exit code."""
@@ -113,7 +187,7 @@ class Output:
         with self.gate.of(spec.experiment), watched as watch:
             ready = partial(self._check_sweep, spec.experiment, request["rank_by"])
             result = sweep(spec, Request(**request), _tables(), watch=watch, tell=self._note, ready=ready)
-        return self._show_sweep(spec.experiment, result)
+        return self._show_sweep(spec.experiment, result, watch)
 
     def find_lr(
         self,
@@ -136,7 +210,7 @@ class Output:
             asked = Request(**request)
             ready = partial(self._check_get, spec.experiment)
             result = find_lr(spec, limit, asked, tables, watch=watch, tell=self._note, ready=ready)
-        return self._show_sweep(spec.experiment, result)
+        return self._show_sweep(spec.experiment, result, watch)
 
     def _check_get(self, experiment: Experiment, parameters: Sequence[str]) -> None:
         """Refuse a name that the result will not have before any time is spent on it."""
@@ -153,13 +227,14 @@ class Output:
         if not self.options.quiet:
             say(printable(f"note: {note}"))
 
-    def _show_sweep(self, experiment: Experiment, result: SweepResult) -> int:
+    def _show_sweep(self, experiment: Experiment, result: SweepResult, watch: Watched) -> int:
         """Show a sweep; what is asked of one result is asked of the best trial."""
         if result.best is not None and not self.options.quiet:
             own = result.trials[result.best].document().get("warnings", [])
             for warning in (warning for warning in own if warning not in result.warnings):
                 say(printable(f"warning: of the best trial: {warning}"))
-        return self._show(experiment, result, result.first, result.exit_code)
+        code = watch.code if result.exit_code == INTERRUPTED else result.exit_code
+        return self._show(experiment, result, result.first, code)
 
     def _show(self, experiment: Experiment, outcome: Outcome, best: Result | Trial | None, code: int) -> int:
         """Hold an outcome against the expectations, the file's first, and show it. Returns the exit code."""

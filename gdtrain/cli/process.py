@@ -24,6 +24,7 @@ def run(arguments: Sequence[str]) -> int:
         say("stdout: the result could not be written: it is closed")
         return NOT_WRITTEN
     try:
+        _refuse_nowhere()
         code = _dispatch(arguments)
         sys.stdout.flush()
         return code
@@ -46,6 +47,14 @@ def run(arguments: Sequence[str]) -> int:
         return NOT_WRITTEN
     except Exception as error:
         return _bug(error)
+
+
+def _refuse_nowhere() -> None:
+    """Where the working folder is gone, no path means anything, and libraries that torch loads end the process."""
+    try:
+        os.getcwd()
+    except OSError:
+        raise UserError("the working folder has been removed", where="gdtrain", remedy="cd to another") from None
 
 
 def _dispatch(arguments: Sequence[str]) -> int:

@@ -13,12 +13,23 @@ from gdtrain.experiment.shorthands import KEYS
 
 # Options of many trials, which one alone has no use for, and of output.
 _LEFT_OUT = {
-    *("--zip", "--random", "--top", "--lr-find", "--memory", "--rank-by", "--out", "--starts"),
+    *(
+        "--zip",
+        "--random",
+        "--top",
+        "--lr-find",
+        "--memory",
+        "--rank-by",
+        "--out",
+        "--starts",
+        "--force",
+        "--checkpoint",
+    ),
     *("--format", "--get", "--expect", "--junit", "--quiet", "--every", "--gradients", "--print-config"),
 }
 _SWITCHES = (
     *("--zip", "--lr-find", "--quiet", "--gradients", "--print-config", "--no-intercept"),
-    *("--robust", "--polish"),
+    *("--robust", "--polish", "--force"),
 )
 _START = ".start"
 

@@ -46,6 +46,8 @@ def sweep(
         raise UserError("there is nothing to sweep", where=place, remedy="give a key several values: --lr 1e-3,1e-2")
     if options.print_config:
         return output.print_configs([spec.declared])
+    if options.out is None and (out := spec.experiment.out) is not None:
+        request["out"] = spec.experiment.locate(out)
     return output.gate.around(lambda: output.sweep(spec, request))
 
 

@@ -12,7 +12,7 @@ import typer
 
 from gdtrain.cli.messages import say
 from gdtrain.cli.options import Options, takes_options
-from gdtrain.errors import DATA, INTERRUPTED, USAGE, UserError, UserErrors, printable
+from gdtrain.errors import DATA, INTERRUPTED, TERMINATED, USAGE, UserError, UserErrors, printable
 from gdtrain.experiment.tree import Node, Place
 from gdtrain.formula.text import unquoted
 
@@ -206,7 +206,11 @@ def _train(sources: Sequence[str | Mapping[str, Any]], options: Options) -> int:
     from gdtrain.experiment.grouped import is_grouped
     from gdtrain.experiment.load import load
 
-    output = Output.checked(options, many=len(sources) > 1)
+    output = Output.checked(options, many=len(sources) > 1, out=options.out, force=options.force)
+    if options.out is not None and len(sources) > 1:
+        raise UserError("a folder keeps one run", where="--out", remedy="write out: in each of the files")
+    if options.force and options.starts is not None:
+        raise UserError("the folder of many starts is gone on with", where="--force", remedy="leave it out")
     overrides = options.overrides()
     experiments, errors = [], []
     for source in sources:
@@ -241,7 +245,7 @@ def _each(
                 raise
             say(str(error))
             codes.append(error.code)
-        if codes[-1] == INTERRUPTED:
+        if codes[-1] in (INTERRUPTED, TERMINATED):
             break
     return max(codes)
 
@@ -256,6 +260,9 @@ def _trained(output: Output, experiment: Experiment, starts: int | None, source:
     if starts:
         return output.starts(experiment, starts, source)
     if is_grouped(experiment):
+        if output.place(experiment) is not None:
+            what = "a folder keeps one run, and each group is one"
+            raise UserError(what, where="out", remedy="leave it out; --format json > FILE keeps them all")
         return output.groups(experiment, source)
     return output.train(experiment)
 

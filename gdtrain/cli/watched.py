@@ -1,4 +1,4 @@
-"""Training as it goes: Ctrl-C, and progress on a terminal."""
+"""Training as it goes: Ctrl-C and SIGTERM, and progress on a terminal."""
 
 from __future__ import annotations
 
@@ -8,18 +8,23 @@ import time
 from types import FrameType
 from typing import Any
 
+from gdtrain.errors import INTERRUPTED, TERMINATED
+
+_CODES: dict[int, int] = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: TERMINATED}
 _QUIET_SECONDS = 1.0  # a shorter run shows no progress
 
 
 class Watched:
-    """Asked by the engine whether to go on. Ctrl-C says no; a second one kills. After a second, shows progress.
+    """Asked by the engine whether to go on. Ctrl-C and SIGTERM say no, twice they kill. After a second, shows progress.
 
     total  epochs, or trials, that there are to be done, None where that is not known; `unit` is their name
+    code   exit code of what was interrupted
     """
 
     def __init__(self, total: int | None, *, quiet: bool, unit: str = "epochs") -> None:
         self._total, self._unit = total, unit
         self._interrupted = False
+        self.code = INTERRUPTED
         self._began = time.monotonic()
         self._live = not quiet and sys.stderr is not None and sys.stderr.isatty()
         self._progress: Any = None
@@ -30,19 +35,21 @@ class Watched:
         return not self._interrupted
 
     def __enter__(self) -> Watched:
-        self._before = signal.getsignal(signal.SIGINT)
-        signal.signal(signal.SIGINT, self._interrupt)
+        self._before = {number: signal.signal(number, self._interrupt) for number in _CODES}
         return self
 
     def __exit__(self, *_: object) -> None:
-        signal.signal(signal.SIGINT, self._before)
+        for number, before in self._before.items():
+            signal.signal(number, before)
         if self._progress is not None:
             self._progress.stop()
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        if self._interrupted and number == signal.SIGTERM:
+            raise SystemExit(TERMINATED)
         if self._interrupted:
             raise KeyboardInterrupt
-        self._interrupted = True
+        self._interrupted, self.code = True, _CODES[number]
 
     def _show(self, done: int, loss: float) -> None:
         if self._progress is None:

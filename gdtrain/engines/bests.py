@@ -6,7 +6,8 @@ Shapes: S trials, L of them that a chunk holds, P parameters, C epochs of a chun
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,6 +26,16 @@ class Bests:
         self._least_S: Tensor | None = None  # before the chunk, as the states are
         self._before: Chunk | None = None
         self._epoch_S = np.zeros(trials, dtype=np.int64)
+        self._chunk: Chunk | None = None  # that is not settled yet
+
+    def state(self) -> dict[str, Any]:
+        """The best so far, to be taken up by `restore`."""
+        self._settle()
+        return {"least": self._least_S, "best": self._before, "epochs": self._epoch_S}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state."""
+        self._least_S, self._before, self._epoch_S = state["least"], state["best"], state["epochs"].cpu().numpy()
 
     def add(self, chunk: Chunk, watched_CL: Tensor, rows: Sequence[int]) -> None:
         """Take in the next chunk, whose trials are `rows`, with what is watched."""
@@ -39,7 +50,7 @@ class Bests:
 
     def until(self, index: np.ndarray, rows: Sequence[int], trials: Sequence[int]) -> States:
         """The best states of `trials`, which stand in these rows of the chunk, each up to its epoch at `index`."""
-        assert self._before is not None and self._least_S is not None
+        assert self._chunk is not None and self._before is not None and self._least_S is not None
         chunk, before, s = self._chunk, self._before, index_of(trials, self._least_S)
         i, j = index_of(index, self._least_S), index_of(rows, self._least_S)
         at_L = _first(self._least_CL, i, j)
@@ -60,6 +71,8 @@ class Bests:
 
     def _settle(self) -> None:
         """Note what the last chunk came to."""
+        if self._chunk is None:
+            return
         assert self._before is not None and self._least_S is not None
         last = np.full(len(self._rows), len(self._chunk.epochs) - 1)
         found = self.until(last, range(len(self._rows)), self._rows)

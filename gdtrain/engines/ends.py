@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import bisect
 import math
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -41,6 +42,9 @@ class Ends:
     watched  what patience and the best epoch go by, (C, L), in place of what is descended, of a chunk of that and its
              trials
 
+    traced   keep losses to compare with, though no end between reads is looked for: what is gone on with later may be
+             read at other epochs
+
     rows  the trials, by number, whose states a chunk holds: all, but for those that were dropped
     """
 
@@ -53,6 +57,8 @@ class Ends:
         decay: Number = 0.0,
         penalty: Penalty | None = None,
         watched: Watched | None = None,
+        *,
+        traced: bool = False,
     ) -> None:
         self.rows = list(range(trials))
         self._penalty = penalty
@@ -65,7 +71,30 @@ class Ends:
         self._best = [math.inf] * trials
         self._waited = [0] * trials
         self._bests = Bests(trials) if stops.restore else None
-        self._losses = _Losses(trials, self._reads, traced=stops.grad_tol is not None or stops.patience is not None)
+        traced = traced or stops.grad_tol is not None or stops.patience is not None
+        self._losses = _Losses(trials, self._reads, traced=traced)
+
+    def state(self) -> dict[str, Any]:
+        """All that has been judged, to be taken up by `restore`."""
+        return {
+            "rows": self.rows,
+            "found": self._found,
+            "read": self._read,
+            "first": self._first,
+            "best": self._best,
+            "waited": self._waited,
+            "bests": None if self._bests is None else self._bests.state(),
+            "losses": self._losses.state(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state, which may be that of a walk with other reads."""
+        self.rows, self._found, self._first = state["rows"], state["found"], state["first"]
+        self._read = {epoch: ends for epoch, ends in state["read"].items() if epoch in self._reads}
+        self._best, self._waited = state["best"], state["waited"]
+        if self._bests is not None:
+            self._bests.restore(state["bests"])
+        self._losses.restore(state["losses"])
 
     @property
     def all_found(self) -> bool:
@@ -214,6 +243,16 @@ class _Losses:
         self._kept: dict[int, Tensor] = {}
         self._now = range(0)
         self._chunk: Tensor | None = None  # (C, S) with the epoch before it, where there is one
+
+    def state(self) -> dict[str, Any]:
+        assert self._chunk is not None
+        epochs = sorted(self._kept)
+        kept = torch.stack([self._kept[epoch] for epoch in epochs]) if epochs else None
+        return {"epochs": epochs, "kept": kept, "last": self._now.stop - 1, "losses": self._chunk[-1:]}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self._kept = dict(zip(state["epochs"], state["kept"] if state["epochs"] else (), strict=True))
+        self._chunk, self._now = state["losses"], range(state["last"], state["last"] + 1)
 
     def add(self, chunk: Chunk, live: Sequence[int]) -> None:
         loss_CS = _spread(chunk.loss_CS, live, self._trials)

@@ -10,17 +10,19 @@ Shapes: S trials, P parameters, K recorded epochs.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
 from gdtrain.engines.ends import Ends, Watched
 from gdtrain.engines.minibatches import Minibatches
+from gdtrain.engines.progress import Bookmark
 from gdtrain.engines.states import NO_STOPS, Bounds, Chunk, End, Number, Stops
+from gdtrain.errors import DATA, UserError
 from gdtrain.optimizers import Optimizer
 from gdtrain.problem.objective import ByRows, Objective
 from gdtrain.problem.penalty import Penalty
@@ -71,6 +73,7 @@ def descend(
     batches: Minibatches | None = None,
     watched: Watched | None = None,
     watch: Watch | None = None,
+    bookmark: Bookmark | None = None,
 ) -> Descent:
     """Walk `epochs` epochs from theta_SP with learning rates lr_S1 (S, 1).
 
@@ -85,15 +88,24 @@ def descend(
     batches    the rows of each step of an epoch; one step over all of them unless given
     watched    what `stops` go by in place of loss + penalty: a chunk of states with that, and its trials -> (C, L)
     watch      asked after every chunk whether to go on
+    bookmark   where the walk is taken up, and told where it stands
     """
     trials = theta_SP.shape[0]
     recorded = range(epochs + 1) if record is None else record
     largest = max(1, min(_CHUNK_EPOCHS, _CHUNK_NUMBERS // max(1, theta_SP.numel())))
-    ends = Ends(trials, {*reads, epochs}, stops, bounds, decay, penalty, watched)
+    traced = bookmark is not None
+    ends = Ends(trials, {*reads, epochs}, stops, bounds, decay, penalty, watched, traced=traced)
     kept: list[Chunk] = []
     size, done = 1, False
     with torch.inference_mode():
         walk = _Walk(objective, optimizer, theta_SP, lr_S1, bounds, halving_S, penalty, schedule, batches)
+        if bookmark is not None and bookmark.begun is not None and _leads_to(bookmark.begun, epochs, recorded):
+            chunk, done = _take_up(bookmark.begun, walk, ends, epochs)
+            kept = [bookmark.begun["recorded"].pick(recorded, {0, chunk.last if done else 0})]
+
+        def state() -> dict[str, Any]:
+            return {"walk": walk.state(), "ends": ends.state(), "recorded": join(kept)}
+
         while not done:
             began = time.perf_counter()
             rows = ends.rows
@@ -105,9 +117,24 @@ def descend(
             kept.append(chunk.pick(recorded, last).spread(rows, trials))
             if not done and _until_drop(walk.epoch - 1) == 1 and len(going := ends.drop()) < len(rows):
                 walk.take(going)
+            if bookmark is not None:
+                bookmark.tell(state, over=done)
             if time.perf_counter() - began < _CHUNK_SECONDS / 2:
                 size = min(2 * size, largest)
         return Descent(join(kept), ends.close(chunk))
+
+
+def _leads_to(begun: Mapping[str, Any], epochs: int, recorded: Collection[int]) -> bool:
+    """Whether a walk of so many epochs comes by a state, with these epochs recorded: else it goes from the start."""
+    done, known = begun["walk"]["epoch"], set(begun["recorded"].epochs)
+    return done <= epochs + 1 and all(epoch in known for epoch in recorded if epoch < done)
+
+
+def _take_up(begun: Mapping[str, Any], walk: _Walk, ends: Ends, epochs: int) -> tuple[Chunk, bool]:
+    """Bring a walk and its ends to a state. Returns the last epoch that was walked, and whether that was the last."""
+    ends.restore(begun["ends"])
+    walk.restore(begun["walk"], ends.rows)
+    return walk.last, ends.all_found or walk.epoch > epochs
 
 
 def _until_drop(epoch: int) -> int:
@@ -145,6 +172,36 @@ class _Walk:
             self._lr = schedule.lr(self._schedule_state, 0)
         self._loss, self._gradient = theta_SP, theta_SP  # set by the first epoch
         self._penalty = penalty
+
+    def state(self) -> dict[str, Any]:
+        """Where each trial stands, to be taken up by `restore`."""
+        return {
+            "epoch": self.epoch,
+            "theta": self._theta,
+            "lr": self._lr,
+            "optimizer": self._state,
+            "schedule": self._schedule_state,
+            "loss": self._loss,
+            "gradient": self._gradient,
+        }
+
+    def restore(self, state: Mapping[str, Any], rows: Sequence[int]) -> None:
+        """Go on from a state, of these of the trials. Raises UserError for that of another kind of walk."""
+        if len(rows) < len(self._theta):
+            self.take(rows)
+        mine = self.state()
+        if any(_form(state[key]) != _form(mine[key]) for key in ("theta", "lr", "optimizer", "schedule")):
+            remedy = "remove it, and resume trains from the start"
+            raise UserError("is that of another version of gdtrain", where="checkpoint", remedy=remedy, code=DATA)
+        self.epoch = int(state["epoch"])
+        self._theta, self._lr, self._loss, self._gradient = (state[k] for k in ("theta", "lr", "loss", "gradient"))
+        self._state, self._schedule_state = state["optimizer"], state["schedule"]
+
+    @property
+    def last(self) -> Chunk:
+        """The state after the last epoch that was walked."""
+        one = (tensor[None] for tensor in (self._loss, self._theta, self._gradient, self._lr[:, 0]))
+        return Chunk([self.epoch - 1], *one)
 
     def take(self, rows: Sequence[int]) -> None:
         """Go on with these rows alone."""
@@ -238,6 +295,13 @@ class _Walk:
         self._loss = torch.where(rose_S, self._loss, loss)
         self._gradient = torch.where(rose_S1, self._gradient, gradient)
         self._lr = torch.where(rose_S1, self._lr / 2, self._lr)
+
+
+def _form(state: Tensor | Mapping[str, Tensor]) -> object:
+    """Shape and kind of number of a tensor, or of each of some."""
+    if isinstance(state, Tensor):
+        return state.shape, state.dtype
+    return {key: _form(tensor) for key, tensor in state.items()}
 
 
 def join(chunks: Sequence[Chunk]) -> Chunk:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from gdtrain.errors import nearest
 from gdtrain.experiment.axes import Axes, Axis
+from gdtrain.experiment.checkpoint import Checkpoint
 from gdtrain.experiment.network import Network
 from gdtrain.experiment.objective import Loss, Penalty
 from gdtrain.experiment.optimizers import Optimizer
@@ -32,6 +33,7 @@ SECTIONS: Mapping[str, Sequence[str]] = {
     "loss": list(Loss.model_fields),
     "penalty": list(Penalty.model_fields),
     "predict": list(Predict.model_fields),
+    "checkpoint": list(Checkpoint.model_fields),
     OPTIMIZER: list(Optimizer.model_fields),
     "params.*": list(Param.model_fields),
     "params.*.start": list(Start.model_fields),

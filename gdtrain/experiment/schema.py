@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
 from gdtrain.experiment.axes import Axes
+from gdtrain.experiment.checkpoint import Checkpoint
 from gdtrain.experiment.fields import (
     LearningRate,
     Model,
@@ -56,6 +57,12 @@ def _name(name: str) -> str:
     if not is_name(name):
         raise broken("name must not hold control characters, a backslash or .., nor start with / or ~", "rename it")
     return name
+
+
+def _inside(folder: str) -> str:
+    if not is_name(folder) or not Path(folder).name:
+        raise broken("out must be a folder below this file's, without control characters", "others are for --out DIR")
+    return folder
 
 
 NameList = Annotated[list[Text], Field(min_length=1), AfterValidator(_unique)]
@@ -222,6 +229,10 @@ class Experiment(Model):
     stop: Stop = Field(Stop(), description="what ends a run early")
     uncertainty: Uncertainty = Field(Uncertainty(), description="how standard errors and intervals are told")
     predict: Predict | None = Field(None, description="a list of {column: number}; data; or a file")
+    out: Annotated[Text, AfterValidator(_inside)] | None = Field(
+        None, description="folder that keeps the run, below that of this file"
+    )
+    checkpoint: Checkpoint | None = Field(None, description="saves a run on its way there: {every_s: 30}")
     sweep: Axes | None = Field(None, description="the trials of gdtrain sweep: dotted key: values, for some keys")
     expect: list[Text] = Field([], description='what the result must come to: ["w = 2 +- 0.01", "loss < 1e-3"]')
 

@@ -20,4 +20,5 @@ ALONE = {
     "polish": "train.polish",
     "interval": "predict.interval",
     "group_by": "data.group_by",
+    "checkpoint": "checkpoint.every_s",
 }

@@ -31,9 +31,13 @@ def writing(path: Path, where: str = "--out") -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        what = f"cannot write {path}: {error.strerror or error}"
-        remedy = _REMEDIES.get(error.errno or 0, "name another folder")
-        raise UserError(what, where=where, remedy=remedy, code=NOT_WRITTEN) from None
+        raise refusal(path, error, where) from None
+
+
+def refusal(path: str | Path, error: OSError, where: str = "--out") -> UserError:
+    """That the system does not let us write to `path`."""
+    remedy = _REMEDIES.get(error.errno or 0, "name another folder")
+    return UserError(f"cannot write {path}: {error.strerror or error}", where=where, remedy=remedy, code=NOT_WRITTEN)
 
 
 def write_atomically(path: Path, pieces: Iterable[str | bytes]) -> None:
@@ -43,7 +47,7 @@ def write_atomically(path: Path, pieces: Iterable[str | bytes]) -> None:
     """
     temporary = path.parent / _TEMPORARY.format(secrets.token_hex(8))
     try:
-        _write(temporary, pieces)
+        write_file(temporary, pieces)
         os.replace(temporary, path)
     except BaseException:
         with suppress(OSError):
@@ -52,7 +56,8 @@ def write_atomically(path: Path, pieces: Iterable[str | bytes]) -> None:
     sync_folder(path.parent)
 
 
-def _write(path: Path, pieces: Iterable[str | bytes]) -> None:
+def write_file(path: Path, pieces: Iterable[str | bytes]) -> None:
+    """Write a new file, text as UTF-8; once this returns, its content is on the disk. Raises OSError."""
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         gathered = bytearray()
@@ -124,18 +129,25 @@ def remove_folders(folders: Iterable[Path]) -> None:
 class Lock:
     """A folder that is ours until `release`, or until this process ends, however it ends."""
 
-    def __init__(self, folder: Path, where: str = "--out") -> None:
-        """Lock an existing folder. Raises UserError (NOT_WRITTEN) where another process has it, else OSError."""
-        self.path = folder / LOCK
+    def __init__(self, folder: Path, where: str = "--out", beside: Path | None = None) -> None:
+        """Lock a folder: by a file in it, which is there, or by one `beside` it, which goes on release.
+
+        Raises UserError (NOT_WRITTEN) where another process has it, else OSError.
+        """
+        self.path, self._passing = beside or folder / LOCK, beside is not None
         self._file = _locked(self.path)
         if self._file is None:
             remedy = "wait until it ends, or name another folder"
             raise UserError(f"another run is writing {folder}", where=where, remedy=remedy, code=NOT_WRITTEN)
 
     def release(self) -> None:
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
+        if self._file is None:
+            return
+        if self._passing:
+            with suppress(OSError):
+                os.unlink(self.path)
+        os.close(self._file)
+        self._file = None
 
 
 def _locked(path: Path) -> int | None:

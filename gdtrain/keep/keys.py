@@ -7,6 +7,7 @@ name    stands in the title; `renewed` puts today's into a kept document
 chosen  which of its values were chosen for the user: 1,000 epochs are 1,000 epochs; `renewed` puts in today's list
 sweep   says which trials there are, not what each of them is
 expect  is held against them
+out     is where they are kept, and checkpoint how often on the way
 paths   of data and of rows to predict; their fingerprints tell what lies there
 """
 
@@ -24,6 +25,8 @@ from gdtrain.experiment.trials import Trials
 from gdtrain.keep.fingerprint import Fingerprint, plain
 from gdtrain.results import SCHEMA
 
+_LEFT_OUT = ("name", "sweep", "expect", "out", "checkpoint")
+
 
 def versions() -> dict[str, str]:
     """Of gdtrain and of torch, which is not imported for it."""
@@ -33,7 +36,7 @@ def versions() -> dict[str, str]:
 def canonical(experiment: Experiment) -> dict[str, Any]:
     """What of an experiment moves numbers, as plain values."""
     paths = {"data": {"path"}, "predict": {"path"}}
-    return experiment.model_dump(exclude={"name": True, "sweep": True, "expect": True, **paths}, exclude_none=True)
+    return experiment.model_dump(exclude={**dict.fromkeys(_LEFT_OUT, True), **paths}, exclude_none=True)
 
 
 def leaves(section: Mapping[str, Any], *above: str) -> Iterator[tuple[str, Any]]:

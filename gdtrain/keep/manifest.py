@@ -64,9 +64,12 @@ class Manifest(BaseModel):
         more = len(changed) - _LISTED
         listed = ", ".join(changed[:_LISTED]) + (f" and {more} more" if more > 0 else "")
         return [
-            *dict.fromkeys(_table_changes(before.data, self.data)),
+            *dict.fromkeys(table_changes(before.data, self.data)),
             *([f"the experiment has changed: {listed}"] if changed else []),
-            *(f"{name} was {old}, now {self.versions[name]}" for name, old in _other(before.versions, self.versions)),
+            *(
+                f"{name} was {old}, now {self.versions[name]}"
+                for name, old in other_versions(before.versions, self.versions)
+            ),
         ]
 
 
@@ -82,7 +85,8 @@ def _changed_keys(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str
     return list(dict.fromkeys(key.removesuffix(".").removesuffix(".value") for key in short))
 
 
-def _table_changes(before: Mapping[str, Fingerprint], now: Mapping[str, Fingerprint]) -> Iterator[str]:
+def table_changes(before: Mapping[str, Fingerprint], now: Mapping[str, Fingerprint]) -> Iterator[str]:
+    """A clause for each table that is another, with its path."""
     for role in {**now, **before}:
         old, new = before.get(role), now.get(role)
         if new is None or old is None:
@@ -100,5 +104,6 @@ def _difference(old: Fingerprint, new: Fingerprint) -> str:
     return f"{new.size:,} bytes, {old.size:,} before" if old.size != new.size else "as long, other bytes"
 
 
-def _other(before: Mapping[str, str], now: Mapping[str, str]) -> list[tuple[str, str]]:
+def other_versions(before: Mapping[str, str], now: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Name and earlier version of what has another now."""
     return [(name, before[name]) for name in now if name in before and before[name] != now[name]]

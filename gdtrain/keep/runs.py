@@ -1,0 +1,172 @@
+"""The folder that keeps a run.
+
+DIR/run.json                whose folder it is: see `RunManifest`
+DIR/experiment.yaml         the experiment, complete; its paths hold there
+DIR/command.txt             what was typed
+DIR/result.json             the result document
+DIR/history.parquet         every recorded epoch
+DIR/weights.json            parameters by name; many of them in weights.safetensors too
+DIR/checkpoint.safetensors  where `gdtrain resume` takes up
+
+A run on its way has no result yet. The folder is put in place as a whole; after that only its checkpoint is replaced,
+which is one file. Names inside are ours: no user's text becomes a path.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gdtrain.errors import DATA, UserError
+from gdtrain.keep.files import Lock, is_temporary, make_folder, refusal, remove_folders, write_atomically, writing
+from gdtrain.keep.fingerprint import Fingerprint
+from gdtrain.keep.swap import Beside, Files, mend, replace_folder
+
+MANIFEST, RESULT, CHECKPOINT = "run.json", "result.json", "checkpoint.safetensors"
+EXPERIMENT, COMMAND, HISTORY = "experiment.yaml", "command.txt", "history.parquet"
+WEIGHTS, TENSORS = "weights.json", "weights.safetensors"
+_OURS = {MANIFEST, RESULT, CHECKPOINT, EXPERIMENT, COMMAND, HISTORY, WEIGHTS, TENSORS}
+
+
+class RunManifest(BaseModel):
+    """What a run's folder says of itself.
+
+    data        fingerprints of what the run reads
+    versions    what trained it
+    chosen      keys of experiment.yaml that were chosen for the user
+    every, gradients  of the history that the result shows
+    checkpoint_s  seconds between checkpoints; None where there are none on the way
+    """
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    folder: Literal["gdtrain.folder/1"] = Field("gdtrain.folder/1", alias="schema")
+    kind: Literal["run"] = "run"
+    data: dict[str, Fingerprint]
+    versions: dict[str, str]
+    chosen: list[str] = []
+    every: int | None = None
+    gradients: bool = False
+    checkpoint_s: float | None = None
+
+    @classmethod
+    def read(cls, path: Path) -> RunManifest | None:
+        """The manifest at `path`; None where it is no run's. Raises OSError."""
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except ValidationError:
+            return None
+
+    def text(self) -> str:
+        return self.model_dump_json(by_alias=True, exclude_none=True, indent=2) + "\n"
+
+
+class RunFolder:
+    """A run's folder, locked until it is closed.
+
+    named     as the user calls it; `place` is where it really is
+    manifest  what it said of itself; None where it is new
+    resumed   whether it is gone on with
+    placed    whether it has been written since it was opened
+    refused   why nothing can be written, where the system says so: a run that is trained all the same can be told
+    """
+
+    def __init__(self, folder: str | Path, *, force: bool = False, resumed: bool = False) -> None:
+        """Lock a folder that is new, or that may be replaced by `force`, or that is `resumed`.
+
+        Raises UserError: a folder that is there already or holds other things (exit 2); one that another process
+        writes, or that cannot be resumed where it is (exit 74).
+        """
+        self.manifest: RunManifest | None = None
+        self.refused: UserError | None = None
+        self.resumed = resumed
+        self.named, self._where = str(folder), "DIR" if resumed else "--out"
+        self._lock: Lock | None = None
+        self._made: list[Path] = []
+        self.placed = False
+        try:
+            self.place = _real(self.named, self._where)
+            self._made = make_folder(self.place.parent)
+            self._lock = Lock(self.place, self._where, Beside(self.place).lock)
+            mend(self.place)
+            self._claim(force, resumed)
+        except OSError as error:
+            self.close()
+            self.refused = refusal(self.named, error, self._where)
+            if resumed:
+                raise self.refused from None
+        except BaseException:
+            self.close()
+            raise
+
+    def _claim(self, force: bool, resumed: bool) -> None:
+        """Read the manifest; refuse what is not ours, or not to be replaced. Raises UserError and OSError."""
+        named, where = self.named, self._where
+        try:
+            names = {name for name in os.listdir(self.place) if not is_temporary(name)}
+        except FileNotFoundError:
+            if resumed:
+                raise UserError(f"there is no folder {named}", where=where) from None
+            return
+        if not names and not resumed:
+            return
+        self.manifest = RunManifest.read(self.place / MANIFEST) if MANIFEST in names else None
+        if self.manifest is None or names - _OURS:
+            raise UserError(f"{named} holds other things than a run", where=where, remedy="name another folder")
+        if not force and not resumed:
+            remedy = "name a new folder; --force replaces it"
+            if RESULT not in names:
+                remedy += f", gdtrain resume {named} goes on with it"
+            raise UserError(f"{named} is there already", where=where, remedy=remedy)
+
+    def replace(self, files: Files) -> None:
+        """Put a folder of just these files in its place. Raises UserError (exit 74); then the old one stands."""
+        self._write(lambda: replace_folder(self.place, files))
+        self.placed = True
+
+    def replace_checkpoint(self, pieces: Iterable[str | bytes]) -> None:
+        """The same with one file of the folder that `replace` has put there."""
+        assert self.placed
+        self._write(lambda: write_atomically(self.place / CHECKPOINT, pieces))
+
+    def _write(self, write: Callable[[], None]) -> None:
+        if self.refused is not None:
+            raise self.refused
+        with writing(Path(self.named), self._where):
+            write()
+
+    def read(self, name: str) -> bytes | None:
+        """A file of the folder, None where there is none. Raises UserError (exit 3)."""
+        try:
+            return (self.place / name).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            where = str(Path(self.named) / name)
+            raise UserError(f"cannot be read: {error.strerror}", where=where, code=DATA) from None
+
+    def close(self) -> None:
+        """Let another process write here; nothing is left of a folder that was never written."""
+        if self._lock is not None:
+            self._lock.release()
+        if not self.placed:
+            remove_folders(self._made)
+
+    def __enter__(self) -> RunFolder:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+
+def _real(folder: str, where: str) -> Path:
+    """Where a folder really is. Raises UserError for what can be none, OSError where the working folder is gone."""
+    place = Path(os.path.realpath(folder)) if folder and "\0" not in folder else Path("/")
+    if not place.name or Path(folder).name in ("", ".."):
+        raise UserError("no folder can have this name", where=where, remedy="name a new folder")
+    return place

@@ -1,0 +1,222 @@
+"""A run that is kept in a folder: checkpoints on its way, all of it at the end, and how it is taken up again."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from gdtrain.checkpoints import checkpoint, key_of, read_checkpoint
+from gdtrain.engines.progress import Progress, State
+from gdtrain.errors import DATA, UserError
+from gdtrain.experiment.dump import dump
+from gdtrain.experiment.load import load
+from gdtrain.experiment.moved import moved
+from gdtrain.experiment.overrides import Override
+from gdtrain.experiment.schema import Experiment
+from gdtrain.keep import Fingerprints, runs
+from gdtrain.keep.fingerprint import FRAME
+from gdtrain.keep.keys import versions
+from gdtrain.keep.manifest import other_versions, table_changes
+from gdtrain.keep.runs import RunFolder, RunManifest
+from gdtrain.keep.swap import Files
+from gdtrain.keep.tensors import tensor_pieces
+from gdtrain.results import Result, plain_numbers
+from gdtrain.train import train
+
+_MANY = 10_000  # parameters that are written as numbers too, not in JSON alone
+
+
+class Saved:
+    """A run whose folder is open.
+
+    experiment  as it is trained
+    manifest    what the folder says of it
+    progress    where its walks are taken up, and who is told where they stand
+    notes       sentences for the user
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        experiment: Experiment,
+        *,
+        command: str = "",
+        every: int | None = None,
+        gradients: bool = False,
+        frame: object | None = None,
+    ) -> None:
+        """Take hold of an open folder; one that was there, of which there is a checkpoint, is taken up.
+
+        command           what was typed; "" from Python
+        every, gradients  of the history, as for `train`
+        frame             the rows, where they are the caller's
+
+        Raises UserError: data on stdin (exit 2); in a folder that is taken up, data that has changed, or a checkpoint
+        that is none of its (exit 3).
+        """
+        self._folder, self._command = folder, command
+        self.experiment = experiment
+        there = experiment if folder.refused else moved(experiment, folder.place)
+        data = Fingerprints(frame).of(there)
+        every_s = experiment.checkpoint.every_s if experiment.checkpoint else None
+        self.manifest = RunManifest(
+            data=data,
+            versions=versions(),
+            chosen=list(experiment.chosen),
+            every=every,
+            gradients=gradients,
+            checkpoint_s=every_s,
+        )
+        self._text, self._key = dump(there), key_of(there, data)
+        begun = self._begun() if folder.resumed else {}
+        self.notes = _notes(folder.manifest, self.manifest) if begun else []
+        self.progress = Progress(begun, self._save, every_s)
+
+    @classmethod
+    def new(cls, experiment: Experiment, place: str | Path, *, force: bool = False, **more: Any) -> Saved:
+        """Open a folder for an experiment; `more` as above. `force`: replace a run that is there.
+
+        Raises UserError before anything is trained: see `RunFolder`. A place that cannot be written is told at the end:
+        see `refused`.
+        """
+        folder = RunFolder(place, force=force)
+        return _holding(folder, lambda: cls(folder, experiment, **more))
+
+    @classmethod
+    def resumed(cls, place: str | Path, overrides: Sequence[Override] = (), command: str = "") -> Saved:
+        """Open the folder of a run to go on with it.
+
+        overrides  of its number of epochs, and of how often it is saved
+        command    what was typed; it is kept where it changes what is run
+
+        Raises UserError: no folder of a run (exit 2), and as above.
+        """
+        folder = RunFolder(place, resumed=True)
+        return _holding(folder, lambda: cls._resumed(folder, overrides, command))
+
+    @classmethod
+    def _resumed(cls, folder: RunFolder, overrides: Sequence[Override], command: str) -> Saved:
+        before = folder.manifest
+        assert before is not None
+        if any(found.form == FRAME for found in before.data.values()):
+            raise UserError("its rows came from Python", where=folder.named, remedy="run it there again")
+        given = {override.key for override in overrides}
+        if before.checkpoint_s is not None and "checkpoint.every_s" not in given:
+            overrides = [*overrides, Override("checkpoint.every_s", before.checkpoint_s, "checkpoint")]
+        experiment = load(folder.place / runs.EXPERIMENT, overrides)
+        chosen = tuple(key for key in before.chosen if key not in given)
+        experiment = experiment.located(tree=experiment.tree, folder=experiment.folder, chosen=chosen)
+        typed = (folder.read(runs.COMMAND) or b"").decode(errors="replace")
+        if "train.epochs" in given:
+            typed += command
+        return cls(folder, experiment, command=typed, every=before.every, gradients=before.gradients)
+
+    def _begun(self) -> Mapping[int, State]:
+        """Where the walks of the folder's checkpoint stand; {} where it has none, and all is trained from the start."""
+        folder, before = self._folder, self._folder.manifest
+        assert before is not None
+        if changes := list(dict.fromkeys(table_changes(before.data, self.manifest.data))):
+            remedy = f"to train anew, gdtrain run {Path(folder.named) / runs.EXPERIMENT}"
+            raise UserError("; ".join(changes), where=folder.named, remedy=remedy, code=DATA)
+        if (content := folder.read(runs.CHECKPOINT)) is None:
+            return {}
+        where = str(Path(folder.named) / runs.CHECKPOINT)
+        return read_checkpoint(content, self._key, self.experiment.train.device, where)
+
+    def train(self, **more: Any) -> Result:
+        """Train, or go on, and put all of it into the folder. `more` as for `train.train`.
+
+        Raises UserError as that, and where the folder cannot be written.
+        """
+        if self.refused is not None:
+            raise self.refused
+        told = self.manifest
+        result = train(self.experiment, every=told.every, gradients=told.gradients, progress=self.progress, **more)
+        if (error := self.finish(result)) is not None:
+            raise error
+        return result
+
+    @property
+    def refused(self) -> UserError | None:
+        """Why nothing can be written, where that is known."""
+        return self._folder.refused
+
+    def finish(self, result: Result) -> UserError | None:
+        """Put all of a run into the folder. Returns why that could not be done; then what was there stands."""
+        data = dict(self.manifest.data)
+        if "data" in data:
+            data["data"] = data["data"].model_copy(update={"rows": result.data.get("rows")})
+        manifest = self.manifest.model_copy(update={"data": data})
+        try:
+            self._folder.replace({**self._heads(manifest), **_results(result), **self._checkpoint(self.progress.walks)})
+        except UserError as error:
+            return error
+        return None
+
+    def _save(self, walks: Mapping[int, State]) -> None:
+        """Write a checkpoint, the first in place of all that the folder held. One that fails is left out: the next may
+        not, and at the end it is told.
+        """
+        files = self._checkpoint(walks)
+        try:
+            if self._folder.placed:
+                self._folder.replace_checkpoint(files[runs.CHECKPOINT])
+            else:
+                self._folder.replace({**self._heads(self.manifest), **files})
+        except UserError:
+            return
+
+    def _heads(self, manifest: RunManifest) -> Files:
+        typed = {runs.COMMAND: [self._command]} if self._command else {}
+        return {runs.MANIFEST: [manifest.text()], runs.EXPERIMENT: [self._text], **typed}
+
+    def _checkpoint(self, walks: Mapping[int, State]) -> Files:
+        """The file of a checkpoint; none where nothing walks."""
+        return {runs.CHECKPOINT: checkpoint(walks, self._key)} if walks else {}
+
+    def close(self) -> None:
+        """Let another process write there."""
+        self._folder.close()
+
+    def __enter__(self) -> Saved:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+
+def _holding(folder: RunFolder, made: Callable[[], Saved]) -> Saved:
+    """What is made with a folder, which is let go where that fails."""
+    try:
+        return made()
+    except BaseException:
+        folder.close()
+        raise
+
+
+def _notes(before: RunManifest | None, now: RunManifest) -> list[str]:
+    other = [] if before is None else other_versions(before.versions, now.versions)
+    changed = [f"{name} was {old}, now {now.versions[name]}" for name, old in other]
+    return [f"{'; '.join(changed)}: the last digits may differ"] if changed else []
+
+
+def _results(result: Result) -> Files:
+    """What came of a run, without what the clock told: the same run leaves the same bytes."""
+    document = result.to_dict() | {"timing": {}}
+    history = io.BytesIO()
+    result.history.write_parquet(history)
+    files: dict[str, Any] = {
+        runs.RESULT: [json.dumps(document, indent=2, ensure_ascii=False) + "\n"],
+        runs.HISTORY: [history.getvalue()],
+        runs.WEIGHTS: [json.dumps(plain_numbers(result.params), indent=2, ensure_ascii=False) + "\n"],
+    }
+    if len(result.params) > _MANY:
+        values_Q, names = np.array([*result.params.values()]), json.dumps([*result.params])
+        files[runs.TENSORS] = tensor_pieces({"params": values_Q}, {"names": names})
+    return files
