@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gdtrain.errors import UserError
-from gdtrain.expectations import check, hold, parse_expectation
+from gdtrain.expectations.grammar import parse_expectation
+from gdtrain.expectations.held import check, hold
 from gdtrain.report.metrics import LABELS
 from gdtrain.results import Result
 from gdtrain.results.lookup import METRICS, look_up
@@ -193,7 +194,12 @@ def test_the_document_tells_of_expectations() -> None:
     hold([parse_expectation(text) for text in texts], result)
     told = result.to_dict()["expectations"]
     assert [each["expect"] for each in told] == texts
-    assert [(each["met"], each["found"]) for each in told] == [(False, 1 / 3), (True, "inf"), (False, None), (True, None)]
+    assert [(each["met"], each["found"]) for each in told] == [
+        (False, 1 / 3),
+        (True, "inf"),
+        (False, None),
+        (True, None),
+    ]
     assert told[0]["detail"] == "v = 0.3333333333"
 
 
