@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from gdtrain.experiment.load import load
 from gdtrain.tables import Tables
 from gdtrain.train import train
 
-ROUNDS = 5  # at most: a round reads the file four times
+ROUNDS = 5  # at most: a round reads the file five times
 GROUPS, ROWS = 10_000, 20
 BOUND = 20.0
 FIT = "y = a*x + b"
@@ -34,10 +35,11 @@ def groups(repeats: int) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "groups.csv"
         frame = _written(path)
-        one, many = _process(path, []), _process(path, ["--group-by", "city", "--format", "csv"])
-        found = interleaved({"many": many, "one": one}, rounds, warm_up=False)
+        one, many, documents = (_process(path, style) for style in ("", "csv", "json"))
+        found = interleaved({"many": many, "documents": documents, "one": one}, rounds, warm_up=False)
         against = "one fit of the same rows"
         yield Row.compare(f"{CASE}, whole process, CSV", "", against, found["many"], found["one"], BOUND)
+        yield Row.compare(f"{CASE}, whole process, JSON", "", against, found["documents"], found["one"], BOUND)
         found = interleaved({"many": _grouped(path), "one": _whole(path)}, rounds)
         yield Row.compare(f"{CASE}, read and fitted", "", against, found["many"], found["one"], BOUND)
         found = interleaved({"many": _grouped(path, frame), "hand": _by_hand(frame)}, rounds)
@@ -59,16 +61,22 @@ def _written(path: Path) -> dict[str, np.ndarray]:
     return {"city": city.astype(np.float64), "x": x, "y": y}
 
 
-def _process(path: Path, more: Sequence[str]) -> Side:
-    """`gdtrain fit`, from start to end; with groups it counts when it prints a row for each."""
+def _process(path: Path, style: str) -> Side:
+    """`gdtrain fit`, from start to end; of groups it counts when it prints each in that style."""
+    more = ["--group-by", "city", "--format", style] if style else []
 
     def side() -> Run:
         child = run(["-m", "gdtrain", "fit", FIT, str(path), "--quiet", *more])
-        rows = len(list(csv.reader(io.StringIO(child.output)))) - 1
-        missing = f"{rows:,} rows of {GROUPS:,}" if more and rows != GROUPS else ""
-        return Run(child.seconds, trouble=child.trouble or missing)
+        told = _COUNTS[style](child.output) if style and not child.trouble else GROUPS
+        return Run(child.seconds, trouble=child.trouble or (f"{told:,} of {GROUPS:,}" if told != GROUPS else ""))
 
     return side
+
+
+_COUNTS: Mapping[str, Callable[[str], int]] = {
+    "csv": lambda text: len(list(csv.reader(io.StringIO(text)))) - 1,
+    "json": lambda text: len(json.loads(text)["trials"]),
+}
 
 
 def _grouped(path: Path, frame: Mapping[str, np.ndarray] | None = None) -> Side:

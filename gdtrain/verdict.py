@@ -60,8 +60,9 @@ def _unfinished(trial: Trial) -> tuple[str, Detail]:
 def _judge_second(trial: Trial) -> tuple[str, Detail]:
     """A second-order optimizer's trial: the gradient's size alone, which depends on units, does not say enough."""
     if trial.rests:
-        where = "it has a corner here" if trial.problem.loss_name in KINKED else f"gradient norm {trial.norm:.3g}"
-        return "converged", lambda: f"no step lowers the {trial.what} further: {where}"
+        if trial.problem.loss_name in KINKED:
+            return "converged", lambda: f"no step lowers the {trial.what} further: it has a corner here"
+        return "converged", lambda: at_rest(trial.what, trial.norm)
     if trial.loss_reached:
         return "converged", lambda: f"loss {trial.loss:.6g} is at most {trial.stops.loss_tol:g}"
     first = trial.end.first_objective
@@ -75,6 +76,11 @@ def _judge_second(trial: Trial) -> tuple[str, Detail]:
     if trial.norm > _STEEP * max(1.0, trial.end.first_norm):
         return "stopped", lambda: f"{none}, and the gradient is large {size}: there may be no minimum"
     return "stopped", lambda: f"{none}, and the gradient is not small {size}: try another start, unless it is a kink"
+
+
+def at_rest(what: str, norm: float) -> str:
+    """Why a second-order optimizer stopped where the gradient is so long."""
+    return f"no step lowers the {what} further: gradient norm {norm:.3g}"
 
 
 def _a(what: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from gdtrain.automatic import decided
 from gdtrain.batches import recorded_epochs, usual_memory
 from gdtrain.bygroup.alone import Alone
+from gdtrain.bygroup.documents import Documents
 from gdtrain.bygroup.together import Together, goes_together, solved
 from gdtrain.engines.loop import Watch
 from gdtrain.experiment.schema import Experiment
@@ -106,6 +107,7 @@ class _Run:
     def _take(self, found: Together) -> None:
         """The groups that were solved at once: one epoch of `lm` each."""
         names, values = self._groups.whole.names.parameters, found.value_GQ.tolist()
+        documents = Documents(self._alone, found)
         for g, (clear, size) in enumerate(zip(found.clear_G, self._groups.sizes, strict=True)):
             if clear:
                 self._found[g] = GroupTrial(
@@ -115,7 +117,7 @@ class _Run:
                     found.loss_G[g],
                     found.first_G[g],
                     dict(zip(names, values[g], strict=True)),
-                    partial(self._alone.document, g),
+                    partial(documents.of, g),
                     rows=size,
                     estimates=self._estimates(found, g),
                 )

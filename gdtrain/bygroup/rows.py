@@ -5,6 +5,7 @@ Shapes: G groups, N rows, Q reported parameters, W = P + 1 columns.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch import Tensor
 from gdtrain.experiment.formulas import sides
 from gdtrain.experiment.schema import Experiment
 from gdtrain.formula import Name, Op
+from gdtrain.formula.evaluate import evaluate
 from gdtrain.problem.affine import AffineRows
 from gdtrain.problem.data import Data
 from gdtrain.problem.groups import Groups
@@ -28,12 +30,26 @@ def affine_rows(experiment: Experiment, groups: Groups, parameters: Parameters) 
     data = groups.whole
     make = _fit if experiment.fit else _regress
     parts = []
-    for start in range(0, int(groups.edges[-1]), _ROWS):
-        part = {name: column[start : start + _ROWS] for name, column in groups.made.items()}
-        columns = tensors(part, parameters.start_Q)
+    for columns in _parts(groups, parameters):
         rows_NW = make(experiment, data, parameters, columns)
         parts.append(rows_NW if data.weight is None else rows_NW * columns[data.weight].sqrt()[:, None])
     return torch.cat(parts)
+
+
+def targets(experiment: Experiment, groups: Groups, parameters: Parameters) -> np.ndarray:
+    """What is predicted (N,), offsets and all."""
+    if experiment.regress is not None:
+        return groups.made[experiment.regress.target[0]]
+    left = sides("fit", experiment.fit or "")[0]
+    parts = _parts(groups, parameters)
+    return np.concatenate([evaluate(left, part).expand(len(next(iter(part.values())))).numpy() for part in parts])
+
+
+def _parts(groups: Groups, parameters: Parameters) -> Iterator[Columns]:
+    """The columns, so many rows at a time."""
+    for start in range(0, int(groups.edges[-1]), _ROWS):
+        part = {name: column[start : start + _ROWS] for name, column in groups.made.items()}
+        yield tensors(part, parameters.start_Q)
 
 
 def _fit(experiment: Experiment, data: Data, parameters: Parameters, columns: Columns) -> Tensor:
@@ -57,28 +73,36 @@ def _regress(experiment: Experiment, data: Data, parameters: Parameters, columns
 
 @dataclass(frozen=True)
 class Tallies:
-    """What the rows of each group count for, how many count, and whether every weight is a whole number."""
+    """What the rows of each group count for, how many count, whether every weight is a whole number; and the sum of the
+    logarithms of those above 0.
+    """
 
     size_G: np.ndarray
     rows_G: np.ndarray
     whole_G: np.ndarray
+    log_weight_G: np.ndarray
 
     @classmethod
     def of(cls, groups: Groups) -> Tallies:
         rows_G = np.diff(groups.edges).astype(np.float64)
         if groups.whole.weight is None:
-            return cls(rows_G, rows_G, np.ones(len(groups), dtype=bool))
+            return cls(rows_G, rows_G, np.ones(len(groups), dtype=bool), 0 * rows_G)
         weight_N = groups.made[groups.whole.weight]
-        size_G, some_G, odd_G = (
+        some_N = weight_N > 0
+        size_G, some_G, odd_G, log_G = (
             np.add.reduceat(each.astype(np.float64), groups.edges[:-1])
-            for each in (weight_N, weight_N > 0, weight_N != np.rint(weight_N))
+            for each in (weight_N, some_N, weight_N != np.rint(weight_N), np.log(np.where(some_N, weight_N, 1.0)))
         )
-        return cls(size_G, some_G, odd_G == 0)
+        return cls(size_G, some_G, odd_G == 0, log_G)
+
+    def counts(self, experiment: Experiment) -> np.ndarray:
+        """Whether the weights of each group say how many rows each stands for (G,)."""
+        data = experiment.data
+        if data is None or data.sample_weight is None or data.weight_type == "analytic":
+            return np.zeros_like(self.whole_G)
+        counts_G: np.ndarray = self.whole_G | (data.weight_type == "frequency")
+        return counts_G
 
     def count_of(self, experiment: Experiment) -> Tensor:
         """n of each group: what weights that are counts add up to, else the rows."""
-        data = experiment.data
-        if data is None or data.sample_weight is None or data.weight_type == "analytic":
-            return torch.from_numpy(self.rows_G)
-        counts_G = self.whole_G | (data.weight_type == "frequency")
-        return torch.from_numpy(np.where(counts_G, self.size_G, self.rows_G))
+        return torch.from_numpy(np.where(self.counts(experiment), self.size_G, self.rows_G))

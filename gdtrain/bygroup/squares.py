@@ -28,6 +28,10 @@ class Squares:
         """From the triangles of rows [A c]."""
         return cls(upper_GWW[:, :-1, :-1], upper_GWW[:, :-1, -1], upper_GWW[:, -1, -1].abs())
 
+    def take(self, some: slice) -> Squares:
+        """Those of some groups."""
+        return Squares(self.R_GPP[some], self.z_GP[some], self.rho_G[some])
+
     def residual(self, theta_GP: Tensor) -> Tensor:
         """R theta + z (G, P)."""
         return (self.R_GPP @ theta_GP[..., None])[..., 0] + self.z_GP
@@ -42,6 +46,10 @@ class Squares:
         length_GP: Tensor = torch.linalg.vector_norm(self.R_GPP, dim=1)
         return length_GP
 
+    def terms(self, theta_GP: Tensor) -> Tensor:
+        """What rounding of the residuals' length at theta is measured by (G,)."""
+        return (self.length_GP * theta_GP.abs()).sum(1) + self.sum(torch.zeros_like(theta_GP)).sqrt()
+
     @cached_property
     def finite_G(self) -> Tensor:
         return self.R_GPP.isfinite().all(2).all(1) & self.z_GP.isfinite().all(1) & self.length_GP.isfinite().all(1)
@@ -53,6 +61,12 @@ class Squares:
         identity = torch.eye(self.R_GPP.shape[1], dtype=torch.float64)
         U_GPP, sigma_GP, Vh_GPP = torch.linalg.svd(torch.where(self.finite_G[:, None, None], unit_GPP, identity))
         return U_GPP, sigma_GP, Vh_GPP
+
+    @property
+    def least_G(self) -> Tensor:
+        """The least singular value of the columns at length 1, over the largest; 0 where a column has none."""
+        sigma_GP = self._parts[1]
+        return torch.where(sigma_GP[:, 0] > 0, sigma_GP[:, -1] / sigma_GP[:, 0], 0.0)
 
     @cached_property
     def _felt_GP(self) -> Tensor:

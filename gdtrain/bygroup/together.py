@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -23,12 +26,12 @@ from gdtrain.experiment.tied import ties
 from gdtrain.problem.affine import obstacle
 from gdtrain.problem.data import Data
 from gdtrain.problem.groups import Groups
-from gdtrain.problem.parameters import build_parameters
+from gdtrain.problem.parameters import Parameters, build_parameters
 from gdtrain.problem.problem import loss_factor, loss_of, zero_like
 from gdtrain.problem.triangles import triangles
 from gdtrain.results.uncertainty import Estimate
 from gdtrain.uncertainty.fitted import ROUNDING
-from gdtrain.uncertainty.inference import estimate
+from gdtrain.uncertainty.inference import estimates_of_each
 
 
 @dataclass(frozen=True)
@@ -36,31 +39,43 @@ class Together:
     """What each group came to.
 
     clear_G   which groups are told of; the numbers of others mean nothing
-    value_GQ  parameters; `trained` are the names of those that were, and `free` their places
+    parameters  without scales: what they are in the units of the data
+    squares   of each group, in these units, and tallies of its rows
+    theta_GP  where they are least, and value_GQ all parameters there
     first_G, loss_G  the loss at the start and at the end
+    factor_G  what the loss multiplies the sum of squares by
     error_GP  standard errors, nan where they would say nothing; dof_G their degrees of freedom
     level     of intervals
     """
 
     clear_G: list[bool]
+    parameters: Parameters
+    squares: Squares
+    tallies: Tallies
+    theta_GP: Tensor
     value_GQ: Tensor
-    trained: list[str]
-    free: list[int]
     first_G: list[float]
     loss_G: list[float]
+    factor_G: Tensor
     error_GP: Tensor
     dof_G: list[float]
     level: float
 
     def estimates(self, g: int) -> dict[str, Estimate]:
         """How far the parameters of a group can be trusted; {} where that cannot be told."""
-        if not bool(self.error_GP[g].isfinite().all()):
-            return {}
-        values, errors = self.value_GQ[g, self.free].tolist(), self.error_GP[g].tolist()
-        return {
-            name: estimate(value, error, self.dof_G[g], self.level)
-            for name, value, error in zip(self.trained, values, errors, strict=True)
+        told = zip(*(each[g] for each in self._estimates), strict=True)
+        found = {
+            name: Estimate(error, t, p, (low, high))
+            for name, (error, t, p, (low, high)) in zip(self.parameters.trained, told, strict=True)
         }
+        return found if all(math.isfinite(each.std_error) for each in found.values()) else {}
+
+    @cached_property
+    def _estimates(self) -> list[list[list[Any]]]:
+        """Standard errors, t, p and intervals of every group."""
+        value_GP, error_GP = self.value_GQ[:, self.parameters.free].numpy(), self.error_GP.numpy()
+        told = estimates_of_each(value_GP, error_GP, np.array(self.dof_G), self.level)
+        return [each.tolist() for each in (error_GP, *told)]
 
 
 def goes_together(experiment: Experiment, data: Data) -> bool:
@@ -92,11 +107,14 @@ def solved(experiment: Experiment, groups: Groups) -> Together:
         clear_G &= squares.full_G
     return Together(
         clear_G=clear_G.tolist(),
+        parameters=parameters,
+        squares=squares,
+        tallies=tallies,
+        theta_GP=theta_GP,
         value_GQ=parameters.values(theta_GP),
-        trained=parameters.trained,
-        free=parameters.free,
         first_G=first_G.tolist(),
         loss_G=loss_G.tolist(),
+        factor_G=factor_G,
         error_GP=error_GP,
         dof_G=dof_G,
         level=experiment.level,
@@ -110,8 +128,7 @@ def _errors(experiment: Experiment, squares: Squares, theta_GP: Tensor, tallies:
     if experiment.data is not None and experiment.data.sigma is not None:
         return error_GP.masked_fill(~squares.full_G[:, None], torch.nan), [math.inf] * len(dof_G)
     length_G = squares.sum(theta_GP).sqrt()
-    terms_G = (squares.length_GP * theta_GP.abs()).sum(1) + squares.sum(torch.zeros_like(theta_GP)).sqrt()
-    exact_G = length_G <= ROUNDING * torch.finfo(torch.float64).eps * terms_G
+    exact_G = length_G <= ROUNDING * torch.finfo(torch.float64).eps * squares.terms(theta_GP)
     told_G = squares.full_G & (dof_G > 0) & ~exact_G
     scatter_G = torch.where(told_G, length_G / dof_G.clamp(min=1e-300).sqrt(), torch.nan)
     return error_GP * scatter_G[:, None], dof_G.tolist()

@@ -20,7 +20,7 @@ from gdtrain.uncertainty.bootstrap import enough, estimates_of, samples_of
 from gdtrain.uncertainty.covariance import inverse, sandwich, spreads
 from gdtrain.uncertainty.fitted import Fitted
 from gdtrain.uncertainty.likelihood import criteria, dispersion, of_rows, of_squares
-from gdtrain.uncertainty.student import reach, two_sided
+from gdtrain.uncertainty.student import reach, reach_of_each, two_sided, two_sided_of_each
 
 
 def uncertainty_of(fitted: Fitted) -> Uncertainty | None:
@@ -95,8 +95,10 @@ def _bootstrapped(fitted: Fitted, count: int, numbers: Mapping[str, Any]) -> Unc
 
 
 def _triangle(factor_DF: Tensor) -> np.ndarray:
-    """The same factor in as few rows as there are parameters."""
-    found: np.ndarray = torch.linalg.qr(factor_DF, mode="r").R.numpy()
+    """The same factor in as few rows as there are parameters, none of them negative on the diagonal."""
+    upper_FF = torch.linalg.qr(factor_DF, mode="r").R
+    turned_FF = torch.where(upper_FF.diagonal()[:, None] < 0, -upper_FF, upper_FF) + 0.0  # no -0
+    found: np.ndarray = turned_FF.numpy()
     return found
 
 
@@ -158,6 +160,17 @@ def estimate(value: float, error: float, dof: float, level: float) -> Estimate:
     """A parameter's standard error with its t, p and interval; `dof` is inf where the scatter is known."""
     t, far = (value / error if error > 0 else math.copysign(math.inf, value)), reach(level, dof) * error
     return Estimate(error, t, two_sided(t, dof), (value - far, value + far))
+
+
+def estimates_of_each(
+    value_GP: np.ndarray, error_GP: np.ndarray, dof_G: np.ndarray, level: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`estimate` of the parameters of G fits: t (G, P), p (G, P) and interval (G, P, 2)."""
+    with np.errstate(all="ignore"):  # an error of 0
+        t_GP = np.where(error_GP == 0, np.copysign(np.inf, value_GP), value_GP / error_GP)
+    far_GP = reach_of_each(level, dof_G)[:, None] * error_GP
+    interval_GP2 = np.stack([value_GP - far_GP, value_GP + far_GP], 2)
+    return t_GP, two_sided_of_each(t_GP, dof_G[:, None]), interval_GP2
 
 
 def _numbers(fitted: Fitted) -> dict[str, Any]:
