@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from gdtrain.errors import UserError
-from gdtrain.expectations import hold, parse_expectation
+from gdtrain.expectations.grammar import parse_expectation
+from gdtrain.expectations.held import hold
 from gdtrain.experiment.grouped import is_grouped
 from gdtrain.experiment.load import load
 from gdtrain.experiment.overrides import AxisFlag, Override

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gdtrain.errors import UserError
-from gdtrain.expectations import check, hold, parse_expectation
+from gdtrain.expectations.grammar import parse_expectation
+from gdtrain.expectations.held import check, hold
 from gdtrain.report.metrics import LABELS
 from gdtrain.results import Result
 from gdtrain.results.lookup import METRICS, look_up

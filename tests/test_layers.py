@@ -16,7 +16,7 @@ PACKAGE = Path(package_file).parent
 
 # From the bottom up. A module imports from rows below its own, and a package from itself.
 LAYERS = [
-    {"errors"},
+    {"errors", "statuses"},
     {"draws", "formula", "results", "sources", "threads"},
     {"expectations"},
     {"experiment", "report"},

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gdtrain.cli.messages import say
 from gdtrain.errors import NOT_WRITTEN, UserError, printable
-from gdtrain.expectations import Outcome
+from gdtrain.expectations.held import Outcome
 from gdtrain.experiment.schema import Experiment
 from gdtrain.keep.files import write_atomically, writing
 from gdtrain.report.judged import Judged
@@ -91,14 +91,15 @@ class Gate:
 def _put(path: Path, text: str) -> None:
     """Write a file whole or not at all; a device or a pipe as it is. Raises OSError."""
     if _as_it_is(path):
-        path.write_text(text, encoding="utf-8")
+        with path.open("a", encoding="utf-8") as file:  # /dev/stdout may be a file, with a result in it
+            file.write(text)
     else:
         write_atomically(Path(os.path.realpath(path)), [text])
 
 
 def _as_it_is(path: Path) -> bool:
     """Whether a path leads to a device or a pipe, which no file takes the place of."""
-    return path.exists() and not path.is_file()
+    return path.exists() and (not path.is_file() or path.parts[:2] == ("/", "dev"))
 
 
 def _require_room(path: Path) -> None:

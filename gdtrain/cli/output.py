@@ -17,7 +17,8 @@ from gdtrain.cli.options import Common, check_format
 from gdtrain.cli.rerun import alone
 from gdtrain.cli.watched import Watched
 from gdtrain.errors import INTERRUPTED, UserError, printable
-from gdtrain.expectations import Expectation, hold, parse_expectation
+from gdtrain.expectations.grammar import Expectation, parse_expectation
+from gdtrain.expectations.held import hold
 from gdtrain.experiment.features import row_names
 from gdtrain.experiment.overrides import AxisFlag, Override
 from gdtrain.experiment.schema import Experiment

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gdtrain.errors import UserError
-from gdtrain.expectations import parse_expectation
+from gdtrain.expectations.grammar import parse_expectation
 from gdtrain.experiment.tree import Mistake, Node
 
 

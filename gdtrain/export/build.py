@@ -142,6 +142,10 @@ def _softmax(etas: Sequence[Node], steps: dict[str, Node]) -> list[Node]:
         refs.append(Ref(f"eta{k}"))
 
     def term(other: Node, own: Node) -> Node:
-        return Number(1.0) if other is own else Op("exp", (Op("sub", (other, own)),))
+        if other is own:
+            return Number(1.0)
+        if isinstance(own, Number):  # the reference, whose eta is 0
+            return Op("exp", (other,))
+        return Op("exp", (Op("neg", (own,)) if isinstance(other, Number) else Op("sub", (other, own)),))
 
     return [Op("div", (Number(1.0), total([term(other, own) for other in refs]))) for own in refs]

@@ -34,6 +34,8 @@ _ESCAPES = {
     "|": r"\textbar{}",
 }
 
+_GREEK = ("alpha", "beta", "gamma", "delta", "eta", "theta", "kappa", "lambda", "mu", "rho", "sigma", "tau", "omega")
+
 
 def _operator(name: str) -> Rule:
     return call(rf"\{name}\left({{}}\right)")
@@ -121,8 +123,9 @@ def number(value: float) -> str:
 
 def _name(name: str) -> str:
     """A letter as it is, `x1` as x with an index, anything else upright."""
-    if found := re.fullmatch(r"([A-Za-z])_?(\d*)", name):
+    if found := re.fullmatch(rf"([A-Za-z]|{'|'.join(_GREEK)})_?(\d*)", name):
         letter, index = found.groups()
+        letter = letter if len(letter) == 1 else f"\\{letter}"
         return f"{letter}_{{{index}}}" if index else letter
     return rf"\mathrm{{{_escaped(name)}}}"
 

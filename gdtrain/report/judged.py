@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from gdtrain.errors import printable
-from gdtrain.expectations import Outcome
+from gdtrain.expectations.held import Outcome
 from gdtrain.report.numbers import number
 from gdtrain.report.parts import Outcome as Trained
 from gdtrain.report.render import escaped, pipe_table

@@ -5,11 +5,9 @@ from gdtrain.results.folds import FoldEnd, lost, over_folds, pooled
 from gdtrain.results.groups import GROUPS_SCHEMA, GroupsResult, GroupTrial
 from gdtrain.results.parts import Equation, Parameter, Prediction
 from gdtrain.results.result import (
-    EXIT_CODES,
     ROWS,
     SCHEMA,
     SHOWN,
-    STATUSES,
     History,
     Result,
     Verdict,
@@ -20,6 +18,7 @@ from gdtrain.results.result import (
 from gdtrain.results.sweep import SWEEP_SCHEMA, SweepResult, as_text
 from gdtrain.results.trial import Trial
 from gdtrain.results.uncertainty import Uncertainty
+from gdtrain.statuses import EXIT_CODES, STATUSES
 
 __all__ = [
     "EXIT_CODES",

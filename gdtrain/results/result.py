@@ -15,6 +15,7 @@ import numpy as np
 
 from gdtrain.results.parts import Equation, Parameter, Prediction
 from gdtrain.results.uncertainty import Uncertainty
+from gdtrain.statuses import EXIT_CODES
 
 if TYPE_CHECKING:
     import polars
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
 SCHEMA = "gdtrain.result/1"
 SHOWN = 100  # a table of at most so many epochs shows all of them
 ROWS = 20  # about so many rows a longer one shows
-
-STATUSES = ("converged", "max_epochs", "stopped", "no_root", "diverged", "interrupted")
-EXIT_CODES = {"diverged": 4, "no_root": 1, "interrupted": 130}  # every other verdict is 0
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,10 @@ import numpy as np
 
 from gdtrain.results.distinct import Found, distinct
 from gdtrain.results.ranking import LOSSES, direction, rank_values, ranked
-from gdtrain.results.result import EXIT_CODES, plain_numbers
+from gdtrain.results.result import plain_numbers
 from gdtrain.results.seeds import HELD, SEEDS, means, over_seeds
 from gdtrain.results.trial import Trial
+from gdtrain.statuses import EXIT_CODES
 
 if TYPE_CHECKING:
     import polars

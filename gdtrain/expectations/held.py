@@ -1,17 +1,16 @@
-"""Expectations: what a result must come to, as `w = 2 +- 0.01`, `loss < 1e-3` or `verdict = converged`."""
+"""Results held against expectations: whether each is met, and by what."""
 
 from __future__ import annotations
 
 import math
 import operator
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gdtrain.errors import UserError, did_you_mean
-from gdtrain.formula.text import unquoted
-from gdtrain.results import STATUSES, GroupsResult, Result, SweepResult, Trial
+from gdtrain.errors import UserError
+from gdtrain.expectations.grammar import Expectation
+from gdtrain.results import GroupsResult, Result, SweepResult, Trial
 from gdtrain.results.lookup import look_up_each
 
 COMPARISONS: dict[str, Callable[[float, float], bool]] = {
@@ -23,23 +22,7 @@ COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
     "=": operator.eq,
 }
-_NAME = r"(?P<name>`(?:[^`]|``)+`|[^<>=!]+?)"
-_SHAPE = re.compile(rf"\s*{_NAME}\s*(?P<sign><=|>=|!=|==|=|<|>)\s*(?P<wanted>[^<>=!\s][^<>=!]*?)\s*")
-_TOLERANCE = re.compile(r"(?P<number>.+?)\s*(?:\+-|\+/-|±)\s*(?P<tolerance>.+)")
-_REMEDY = "write it like 'w = 2 +- 0.01', 'loss < 1e-3' or 'verdict = converged'"
 _TOLD = 3  # groups that fail an expectation
-_VERDICT = re.compile(r"verdict|.+\.verdict|(.+\.)?verdict\.status")
-
-
-@dataclass(frozen=True)
-class Expectation:
-    """`name` compared to `wanted`; with a tolerance, `=` means within it and `!=` beyond it."""
-
-    text: str
-    name: str
-    sign: str
-    wanted: float | str
-    tolerance: float | None = None
 
 
 @dataclass(frozen=True)
@@ -61,37 +44,6 @@ class Outcome:
     def document(self) -> dict[str, Any]:
         """Its entry in a result document."""
         return {"expect": self.expectation.text, "met": self.met, "found": self.value, "detail": self.found}
-
-
-def parse_expectation(text: str, where: str = "--expect") -> Expectation:
-    """The expectation that `text` states. Raises UserError where it states none."""
-    try:
-        return _parsed(text)
-    except UserError as error:
-        raise UserError(error.what, where=where, remedy=error.remedy, text=text) from None
-
-
-def _parsed(text: str) -> Expectation:
-    shape = _SHAPE.fullmatch(text)
-    if shape is None:
-        raise UserError("not an expectation", remedy=_REMEDY)
-    name, sign, wanted = unquoted(shape["name"]), shape["sign"], shape["wanted"]
-    if _VERDICT.fullmatch(name):
-        if sign not in ("=", "==", "!="):
-            raise UserError("a verdict is equal or not", remedy=_REMEDY)
-        if wanted not in STATUSES:
-            remedy = did_you_mean(wanted, STATUSES) or f"there are {', '.join(STATUSES)}"
-            raise UserError(f"there is no verdict {wanted}", remedy=remedy)
-        return Expectation(text, name, sign, wanted)
-    around = _TOLERANCE.fullmatch(wanted)
-    if around is None:
-        return Expectation(text, name, sign, _number(wanted))
-    if sign not in ("=", "==", "!="):
-        raise UserError(f"a tolerance goes with =, not with {sign}", remedy=_REMEDY)
-    tolerance = _number(around["tolerance"])
-    if tolerance < 0:
-        raise UserError("a tolerance is not negative", remedy=_REMEDY)
-    return Expectation(text, name, sign, _number(around["number"]), tolerance)
 
 
 def hold(expectations: Sequence[Expectation], outcome: Result | SweepResult) -> list[Outcome]:
@@ -158,9 +110,3 @@ def _compare(expectation: Expectation, found: float) -> bool:
         distance = abs(found - wanted)
         return not math.isnan(distance) and (distance <= expectation.tolerance) == (expectation.sign != "!=")
     return COMPARISONS[expectation.sign](found, wanted)
-
-
-def _number(text: str) -> float:
-    if not re.fullmatch(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?|[+-]?inf", text.strip()):
-        raise UserError(f"{text.strip()} is not a number", remedy=_REMEDY)
-    return float(text)

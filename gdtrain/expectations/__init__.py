@@ -1,0 +1,1 @@
+"""Expectations: what a result must come to, and whether it did."""
