@@ -430,8 +430,8 @@ REFUSED = [
         "1:1: formula is not a key of an experiment; did you mean fit?",
     ),
     (
-        FIT + "checkpoints: true\n",
-        "3:1: checkpoints is not a key of an experiment; the keys here are",
+        FIT + "qqq: true\n",
+        "3:1: qqq is not a key of an experiment; the keys here are",
     ),
 ]
 
