@@ -22,7 +22,7 @@ WRONG: dict[str, list[tuple[list[str], str]]] = {
         (["sovle", "x = 1"], "did you mean solve?"),
         (["minimise", "x^2"], "did you mean minimize?"),
         (["regres", "points.csv"], "did you mean regress?"),
-        (["frobnicate"], "there are run, sweep, solve, fit, regress, minimize, grad, predict, init, check, schema"),
+        (["frobnicate"], "minimize, grad, predict, export, diff, init, check, schema"),
         (["linear.yaml"], "to train it, write gdtrain run linear.yaml"),
         (["./linear.yaml", "--lr", "1"], "to train it, write gdtrain run ./linear.yaml"),
         (["missing.yml"], "to train it, write gdtrain run missing.yml"),
