@@ -222,7 +222,7 @@ def test_schema_is_the_schema_of_experiments(gdtrain: Command) -> None:
     outcome = gdtrain("schema")
     assert (outcome.code, outcome.err) == (0, "")
     schema = json.loads(outcome.out)
-    problem = {"name", "solve", "fit", "regress", "minimize", "data", "params"}
-    rest = {"model", "loss", "penalty", "train", "stop", "uncertainty", "predict", "out", "checkpoint", "sweep"}
+    problem = {"name", "solve", "fit", "regress", "minimize", "data", "params", "sweep"}
+    rest = {"model", "loss", "penalty", "train", "stop", "uncertainty", "predict", "expect", "out", "checkpoint"}
     assert problem | rest == set(schema["properties"])
     assert schema["additionalProperties"] is False

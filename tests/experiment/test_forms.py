@@ -36,6 +36,7 @@ PAIRS: list[tuple[dict[str, Any], dict[str, Any]]] = [
         {"params": {"w": {"start": {"uniform": [0, 1]}}}},
     ),
     ({"predict": [{"x": 5}]}, {"predict": {"points": [{"x": 5}]}}),
+    ({"expect": "w = 2"}, {"expect": ["w = 2"]}),
     ({"predict": "data"}, {"predict": {"data": True}}),
     ({"predict": "new.csv"}, {"predict": {"path": "new.csv"}}),
     ({"predict": {"path": "data"}}, {"predict": {"path": "data"}}),
@@ -151,7 +152,7 @@ def test_json_schema_admits_the_short_forms() -> None:
         "type": "array",
         "minItems": 1,
     }
-    assert len(FORMS) == 14  # each of them has its line above or in PAIRS
+    assert len(FORMS) == 15  # each of them has its line above or in PAIRS
 
 
 def test_json_schema_describes_every_key_and_knows_no_null() -> None:
