@@ -16,6 +16,8 @@ from gdtrain.problem.penalty import Smooth
 _DENSE = 64  # up to so many parameters the whole Hessian is formed
 _ITERATIONS = 100
 _SETTLED = 1e-6
+_DOWN = 1e-6  # share of the largest eigenvalue below 0 that is no rounding error
+_RUIZ = 20  # rounds, each of which halves what is left in logarithms
 
 
 def largest_curvature(objective: Objective, theta_SP: Tensor) -> Tensor:
@@ -45,8 +47,26 @@ def falls_away(objective: Objective, theta_1P: Tensor, held_P: Tensor | None = N
     if hessian_PP is None or (held_P is not None and bool(held_P.all())):
         return False
     free_PP = hessian_PP if held_P is None else hessian_PP[~held_P][:, ~held_P]
-    eigenvalues_P = torch.linalg.eigvalsh(free_PP)
-    return bool(eigenvalues_P[0] < -1e-6 * eigenvalues_P.abs().max())
+    return bends_down(free_PP)
+
+
+def bends_down(hessian_PP: Tensor) -> bool:
+    """Whether a Hessian has an eigenvalue that is clearly negative, in units in which parameters curve alike."""
+    unit_P = units_of(hessian_PP)
+    eigenvalues_P = torch.linalg.eigvalsh(hessian_PP / unit_P[:, None] / unit_P)
+    return bool(eigenvalues_P[0] < -_DOWN * eigenvalues_P.abs().max())
+
+
+def units_of(hessian_PP: Tensor) -> Tensor:
+    """u (P,) with which no |H_jk| / (u_j u_k) is above 1, and each row has one that is about 1; 1 for a row of zeros.
+
+    (Ruiz 2001.) Of a positive definite H it is the root of the diagonal.
+    """
+    size_PP, unit_P = hessian_PP.abs(), torch.ones_like(hessian_PP[0])
+    for _ in range(_RUIZ):
+        most_P = (size_PP / unit_P[:, None] / unit_P).amax(1)
+        unit_P = unit_P * torch.where(most_P > 0, most_P.sqrt(), 1.0)
+    return unit_P
 
 
 def hessian_of(objective: Objective, theta_1P: Tensor) -> Tensor | None:

@@ -104,16 +104,7 @@ class GroupsResult(SweepResult):
 
     def tail(self) -> dict[str, Any]:
         """What the document says after its groups."""
-        document: dict[str, Any] = {"verdicts": dict(self.statuses)}
-        if self.expectations:
-            document["expectations"] = self.expectations
-        if self.warnings:
-            document["warnings"] = self.warnings
-        document |= {"seed": self.seed, "versions": self.versions}
-        if self.timing:
-            document["timing"] = self.timing
-        clean: dict[str, Any] = plain_numbers(document)
-        return clean
+        return self._closed({"verdicts": dict(self.statuses)})
 
     def __str__(self) -> str:
         ended = ", ".join(f"{count:,} {status}" for status, count in self.statuses.most_common())

@@ -12,6 +12,7 @@ from gdtrain.results.result import SCHEMA
 from gdtrain.results.sweep import SWEEP_SCHEMA
 
 INSIDE = "result.json"  # of a folder that holds a result
+_BEGUN = "run.json"  # of one that keeps a run, also before it has a result
 _SAVE = "save one with gdtrain run FILE --format json > result.json"
 _MOST = 1 << 30  # bytes
 
@@ -54,6 +55,9 @@ def _parsed(path: str, where: str, stdin: IO[Any] | None) -> Any:
     try:
         return json.loads(_text(path, stdin))
     except OSError as error:
+        if os.path.isfile(os.path.join(path, _BEGUN)) and not os.path.exists(os.path.join(path, INSIDE)):
+            what = f"the run in {path} has not come to its end"
+            raise UserError(what, where=where, remedy=f"gdtrain resume {path}") from None
         remedy = f"there is no {INSIDE} in it" if os.path.isdir(path) else ""
         raise UserError(f"cannot read {path}: {error.strerror}", where=where, remedy=remedy) from None
     except json.JSONDecodeError as error:

@@ -220,6 +220,10 @@ class SweepResult:
         if self.finder is not None:
             document["finder"] = self.finder
         document["rerun"] = self.rerun
+        return self._closed(document)
+
+    def _closed(self, document: dict[str, Any]) -> dict[str, Any]:
+        """A last part with what every document of many trials ends in, as plain numbers."""
         if self.expectations:
             document["expectations"] = self.expectations
         if self.warnings:

@@ -55,17 +55,18 @@ def round_corners(task: Task, theta_P: Tensor) -> None:
 
 def at_corner(task: Task, theta_P: Tensor) -> bool:
     """Whether theta is a minimum but for rounding: none lies lower, where the model is affine, than by `_EXCESS`."""
-    corner = Corner.at(task, theta_P, _NEAR)
+    corner = Corner.at(task, theta_P, _Elements.at(task, theta_P), _NEAR)
     return corner.unbalanced <= _BALANCED and corner.excess <= _EXCESS * abs(task.value(theta_P)[0])
 
 
 def _lower(task: Task, theta_P: Tensor) -> Iterator[Tensor | None]:
     """Points at which the loss is lower, the likeliest first; None where one is not."""
-    corner = Corner.at(task, theta_P, _NEAR)
+    elements = _Elements.at(task, theta_P)
+    corner = Corner.at(task, theta_P, elements, _NEAR)
     if corner.unbalanced > _BALANCED:
-        yield _if_lower(task, theta_P, corner.downhill(task, theta_P))
+        yield _if_lower(task, theta_P, corner.downhill(elements))
     for near in _NEARBY:
-        yield _if_lower(task, theta_P, Corner.at(task, theta_P, near).onto_P)
+        yield _if_lower(task, theta_P, Corner.at(task, theta_P, elements, near).onto_P)
 
 
 def _if_lower(task: Task, theta_P: Tensor, step_P: Tensor) -> Tensor | None:
@@ -97,12 +98,10 @@ class Corner:
     excess: float
 
     @classmethod
-    def at(cls, task: Task, theta_P: Tensor, near: float) -> Corner:
+    def at(cls, task: Task, theta_P: Tensor, elements: _Elements, near: float) -> Corner:
         """The corner of the elements whose residuals are at most a share `near` of their mean."""
         from scipy.optimize import lsq_linear
 
-        assert isinstance(task.objective, DataLoss)
-        elements = _Elements.at(task.objective, theta_P.to(task.theta_P)[None])
         K = elements.nearest(near)
         _, gradient_P = task.value(theta_P)
         free = (~task.held(theta_P, gradient_P)).nonzero()[:, 0]
@@ -126,10 +125,8 @@ class Corner:
         excess = float((elements.count_N[K] * elements.r_N[K].abs()).sum()) * (high - low)
         return cls(onto_P, down_P, float(left_F.abs().max()) if len(free) else 0.0, excess)
 
-    def downhill(self, task: Task, theta_P: Tensor) -> Tensor:
+    def downhill(self, elements: _Elements) -> Tensor:
         """The step along the direction of descent to where the loss, were the model affine, is the least."""
-        assert isinstance(task.objective, DataLoss)
-        elements = _Elements.at(task.objective, theta_P.to(task.theta_P)[None])
         speed_N = elements.J_NP @ self.down_P
         speed_N = torch.where(speed_N.abs() <= 1e-12 * speed_N.abs().max(), 0.0, speed_N)
         K = elements.nearest(_NEAR)
@@ -141,7 +138,7 @@ class Corner:
         turns = (elements.count_N * speed_N.abs())[passed][order] * (elements.high - elements.low)
         rising = (elements.count_N * slope_N * speed_N).sum() + turns.cumsum(0) >= 0
         last = int(rising.nonzero()[0]) if bool(rising.any()) else -1
-        return self.onto_P + when[last] * self.down_P if len(when) else torch.zeros_like(theta_P)
+        return self.onto_P + when[last] * self.down_P if len(when) else torch.zeros_like(self.down_P)
 
 
 @dataclass(frozen=True)
@@ -156,7 +153,9 @@ class _Elements:
     high: float
 
     @classmethod
-    def at(cls, objective: DataLoss, theta_1P: Tensor) -> _Elements:
+    def at(cls, task: Task, theta_P: Tensor) -> _Elements:
+        objective, theta_1P = task.objective, theta_P.to(task.theta_P)[None]
+        assert isinstance(objective, DataLoss)
         found: list[tuple[Tensor, ...]] = []
         for block in objective.blocks():
             prediction, _ = block.predict(theta_1P)

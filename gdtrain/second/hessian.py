@@ -15,7 +15,6 @@ from gdtrain.second import Task
 DENSE = 256  # parameters up to which it is formed for more than newton's steps
 NEGATIVE = 1e-8  # share of the largest eigenvalue below which one is a rounding error
 _ROUNDINGS = 16
-_RUIZ = 20  # rounds, each of which halves what is left in logarithms
 
 
 def hessian_at(objective: Objective, theta_P: Tensor) -> Tensor:
@@ -34,15 +33,3 @@ def hessian(task: Task, theta_P: Tensor) -> Tensor:
 def rounding_of(hessian_PP: Tensor, theta_P: Tensor) -> Tensor:
     """What a gradient (P,) moves by where each parameter moves by its own rounding: |H| |theta| eps."""
     return _ROUNDINGS * torch.finfo(torch.float64).eps * hessian_PP.abs() @ theta_P.abs()
-
-
-def units_of(hessian_PP: Tensor) -> Tensor:
-    """u (P,) with which no |H_jk| / (u_j u_k) is above 1, and each row has one that is about 1; 1 for a row of zeros.
-
-    (Ruiz 2001.) Of a positive definite H it is the root of the diagonal.
-    """
-    size_PP, unit_P = hessian_PP.abs(), torch.ones(len(hessian_PP), dtype=hessian_PP.dtype)
-    for _ in range(_RUIZ):
-        most_P = (size_PP / unit_P[:, None] / unit_P).amax(1)
-        unit_P = unit_P * torch.where(most_P > 0, most_P.sqrt(), 1.0)
-    return unit_P

@@ -18,13 +18,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gdtrain.problem.curvature import bends_down, units_of
 from gdtrain.second import Task, moves, start_of
-from gdtrain.second.hessian import NEGATIVE, hessian, rounding_of, units_of
+from gdtrain.second.hessian import NEGATIVE, hessian, rounding_of
 
 _TRIES = 60  # dampings, each four times the last, for one step
 _LEAVE = 4  # steps by which a saddle is left
 _LEAST = 1e-3  # share of the largest eigenvalue that damping starts from
-_DOWN = 1e-6  # that share of it below 0 is no rounding error at a rest
 _ROUNDING = 1e-13  # share of the loss that a difference of two must pass to be one
 
 
@@ -73,10 +73,7 @@ def falls_away(task: Task, theta_P: Tensor) -> bool:
     free = (~task.held(theta_P, place.gradient_P)).nonzero()[:, 0]
     if not place.finite or not len(free):
         return False
-    inner_FF = place.hessian_PP[free][:, free]
-    unit_F = units_of(inner_FF)
-    eigenvalues_F = torch.linalg.eigvalsh(inner_FF / unit_F[:, None] / unit_F)
-    return bool(eigenvalues_F[0] < -_DOWN * eigenvalues_F.abs().max())
+    return bends_down(place.hessian_PP[free][:, free])
 
 
 def leave(task: Task, theta_P: Tensor, gain: float) -> Tensor | None:

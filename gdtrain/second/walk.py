@@ -69,8 +69,10 @@ def descend_by(
         told = None if watch is None else _share(watch, s, len(theta_SP))
         index = torch.tensor([s], device=theta_SP.device)
         mine = None if penalty is None else penalty.take(index)
-        walk = _Walk(objective, theta_SP[s], lr_S1[s], epochs, reads, record, bounds, stops, mine, watched, told)
-        walks.append(walk.carry_out(METHODS[second.name], second.of(s)))
+        ends = Ends(1, {*reads, epochs}, stops, bounds, 0.0, mine, watched)
+        walk = _Walk(objective, lr_S1[s], ends, epochs, record, told)
+        task = task_of(objective, mine, theta_SP[s], bounds, second.of(s), walk.visit, walk.evaluated)
+        walks.append(walk.carry_out(METHODS[second.name], task))
     return _together(walks, theta_SP)
 
 
@@ -95,49 +97,39 @@ def _share(watch: Watch, s: int, trials: int) -> Watch:
 
 
 class _Walk:
-    """One trial."""
+    """One trial: what it has come to, epoch by epoch."""
 
     def __init__(
         self,
         objective: Objective,
-        theta_P: Tensor,
         lr_1: Tensor,
+        ends: Ends,
         epochs: int,
-        reads: Collection[int],
         record: Collection[int],
-        bounds: Bounds | None,
-        stops: Stops,
-        penalty: Penalty | None,
-        watched: Watched | None,
         watch: Watch | None,
     ) -> None:
-        self._objective, self._start, self._lr_1 = objective, theta_P, lr_1
-        self._evaluated = Last(objective)
-        self._epochs, self._record, self._bounds = epochs, record, bounds
-        self._penalty, self._watch = penalty, watch
-        self._ends = Ends(1, {*reads, epochs}, stops, bounds, 0.0, penalty, watched)
+        self.evaluated = Last(objective)
+        self._lr_1, self._ends, self._epochs = lr_1, ends, epochs
+        self._record, self._watch = record, watch
         self._epoch = -1  # the last that was visited
         self.recorded: dict[int, Chunk] = {}
         self.reads: dict[int, End] = {}
 
-    def carry_out(self, method: Callable[[Task], None], options: Mapping[str, Any]) -> _Walk:
+    def carry_out(self, method: Callable[[Task], None], task: Task) -> _Walk:
         with torch.no_grad():  # newton differentiates where it needs to
             try:
-                self.visit(self._start)
-                method(self._task(options))
+                self.visit(task.theta_P)
+                method(task)
                 self._ends.settle(self._last)
             except Over:
                 pass
         self.reads = {epoch: ends[0] for epoch, ends in self._ends.close(self._last).items()}
         return self
 
-    def _task(self, options: Mapping[str, Any]) -> Task:
-        return task_of(self._objective, self._penalty, self._start, self._bounds, options, self.visit, self._evaluated)
-
     def visit(self, theta_P: Tensor) -> None:
         """Take in the state after the next epoch. Raises Over where it is the last."""
-        theta_1P = theta_P.to(self._start)[None]
-        loss_1, gradient_1P = self._evaluated(theta_1P)
+        theta_1P = theta_P.to(self._lr_1)[None]
+        loss_1, gradient_1P = self.evaluated(theta_1P)
         self._epoch += 1
         epochs = range(self._epoch, self._epoch + 1)
         self._last = Chunk(epochs, loss_1[None], theta_1P[None], gradient_1P[None], self._lr_1[None])
