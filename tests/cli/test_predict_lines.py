@@ -192,3 +192,11 @@ def test_pipes_and_full_disks(saved: Path) -> None:
         script = ["bash", "-c", f"set -o pipefail; {line}"]
         done = subprocess.run(script, capture_output=True, text=True, cwd=saved, env=environment, check=False)
         assert (done.returncode, done.stdout, done.stderr) == (code, out, err), line
+
+
+def test_a_folder_whose_run_has_not_ended_names_what_goes_on(gdtrain: Command, saved: Path) -> None:
+    (saved / "begun").mkdir()
+    (saved / "begun" / "run.json").write_text("{}")
+    outcome = gdtrain("predict", str(saved / "begun"), str(saved / "rows.csv"))
+    assert outcome.code == 2
+    assert f"the run in {saved / 'begun'} has not come to its end; gdtrain resume {saved / 'begun'}" in outcome.err
