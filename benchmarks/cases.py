@@ -19,13 +19,13 @@ from torch.nn.functional import mse_loss
 from benchmarks.byhand import LOOPS, Loop, Loss
 from benchmarks.decay import EXPERIMENT, decay
 from benchmarks.measure import Rounds, Run, Side, typical
+from gdtrain.data.opening import open_data
 from gdtrain.experiment.load import load
 from gdtrain.experiment.overrides import Override
 from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.trials import Trials
-from gdtrain.plan import Plan, make_plan
+from gdtrain.planning.plan import Plan, make_plan
 from gdtrain.problem.build import build_problem
-from gdtrain.problem.opening import open_data
 from gdtrain.train import train
 
 CONFIGS = Path(__file__).parents[1] / "configs"

@@ -17,11 +17,11 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
 from benchmarks.measure import Row, Run, Side, interleaved
+from gdtrain.data.opening import open_data
 from gdtrain.experiment.load import load
 from gdtrain.experiment.trials import Trials
-from gdtrain.plan import Plan, make_plan
+from gdtrain.planning.plan import Plan, make_plan
 from gdtrain.problem.build import build_problem
-from gdtrain.problem.opening import open_data
 from gdtrain.problem.own import adopt
 
 FEATURES, UNITS, LR = 10, 32, 0.02

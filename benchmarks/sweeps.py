@@ -22,19 +22,19 @@ from benchmarks.labelled import frame_of, labelled
 from benchmarks.measure import Row, Run, Side, interleaved, typical
 from benchmarks.memory import held
 from benchmarks.peers import absent, peer
-from gdtrain.batches import FEW_EPOCHS
 from gdtrain.experiment.load import load
 from gdtrain.experiment.overrides import AxisFlag, Override
 from gdtrain.experiment.sweep import Sweep, load_sweep
 from gdtrain.experiment.trials import Trials
-from gdtrain.plan import make_plan
+from gdtrain.planning.plan import make_plan
 from gdtrain.problem.build import build_problem
 from gdtrain.problem.problem import Problem
 from gdtrain.report.render import render
 from gdtrain.results import SweepResult
-from gdtrain.sweeping import sweep
+from gdtrain.sweeps.sweeping import sweep
 from gdtrain.tables import Tables
 from gdtrain.train import train
+from gdtrain.trials.batches import FEW_EPOCHS
 
 ROUNDS = 7  # at most
 FEW_ROUNDS = 3  # of what takes ten seconds, or a process

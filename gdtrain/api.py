@@ -136,9 +136,9 @@ def sweep(
     """
     from gdtrain.experiment.sweep import load_sweep, usual_source
     from gdtrain.results.ranking import check_metric
-    from gdtrain.starts import train_starts
-    from gdtrain.sweeping import Request
-    from gdtrain.sweeping import sweep as train_sweep
+    from gdtrain.sweeps.starts import train_starts
+    from gdtrain.sweeps.sweeping import Request
+    from gdtrain.sweeps.sweeping import sweep as train_sweep
     from gdtrain.tables import Tables
 
     source, called = usual_source() if experiment is None else (experiment, _called(experiment))

@@ -6,18 +6,18 @@ import math
 from collections.abc import Sequence
 from typing import BinaryIO
 
-from gdtrain.automatic import decided
+from gdtrain.data.groups import Groups
+from gdtrain.data.opening import open_data, rows_to_predict
+from gdtrain.data.rows import Data
 from gdtrain.engines.states import gradient_norm
 from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.trials import Trials
-from gdtrain.insight import cautions, curvature_of, loose, sentences, steepest
-from gdtrain.outcome import SHOWN_WEIGHTS
-from gdtrain.plan import make_plan
+from gdtrain.planning.automatic import decided
+from gdtrain.planning.plan import make_plan
 from gdtrain.problem.build import build_problem
-from gdtrain.problem.data import Data
-from gdtrain.problem.groups import Groups
-from gdtrain.problem.opening import open_data, rows_to_predict
 from gdtrain.problem.problem import Problem
+from gdtrain.trials.outcome import SHOWN_WEIGHTS
+from gdtrain.verdicts.insight import cautions, curvature_of, loose, sentences, steepest
 
 _FEW = 5  # labels that are told
 

@@ -6,12 +6,12 @@ import io
 import json
 from typing import BinaryIO
 
+from gdtrain.data.opening import experiment_source, opened, rows_to_predict
+from gdtrain.data.predictions import PredictedRows
+from gdtrain.data.rows import Data
 from gdtrain.experiment.schema import STDIN, Experiment
 from gdtrain.experiment.split import Split
 from gdtrain.problem.build import build_problem
-from gdtrain.problem.data import Data
-from gdtrain.problem.opening import experiment_source, opened, rows_to_predict
-from gdtrain.problem.predictions import PredictedRows
 from gdtrain.problem.problem import Problem
 from gdtrain.sources import Source
 from gdtrain.threads import threads

@@ -9,20 +9,20 @@ from typing import BinaryIO
 
 import torch
 
-from gdtrain.automatic import decided
-from gdtrain.crossed import trained
+from gdtrain.data.opening import open_data, rows_to_predict
 from gdtrain.engines.loop import Watch
 from gdtrain.engines.progress import Progress
 from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.trials import Trials
-from gdtrain.outcome import Outcome
-from gdtrain.plan import make_plan
+from gdtrain.planning.automatic import decided
+from gdtrain.planning.plan import make_plan
 from gdtrain.problem.build import build_problem
-from gdtrain.problem.opening import open_data, rows_to_predict
 from gdtrain.problem.own import adopt, store
 from gdtrain.problem.problem import Problem
 from gdtrain.results import Result
 from gdtrain.threads import threads
+from gdtrain.trials.crossed import trained
+from gdtrain.trials.outcome import Outcome
 
 _TINY = 100_000  # numbers in the data up to which waking a second thread costs more than it saves
 

@@ -10,7 +10,7 @@ from gdtrain.experiment.overrides import AxisFlag
 from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.sweep import Sweep, load_sweep
 from gdtrain.results import SweepResult
-from gdtrain.sweeping import Request, sweep
+from gdtrain.sweeps.sweeping import Request, sweep
 from gdtrain.train import train
 
 Document = dict[str, Any]

@@ -16,10 +16,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from gdtrain.data.opening import open_data
 from gdtrain.experiment.load import load
 from gdtrain.experiment.schema import Experiment
 from gdtrain.problem.build import build_problem
-from gdtrain.problem.opening import open_data
 from gdtrain.problem.problem import Problem
 
 Values = Mapping[str, Tensor]

@@ -9,7 +9,7 @@ import pytest
 from gdtrain.experiment.load import load
 from gdtrain.experiment.overrides import AxisFlag
 from gdtrain.experiment.sweep import load_sweep
-from gdtrain.sweeping import sweep
+from gdtrain.sweeps.sweeping import sweep
 from gdtrain.train import train
 
 POINTS = {"columns": {"x": [1.0, 2.0, 3.0, 4.0], "y": [2.1, 1.2, 0.8, 0.4]}}

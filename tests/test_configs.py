@@ -16,8 +16,8 @@ from gdtrain.experiment.load import load
 from gdtrain.experiment.overrides import Override
 from gdtrain.experiment.sweep import load_sweep
 from gdtrain.results import Result, SweepResult
-from gdtrain.starts import train_starts
-from gdtrain.sweeping import sweep
+from gdtrain.sweeps.starts import train_starts
+from gdtrain.sweeps.sweeping import sweep
 from gdtrain.train import train
 
 REPOSITORY = Path(__file__).resolve().parents[1]

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from gdtrain.cli.process import run as gdtrain
+from gdtrain.data import opening
 from gdtrain.errors import DATA, UserError
 from gdtrain.experiment.load import load
 from gdtrain.look import describe
-from gdtrain.problem import opening
 from gdtrain.results import Result
 from gdtrain.sources import Column, Reading, Source
 from gdtrain.sources.delimited import DelimitedSource

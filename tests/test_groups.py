@@ -13,11 +13,11 @@ import gdtrain
 from gdtrain.bygroup import fits
 from gdtrain.bygroup.alone import Alone
 from gdtrain.bygroup.together import goes_together
+from gdtrain.data.groups import Groups
+from gdtrain.data.rows import Data
 from gdtrain.errors import DATA, UserError
 from gdtrain.experiment.load import load
 from gdtrain.experiment.schema import Experiment
-from gdtrain.problem.data import Data
-from gdtrain.problem.groups import Groups
 from gdtrain.results import GroupsResult
 from gdtrain.tables import Tables
 

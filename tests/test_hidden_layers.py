@@ -13,16 +13,16 @@ from torch.nn import functional
 
 import gdtrain
 from gdtrain.api import sweep
-from gdtrain.batches import cut
+from gdtrain.data.opening import open_data
 from gdtrain.errors import UserErrors
 from gdtrain.experiment.load import load
 from gdtrain.experiment.network import Network
 from gdtrain.experiment.trials import Trials
-from gdtrain.plan import Plan, make_plan
+from gdtrain.planning.plan import Plan, make_plan
 from gdtrain.problem.build import build_problem
 from gdtrain.problem.layered import Layered, Shape
-from gdtrain.problem.opening import open_data
 from gdtrain.problem.problem import Problem
+from gdtrain.trials.batches import cut
 
 N = 37
 BENDS: dict[str, nn.Module] = {

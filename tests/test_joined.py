@@ -13,16 +13,16 @@ import torch
 from torch import Tensor
 
 import gdtrain
-from gdtrain import crossed, joined
+from gdtrain.data.opening import open_data
 from gdtrain.experiment.load import load
 from gdtrain.experiment.trials import Trials
-from gdtrain.plan import make_plan
+from gdtrain.planning.plan import make_plan
 from gdtrain.problem.build import build_problem
 from gdtrain.problem.objective import Objective
-from gdtrain.problem.opening import open_data
 from gdtrain.problem.problem import Problem
 from gdtrain.problem.stacked import Stacked
 from gdtrain.train import train
+from gdtrain.trials import crossed, joined
 
 N, FOLDS = 61, 4
 DRAW = np.random.default_rng(11)

@@ -13,8 +13,8 @@ from torch import Tensor
 from gdtrain.engines import loop
 from gdtrain.engines.loop import Descent, descend
 from gdtrain.engines.states import End, Stops
+from gdtrain.local.curvature import largest_curvature
 from gdtrain.optimizers import OPTIMIZERS, build
-from gdtrain.problem.curvature import largest_curvature
 from gdtrain.problem.problem import Problem
 from tests.problems import Known, all_known, around, problem, start, unscaled
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
+from gdtrain.data.classes import Classes
 from gdtrain.losses import LOSSES, Loss, build, total
 from gdtrain.losses.labels import class_names
-from gdtrain.problem.classes import Classes
 
 Reference = Callable[[Tensor, Tensor], Tensor]
 

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from gdtrain.experiment.trials import Trials
-from gdtrain.plan import Plan, make_plan
+from gdtrain.linalg.determined import plainly_determined, undetermined
+from gdtrain.local.curvature import hessian_products
+from gdtrain.planning.plan import Plan, make_plan
 from gdtrain.problem import regress
-from gdtrain.problem.curvature import hessian_products
-from gdtrain.problem.determined import plainly_determined, undetermined
 from gdtrain.problem.matrix import Apart, matrix
 from gdtrain.problem.measured import metrics_at
 from gdtrain.problem.objective import DataLoss

@@ -20,7 +20,7 @@ from gdtrain.optimizers import OPTIMIZERS, build
 from gdtrain.optimizers.penalised import build_penalised, soft
 from gdtrain.problem.penalty import Penalty
 from gdtrain.results import Result, SweepResult
-from gdtrain.sweeping import sweep
+from gdtrain.sweeps.sweeping import sweep
 from gdtrain.train import train
 
 F64 = torch.float64

@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from gdtrain.data.opening import open_data, rows_to_predict
 from gdtrain.errors import UserError
 from gdtrain.experiment.load import load
+from gdtrain.linalg.determined import undetermined
+from gdtrain.local.curvature import hessian_products, largest_curvature
 from gdtrain.problem import fit, regress
-from gdtrain.problem.curvature import hessian_products, largest_curvature
-from gdtrain.problem.determined import undetermined
-from gdtrain.problem.opening import open_data, rows_to_predict
 from gdtrain.problem.problem import Problem
 from tests.problems import Known, all_known, around, problem, start, unscaled
 
@@ -326,7 +326,7 @@ def test_largest_curvature(
     source: dict[str, Any], curvature: float, dense: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By the whole Hessian and by power iteration."""
-    monkeypatch.setattr("gdtrain.problem.curvature._DENSE", dense)
+    monkeypatch.setattr("gdtrain.local.curvature._DENSE", dense)
     posed = problem(source)
     assert float(largest_curvature(posed.objective, start(posed))) == pytest.approx(curvature, rel=1e-5, abs=1e-12)
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from gdtrain.problem import compress
-from gdtrain.problem.compress import Compressor, triangle
+from gdtrain.linalg import compress
+from gdtrain.linalg.compress import Compressor, triangle
 from gdtrain.problem.gathered import Gathered, moments_of
 from gdtrain.problem.quadratic import Quadratic, side_by_side
 from gdtrain.problem.tally import Tally

@@ -91,8 +91,8 @@ def test_designs_are_numpys(features: list[Any], columns: dict[str, np.ndarray],
 
 def test_a_design_in_blocks_is_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = regress(TABLE, ["city*z", "log(x)"], epochs=50)
-    monkeypatch.setattr("gdtrain.problem.data._BLOCK_NUMBERS", 1)
-    monkeypatch.setattr("gdtrain.problem.data._LEAST_ROWS", 7)
+    monkeypatch.setattr("gdtrain.data.rows._BLOCK_NUMBERS", 1)
+    monkeypatch.setattr("gdtrain.data.rows._LEAST_ROWS", 7)
     same(regress(TABLE, ["city*z", "log(x)"], epochs=50), whole, 1e-10)
 
 
@@ -391,7 +391,7 @@ def test_rows_without_inputs_are_counted(tmp_path: Path) -> None:
 
 def test_a_target_of_text_is_codes_where_the_loss_takes_labels(monkeypatch: pytest.MonkeyPatch) -> None:
     """No loss of residuals does; taken for one, `no` is 0 and `yes` is 1."""
-    monkeypatch.setattr("gdtrain.problem.texts.LABELLED", frozenset(["mse"]))
+    monkeypatch.setattr("gdtrain.data.texts.LABELLED", frozenset(["mse"]))
     frame = pl.DataFrame({"x": [1.0, 2.0, 3.0], "answer": ["no", "yes", "yes"]})
     result = regress(frame, ["x"], target="answer", epochs=1)
     numbers = frame.with_columns(answer=pl.Series([0.0, 1.0, 1.0]))

@@ -16,9 +16,9 @@ from gdtrain.experiment.load import load
 from gdtrain.experiment.optimizers import SECOND
 from gdtrain.experiment.overrides import AxisFlag
 from gdtrain.experiment.sweep import load_sweep
-from gdtrain.problem.residuals import compressed, residual_rows
+from gdtrain.local.residuals import compressed, residual_rows
 from gdtrain.results import Result
-from gdtrain.sweeping import sweep
+from gdtrain.sweeps.sweeping import sweep
 from gdtrain.train import train
 from tests.problems import Known, all_known, experiment, problem, start
 
@@ -233,7 +233,7 @@ def test_refused(source: dict[str, Any], keys: dict[str, Any], message: str) -> 
 
 @pytest.mark.parametrize("optimizer", ["lm", "newton"])
 def test_a_matrix_that_is_too_large_is_refused(optimizer: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gdtrain.choice.WIDEST", 1)
+    monkeypatch.setattr("gdtrain.planning.choice.WIDEST", 1)
     with pytest.raises(UserError, match=f"{optimizer} would hold a matrix of 2 by 2; use lbfgs"):
         run(dict(DECAY), optimizer=optimizer)
 

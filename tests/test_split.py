@@ -12,12 +12,12 @@ import pytest
 
 import gdtrain
 from gdtrain.cli.process import run as command
+from gdtrain.data.opening import open_data
 from gdtrain.design import labels
 from gdtrain.errors import DATA, UserError, UserErrors
 from gdtrain.experiment.load import load
 from gdtrain.experiment.split import Split
 from gdtrain.problem.build import build_problem
-from gdtrain.problem.opening import open_data
 from gdtrain.results import Result
 from gdtrain.sources import Reading, open_source
 from gdtrain.sources.inline import InlineSource

@@ -11,13 +11,13 @@ from unittest.mock import Mock
 
 import pytest
 
-from gdtrain import batches
 from gdtrain.experiment.sweep import load_sweep
 from gdtrain.optimizers import OPTIMIZERS
-from gdtrain.plan import make_plan
+from gdtrain.planning.plan import make_plan
 from gdtrain.results import SweepResult
-from gdtrain.sweeping import sweep
+from gdtrain.sweeps.sweeping import sweep
 from gdtrain.tables import Tables
+from gdtrain.trials import batches
 from tests.batched import CURVE, LINE, TABLE, X, alone, apart, planned, swept, without_middle
 
 Axes = Mapping[str, Any]
@@ -217,7 +217,7 @@ def test_epochs_are_read_off_one_walk_with_stops(stop: dict[str, Any], source: M
 
 def test_epochs_cost_one_walk(monkeypatch: pytest.MonkeyPatch) -> None:
     walked: list[Any] = []
-    monkeypatch.setattr("gdtrain.sweeping.make_plan", noting(walked, make_plan))
+    monkeypatch.setattr("gdtrain.sweeps.sweeping.make_plan", noting(walked, make_plan))
     swept(planned(CURVE, {"train.epochs": EPOCHS, "train.lr": [0.02, 0.3]}))
     assert [(trials.count, list(options["reads"])) for (trials, *_), options in walked] == [(2, EPOCHS)]
 
@@ -243,7 +243,7 @@ def test_cutting_moves_no_number(
     whole = swept(spec)
     planned_batches: list[Any] = []
     monkeypatch.setattr(batches, limit, value)
-    monkeypatch.setattr("gdtrain.sweeping.make_plan", noting(planned_batches, make_plan))
+    monkeypatch.setattr("gdtrain.sweeps.sweeping.make_plan", noting(planned_batches, make_plan))
     cut = swept(spec)
     counts = [trials.count for (trials, *_), _ in planned_batches]
     assert sum(counts) == 11 and max(counts) == size and set(counts[:-1]) == {size}

@@ -14,8 +14,8 @@ import gdtrain
 from gdtrain.errors import UserError
 from gdtrain.experiment.overrides import AxisFlag, Override
 from gdtrain.experiment.sweep import load_sweep
-from gdtrain.starts import train_starts
-from gdtrain.sweeping import Request, sweep
+from gdtrain.sweeps.starts import train_starts
+from gdtrain.sweeps.sweeping import Request, sweep
 from gdtrain.tables import Tables
 from tests.batched import LINE
 from tests.problems import experiment

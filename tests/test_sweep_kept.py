@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from gdtrain import batches
 from gdtrain.results import SweepResult
-from gdtrain.sweeping import Request, sweep
+from gdtrain.sweeps.sweeping import Request, sweep
+from gdtrain.trials import batches
 from tests.batched import CURVE, LINE, planned
 from tests.conftest import REPOSITORY
 
@@ -160,8 +160,8 @@ def test_the_document_in_the_folder_is_that_of_the_sweep(tmp_path: Path) -> None
 KILLED = """
 import os, random, signal, sys, time
 from pathlib import Path
-from gdtrain import batches
-from gdtrain.sweeping import Request, sweep
+from gdtrain.trials import batches
+from gdtrain.sweeps.sweeping import Request, sweep
 from tests.batched import CURVE, planned
 
 batches._MOST = 4

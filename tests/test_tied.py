@@ -13,7 +13,7 @@ from gdtrain.experiment.dump import dump
 from gdtrain.experiment.load import load
 from gdtrain.experiment.overrides import AxisFlag
 from gdtrain.experiment.sweep import load_sweep
-from gdtrain.sweeping import sweep
+from gdtrain.sweeps.sweeping import sweep
 from gdtrain.train import train
 from tests.problems import experiment, problem
 

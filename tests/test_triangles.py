@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from gdtrain.problem.compress import triangle
-from gdtrain.problem.triangles import triangles
+from gdtrain.linalg.compress import triangle
+from gdtrain.linalg.triangles import triangles
 
 
 def upper(rows_NW: torch.Tensor) -> torch.Tensor:

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from gdtrain import fit, regress, run
+from gdtrain.data.opening import open_data
 from gdtrain.draws import generator
 from gdtrain.experiment.load import load
+from gdtrain.local.linearised import linearised
 from gdtrain.problem.build import build_problem
-from gdtrain.problem.linearised import linearised
-from gdtrain.problem.opening import open_data
 from gdtrain.results import Result, Uncertainty
 
 N = 40
@@ -478,7 +478,7 @@ def test_bootstrap_of_the_lasso() -> None:
 
 def test_derivatives_are_held_a_block_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of 10 parameters and 5,000 rows no more numbers than a block may hold."""
-    monkeypatch.setattr("gdtrain.problem.linearised._BLOCK_NUMBERS", 2**14)
+    monkeypatch.setattr("gdtrain.local.linearised._BLOCK_NUMBERS", 2**14)
     draw = np.random.default_rng(1)
     rows = {f"x{i}": draw.normal(size=5000) for i in range(9)}
     rows["y"] = (rows["x0"] + draw.normal(size=5000) > 0).astype(float)

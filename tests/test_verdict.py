@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 import torch
 
-from gdtrain.ended import Trial
 from gdtrain.engines.ends import Ends
 from gdtrain.engines.states import Chunk
 from gdtrain.experiment.trials import Trials
-from gdtrain.plan import make_plan
+from gdtrain.planning.plan import make_plan
 from gdtrain.results import Verdict
-from gdtrain.survivors import surviving_lr
 from gdtrain.train import train
-from gdtrain.verdict import judge
+from gdtrain.verdicts.ended import Trial
+from gdtrain.verdicts.survivors import surviving_lr
+from gdtrain.verdicts.verdict import judge
 from tests.problems import experiment, problem
 
 POINTS = {"columns": {"x": [1, 2, 3, 4], "y": [2, 4, 6, 8]}}  # y = 2x; mean x^2 = 7.5, mean y^2 = 30

@@ -7,20 +7,20 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from gdtrain.batch import Batch
+from gdtrain.data.groups import GroupRows, Groups
+from gdtrain.data.predictions import PredictedRows
 from gdtrain.engines.loop import Descent, Watch
 from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.trials import Trials
-from gdtrain.joined import cut, join, joins
-from gdtrain.outcome import Outcome
-from gdtrain.plan import Plan, make_plan
+from gdtrain.planning.plan import Plan, make_plan
 from gdtrain.problem.build import build_problem
-from gdtrain.problem.groups import GroupRows, Groups
-from gdtrain.problem.predictions import PredictedRows
 from gdtrain.results.groups import GroupTrial
 from gdtrain.results.uncertainty import Estimate
-from gdtrain.swept import trial_of
 from gdtrain.threads import threads
+from gdtrain.trials.batch import Batch
+from gdtrain.trials.joined import cut, join, joins
+from gdtrain.trials.outcome import Outcome
+from gdtrain.trials.swept import trial_of
 
 _ROWS = 1 << 15  # of groups that are walked side by side
 _NUMBERS = 1 << 20  # of what is recorded of these, and of their columns

@@ -21,7 +21,7 @@ from gdtrain.bygroup.numbers import Known, numbers_of
 from gdtrain.bygroup.together import Together
 from gdtrain.results.uncertainty import LARGEST
 from gdtrain.threads import threads
-from gdtrain.verdict import at_rest
+from gdtrain.verdicts.verdict import at_rest
 
 _NUMBERS = 1 << 14  # of the covariances that are held at once
 _ALIKE = ("engine", "train", "predictor", "versions")  # sections that all groups have in common, in one mapping each

@@ -7,19 +7,19 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from gdtrain.automatic import decided
-from gdtrain.batches import recorded_epochs, usual_memory
 from gdtrain.bygroup.alone import Alone
 from gdtrain.bygroup.documents import Documents
 from gdtrain.bygroup.together import Together, goes_together, solved
+from gdtrain.data.groups import Groups
 from gdtrain.engines.loop import Watch
 from gdtrain.experiment.schema import Experiment
-from gdtrain.outcome import statement, versions
+from gdtrain.planning.automatic import decided
 from gdtrain.problem.build import build_problem
-from gdtrain.problem.groups import Groups
 from gdtrain.results.groups import GroupsResult, GroupTrial
 from gdtrain.tables import Tables
 from gdtrain.threads import threads
+from gdtrain.trials.batches import recorded_epochs, usual_memory
+from gdtrain.trials.outcome import statement, versions
 
 _KEPT = 1000  # groups whose fits are kept for their documents; of more, each is fitted once more when asked for
 

@@ -18,8 +18,8 @@ from gdtrain.bygroup.rows import targets
 from gdtrain.bygroup.squares import Squares
 from gdtrain.bygroup.sums import Scales, Sums
 from gdtrain.bygroup.together import Together
+from gdtrain.data.groups import Groups
 from gdtrain.experiment.schema import Experiment
-from gdtrain.problem.groups import Groups
 from gdtrain.uncertainty.inference import estimates_of_each
 
 _APART = 1e-4  # singular values from which columns, scaled or not, are far from dependent

@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gdtrain.data.groups import Groups
+from gdtrain.data.rows import Data
 from gdtrain.experiment.formulas import sides
 from gdtrain.experiment.schema import Experiment
 from gdtrain.formula import Name, Op
 from gdtrain.formula.evaluate import evaluate
 from gdtrain.problem.affine import AffineRows
-from gdtrain.problem.data import Data
-from gdtrain.problem.groups import Groups
 from gdtrain.problem.parameters import Parameters
 from gdtrain.problem.problem import Columns, fixed_columns, tensors
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gdtrain.data.groups import Groups
 from gdtrain.experiment.schema import Experiment
 from gdtrain.problem.gathered import Layout
-from gdtrain.problem.groups import Groups
 
 _VARIES = 1e-5  # share of its size by which a column varies beyond doubt
 

@@ -19,16 +19,16 @@ from torch import Tensor
 
 from gdtrain.bygroup.rows import Tallies, affine_rows
 from gdtrain.bygroup.squares import Squares
+from gdtrain.data.groups import Groups
+from gdtrain.data.rows import Data
 from gdtrain.experiment.objective import SQUARED
 from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.stop import Stop
 from gdtrain.experiment.tied import ties
+from gdtrain.linalg.triangles import triangles
 from gdtrain.problem.affine import obstacle
-from gdtrain.problem.data import Data
-from gdtrain.problem.groups import Groups
 from gdtrain.problem.parameters import Parameters, build_parameters
 from gdtrain.problem.problem import loss_factor, loss_of, zero_like
-from gdtrain.problem.triangles import triangles
 from gdtrain.results.uncertainty import Estimate
 from gdtrain.uncertainty.fitted import ROUNDING
 from gdtrain.uncertainty.inference import estimates_of_each

@@ -144,8 +144,8 @@ class Output:
 
     def starts(self, experiment: Experiment, count: int, source: object) -> int:
         """Train one experiment from many starts and show what they found. Returns the exit code."""
-        from gdtrain.starts import train_starts
-        from gdtrain.sweeping import Request
+        from gdtrain.sweeps.starts import train_starts
+        from gdtrain.sweeps.sweeping import Request
 
         request = Request(
             every=self.options.every,
@@ -181,7 +181,7 @@ class Output:
 
     def sweep(self, spec: Sweep, request: Mapping[str, Any]) -> int:
         """Train a sweep and show it, ranked. Returns the exit code."""
-        from gdtrain.sweeping import Request, sweep
+        from gdtrain.sweeps.sweeping import Request, sweep
 
         _collect()
         watched = Watched(len(spec.points), quiet=self.options.quiet, unit="trials")
@@ -198,8 +198,8 @@ class Output:
         request: Mapping[str, Any],
     ) -> int:
         """Look for a learning rate and show where descent is fastest. Returns the exit code."""
-        from gdtrain.finder import find_lr, search
-        from gdtrain.sweeping import Request
+        from gdtrain.sweeps.finder import find_lr, search
+        from gdtrain.sweeps.sweeping import Request
 
         tables = _tables()
         _collect()

@@ -52,7 +52,7 @@ def sweep(
 
 
 def _request(options: SweepOptions, called: str, file: str | None) -> dict[str, Any]:
-    """How the sweep is carried out: what `gdtrain.sweeping.Request` holds."""
+    """How the sweep is carried out: what `gdtrain.sweeps.sweeping.Request` holds."""
     return {
         "source": "stdin" if called == "-" else called,
         "every": options.every,

@@ -14,16 +14,16 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from gdtrain.data.classes import require_targets
+from gdtrain.data.fresh import Block
+from gdtrain.data.weights import Weights
 from gdtrain.errors import DATA, UserError
 from gdtrain.experiment.schema import Data as DataSpec
 from gdtrain.metrics import Metrics, measure, over_targets
 from gdtrain.prediction.columns import RESIDUAL, Naming, residuals
-from gdtrain.problem.classes import require_targets
-from gdtrain.problem.fresh import Block
 from gdtrain.problem.held import unadjusted
 from gdtrain.problem.portable import restored
 from gdtrain.problem.problem import tensors
-from gdtrain.problem.weights import Weights
 from gdtrain.results.uncertainty import Uncertainty
 from gdtrain.sources import BLOCK_ROWS, Source, open_source
 from gdtrain.uncertainty.predictions import ROWS_OF_THEIR_OWN, Spread

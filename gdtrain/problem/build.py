@@ -10,12 +10,13 @@ from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
+from gdtrain.data.rows import Data
+from gdtrain.data.views import FEW, Views
 from gdtrain.experiment.formulas import sides
 from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.tied import untied
 from gdtrain.formula import Op
 from gdtrain.problem.affine import equation_rows, obstacle
-from gdtrain.problem.data import Data
 from gdtrain.problem.fit import build_fit
 from gdtrain.problem.objective import Block, DataLoss, Expression
 from gdtrain.problem.parameters import Parameters, build_parameters
@@ -23,7 +24,6 @@ from gdtrain.problem.predictors import Equations
 from gdtrain.problem.problem import Problem, fixed_columns, loss_factor, loss_of, tensors, zero_like
 from gdtrain.problem.quadratic import Quadratic
 from gdtrain.problem.regress import build_regress
-from gdtrain.problem.views import FEW, Views
 
 Builder = Callable[[Experiment, Data], Problem]
 

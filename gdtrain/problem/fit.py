@@ -12,17 +12,17 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from gdtrain.data.classes import require_targets
+from gdtrain.data.rows import Columns as Arrays
+from gdtrain.data.rows import Data
 from gdtrain.experiment.formulas import sides
 from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.tied import untied
 from gdtrain.formula import Name, Node, Op, to_text
 from gdtrain.formula.evaluate import evaluate
+from gdtrain.linalg.compress import Compressor
 from gdtrain.losses import Loss
 from gdtrain.problem.affine import AffineRows, obstacle
-from gdtrain.problem.classes import require_targets
-from gdtrain.problem.compress import Compressor
-from gdtrain.problem.data import Columns as Arrays
-from gdtrain.problem.data import Data
 from gdtrain.problem.objective import Block, DataLoss
 from gdtrain.problem.parameters import Parameters, build_parameters
 from gdtrain.problem.predicting import OfFormula

@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gdtrain.data.rows import Columns as Arrays
+from gdtrain.data.rows import Data
 from gdtrain.experiment.schema import Experiment
+from gdtrain.linalg.compress import Compressor
 from gdtrain.losses import Loss
 from gdtrain.problem.between import Between
-from gdtrain.problem.compress import Compressor
-from gdtrain.problem.data import Columns as Arrays
-from gdtrain.problem.data import Data
 from gdtrain.problem.layered import Shape
 from gdtrain.problem.own import Own
 from gdtrain.problem.parameters import Parameters, Scaling

@@ -19,11 +19,11 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from gdtrain.data.rows import Data
 from gdtrain.errors import UserError
 from gdtrain.experiment.network import MOST
 from gdtrain.experiment.parameters import Param, Start
 from gdtrain.experiment.schema import Experiment
-from gdtrain.problem.data import Data
 from gdtrain.problem.predictors import Rows, taken
 from gdtrain.problem.problem import DTYPES
 

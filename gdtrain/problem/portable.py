@@ -13,6 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gdtrain.data.classes import Classes
+from gdtrain.data.fresh import Fresh
+from gdtrain.data.rows import Data
 from gdtrain.errors import UserError
 from gdtrain.experiment.features import targets_of
 from gdtrain.experiment.formulas import sides
@@ -23,9 +26,6 @@ from gdtrain.formula import names as formula_names
 from gdtrain.formula import to_text
 from gdtrain.losses import Loss
 from gdtrain.losses.labels import class_names
-from gdtrain.problem.classes import Classes
-from gdtrain.problem.data import Data
-from gdtrain.problem.fresh import Fresh
 from gdtrain.problem.parameters import build_parameters
 from gdtrain.problem.predicting import predicting_of
 from gdtrain.problem.problem import Predicting, loss_of, zero_like

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from gdtrain.problem.predictions import PredictedRows
+from gdtrain.data.predictions import PredictedRows
 from gdtrain.problem.problem import Problem, tensors
 from gdtrain.results import Prediction
 

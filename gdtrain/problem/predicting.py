@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from gdtrain.data.rows import Data
 from gdtrain.experiment.formulas import sides
 from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.tied import untied
 from gdtrain.formula import Node
 from gdtrain.formula.evaluate import evaluate
 from gdtrain.losses import Loss
-from gdtrain.problem.data import Data
 from gdtrain.problem.gathered import Layout
 from gdtrain.problem.parameters import Parameters
 from gdtrain.problem.predictors import Formula, Linear, Predictor, over_reference

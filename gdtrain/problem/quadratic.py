@@ -17,8 +17,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from gdtrain.problem.compress import triangle
-from gdtrain.problem.spectrum import Spectrum
+from gdtrain.linalg.compress import triangle
+from gdtrain.linalg.spectrum import Spectrum
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,12 +12,12 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from gdtrain.data.classes import require_targets, warn_of_empty
+from gdtrain.data.rows import Data
 from gdtrain.experiment.schema import Experiment
 from gdtrain.losses import Loss
 from gdtrain.problem.affine import obstacle
 from gdtrain.problem.between import OfRows
-from gdtrain.problem.classes import require_targets, warn_of_empty
-from gdtrain.problem.data import Data
 from gdtrain.problem.gathered import Layout, gather, quadratics_of, range_of, scaled_triangle
 from gdtrain.problem.matrix import matrix
 from gdtrain.problem.objective import Block, DataLoss

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from gdtrain.problem.data import Data
+from gdtrain.data.rows import Data
 from gdtrain.problem.predictors import Rows, taken
 from gdtrain.problem.problem import Columns
 

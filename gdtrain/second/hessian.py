@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gdtrain.problem.curvature import hessians
+from gdtrain.local.curvature import hessians
 from gdtrain.problem.objective import Objective
 from gdtrain.second import Task
 

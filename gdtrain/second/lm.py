@@ -28,9 +28,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gdtrain.local.residuals import compressed
 from gdtrain.problem.objective import DataLoss
 from gdtrain.problem.quadratic import Quadratic
-from gdtrain.problem.residuals import compressed
 from gdtrain.second import Task, moves, start_of
 from gdtrain.second.hessian import DENSE
 from gdtrain.second.newton import descend, falls_away

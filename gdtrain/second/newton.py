@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gdtrain.problem.curvature import bends_down, units_of
+from gdtrain.local.curvature import bends_down, units_of
 from gdtrain.second import Task, moves, start_of
 from gdtrain.second.hessian import NEGATIVE, hessian, rounding_of
 

@@ -21,7 +21,7 @@ import math
 import torch
 from torch import Tensor
 
-from gdtrain.problem.curvature import units_of
+from gdtrain.local.curvature import units_of
 from gdtrain.second import Task
 from gdtrain.second.corners import at_corner, has_corners
 from gdtrain.second.hessian import DENSE, NEGATIVE, hessian, rounding_of

@@ -20,15 +20,15 @@ from torch import Tensor
 
 from gdtrain.draws import generator
 from gdtrain.engines.states import End
-from gdtrain.plan import Plan
-from gdtrain.polish import polished
-from gdtrain.problem.linearised import linearised, targets_of
-from gdtrain.problem.nearby import has_curvature
+from gdtrain.local.linearised import linearised, targets_of
+from gdtrain.local.nearby import has_curvature
+from gdtrain.planning.plan import Plan
 from gdtrain.problem.objective import DataLoss
 from gdtrain.problem.problem import Problem
 from gdtrain.problem.quadratic import Quadratic
 from gdtrain.results.uncertainty import Estimate
 from gdtrain.uncertainty.fitted import Fitted
+from gdtrain.verdicts.polish import polished
 
 _NUMBERS = 1 << 22  # weights of samples that are descended side by side
 _LEAST = 0.5  # share of samples that must have a fit

@@ -16,9 +16,9 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from gdtrain.problem.compress import Compressor
-from gdtrain.problem.linearised import linearised
-from gdtrain.problem.nearby import Nearby
+from gdtrain.linalg.compress import Compressor
+from gdtrain.local.linearised import linearised
+from gdtrain.local.nearby import Nearby
 from gdtrain.problem.problem import Problem
 
 

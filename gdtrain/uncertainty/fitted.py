@@ -16,9 +16,9 @@ from torch import Tensor
 from gdtrain.experiment.objective import SQUARED
 from gdtrain.experiment.schema import Experiment
 from gdtrain.formula import degree
-from gdtrain.plan import Plan
-from gdtrain.problem.curvature import hessian_of
-from gdtrain.problem.nearby import Nearby, has_curvature, nearby
+from gdtrain.local.curvature import hessian_of
+from gdtrain.local.nearby import Nearby, has_curvature, nearby
+from gdtrain.planning.plan import Plan
 from gdtrain.problem.objective import DataLoss
 from gdtrain.problem.problem import Problem, fixed_columns
 from gdtrain.problem.tally import Tally

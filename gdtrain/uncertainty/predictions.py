@@ -20,9 +20,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gdtrain.data.predictions import PredictedRows
 from gdtrain.experiment.objective import SQUARED
 from gdtrain.losses import Loss
-from gdtrain.problem.predictions import PredictedRows
 from gdtrain.problem.problem import Columns, Predicting, Problem, tensors
 from gdtrain.results import Result
 from gdtrain.results.parts import Interval

@@ -11,12 +11,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from gdtrain.insight import loose
-from gdtrain.problem.curvature import falls_away
+from gdtrain.local.curvature import falls_away
+from gdtrain.local.nearby import has_curvature
 from gdtrain.problem.measured import predicted, separated
-from gdtrain.problem.nearby import has_curvature
 from gdtrain.problem.objective import DataLoss
 from gdtrain.uncertainty.fitted import Fitted
+from gdtrain.verdicts.insight import loose
 
 NEAR = 0.01  # standard errors that a fit may be short of its optimum
 _LIKELIHOODS = ("logistic", "softmax", "poisson")  # without a scatter to estimate

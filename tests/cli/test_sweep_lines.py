@@ -15,9 +15,9 @@ from unittest.mock import Mock
 
 import pytest
 
-from gdtrain import batches
 from gdtrain.cli.watched import Watched
 from gdtrain.problem.build import build_problem
+from gdtrain.trials import batches
 from tests.cli.conftest import REPOSITORY, Command
 
 EXAMPLE = "the built-in example y = w*x"

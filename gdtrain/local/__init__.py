@@ -1,0 +1,1 @@
+"""A loss near a point: its curvature, its rows as least squares, its residuals and their derivatives."""

@@ -1,0 +1,1 @@
+"""Sweeps over settings, over learning rates, over starts; and what of them is kept."""

@@ -1,0 +1,1 @@
+"""Trials that are descended together, and what each of them came to."""
