@@ -62,7 +62,7 @@ def predict(
     from gdtrain.results import plain_numbers
     from gdtrain.results.saved import read_result
 
-    document = read_result(result, "", stdin)
+    document = read_result(result, "", stdin, groups=True)
 
     from gdtrain.prediction import Asked, Predictor, form_of, writer
     from gdtrain.prediction.rows import level_of

@@ -21,12 +21,11 @@ from gdtrain.errors import DATA, UserError
 from gdtrain.experiment.schema import Data as DataSpec
 from gdtrain.metrics import Metrics, measure, over_targets
 from gdtrain.prediction.columns import RESIDUAL, Naming, residuals
+from gdtrain.prediction.models import restored_model
 from gdtrain.problem.held import unadjusted
-from gdtrain.problem.portable import restored
 from gdtrain.problem.problem import tensors
-from gdtrain.results.uncertainty import Uncertainty
 from gdtrain.sources import BLOCK_ROWS, Source, open_source
-from gdtrain.uncertainty.predictions import ROWS_OF_THEIR_OWN, Spread
+from gdtrain.uncertainty.predictions import ROWS_OF_THEIR_OWN
 
 _NUMBERS = 1 << 21  # derivatives of a block: 16 MB
 _CELLS = 1 << 18  # texts of a block that are kept
@@ -71,10 +70,12 @@ class Predictor:
     """
 
     def __init__(self, document: Mapping[str, Any], where: str, asked: Asked) -> None:
-        """Raises UserError (exit 2) where the document does not say how to predict, or refuses intervals."""
+        """By the document of a run, or of groups, whose column the table then has to have.
+
+        Raises UserError (exit 2) where it does not say how to predict, or refuses intervals.
+        """
         try:
-            self._model = restored(document, where)
-            self._spread = None if asked.interval is None else self._spread_of(document, where, asked.interval)
+            self._model, self._spread = restored_model(document, where, asked.interval)
         except (AttributeError, IndexError, KeyError, TypeError, ValueError):
             remedy = "save it again: gdtrain run FILE --format json > result.json"
             raise UserError("is damaged: its sections do not fit together", where=where, remedy=remedy) from None
@@ -127,17 +128,6 @@ class Predictor:
             return unadjusted(of_target(0, eta, target))
         each = {name: of_target(t, eta[:, t], target[:, t]) for t, name in enumerate(model.targets)}
         return unadjusted(over_targets(each))
-
-    def _spread_of(self, document: Mapping[str, Any], where: str, level: float) -> Spread:
-        if "uncertainty" not in document:
-            raise UserError("tells no uncertainty", where=where, remedy="leave --interval out")
-        found = Uncertainty.of_document(document["uncertainty"])
-        spread = Spread.of(found, self._model.loss, self._model.targets, level)
-        if isinstance(spread, str):
-            raise UserError(f"it has no intervals: {spread}", where=where)
-        if spread.factor_DF.shape[1] != len(self._model.free):
-            raise ValueError
-        return spread
 
     def _size(self, kept: int) -> int:
         """Rows of a block: the more of each there is to hold, the fewer."""

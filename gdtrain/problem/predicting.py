@@ -71,7 +71,7 @@ class OfColumns:
         return self.loss.inverse(self.eta(values_Q, columns, rows))
 
     def eta(self, values_Q: Tensor, columns: Columns, rows: int) -> Tensor:
-        layout, x_ND = self.layout, self._design(columns, rows, values_Q)
+        layout, x_ND = self.layout, self.design(columns, rows, values_Q)
         if layout.network is None:
             eta = x_ND @ values_Q.view(-1, layout.width).T
         else:
@@ -86,13 +86,13 @@ class OfColumns:
 
     def jacobian(self, values_Q: Tensor, columns: Columns, rows: int) -> Tensor:
         here = replace(self.parameters, start_Q=values_Q, scalings=())
-        x_ND = self._design(columns, rows, values_Q)
+        x_ND = self.design(columns, rows, values_Q)
         predictor: Predictor = Linear(x_ND, self.layout.predictors, here.varying, values_Q)
         if here.ties:
             predictor = Tied(predictor, Spreading(here, fixed_columns(here)))
         return predictor.jacobian(values_Q[here.free][None]).view(-1, rows, len(here.free))
 
-    def _design(self, columns: Columns, rows: int, like: Tensor) -> Tensor:
+    def design(self, columns: Columns, rows: int, like: Tensor) -> Tensor:
         """The columns side by side, then a column of ones where there is a constant: (N, D)."""
         ones = [like.new_ones(rows)] if self.layout.constant else []
         return torch.stack([*(columns[name] for name in self.layout.features), *ones], 1)

@@ -37,17 +37,17 @@ class Predicting(Protocol):
     scale of the targets and shaped like them, or (N, K) of classes.
     """
 
-    def __call__(self, values_Q: Tensor, columns: Columns, rows: int) -> Tensor: ...
+    def __call__(self, values_Q: Tensor, columns: Columns, rows: int, /) -> Tensor: ...
 
-    def eta(self, values_Q: Tensor, columns: Columns, rows: int) -> Tensor:
+    def eta(self, values_Q: Tensor, columns: Columns, rows: int, /) -> Tensor:
         """The same before the inverse of the link."""
         ...
 
-    def target(self, columns: Columns) -> Tensor:
+    def target(self, columns: Columns, /) -> Tensor:
         """The targets (N,), or (N, T) with several, as the columns have them."""
         ...
 
-    def jacobian(self, values_Q: Tensor, columns: Columns, rows: int) -> Tensor:
+    def jacobian(self, values_Q: Tensor, columns: Columns, rows: int, /) -> Tensor:
         """Derivatives of eta by the trained parameters, (T, N, P); of classes of all but the first, (K - 1, N, P)."""
         ...
 

@@ -17,19 +17,23 @@ _SAVE = "save one with gdtrain run FILE --format json > result.json"
 _MOST = 1 << 30  # bytes
 
 
-def read_result(path: str, where: str, stdin: IO[Any] | None = None) -> dict[str, Any]:
+def read_result(path: str, where: str, stdin: IO[Any] | None = None, *, groups: bool = False) -> dict[str, Any]:
     """The result document at a path: a file, a folder with a `result.json` in it, or `-`, standard input.
 
-    where  what messages say before the path, such as the option that it came from
+    where   what messages say before the path, such as the option that it came from
+    groups  whether the document of groups will do as well
 
     Raises UserError (exit 2) for anything else, a sweep's document among them.
     """
     document = _parsed(path, where, stdin)
     place = f"{where}: {path}" if where else path
     schema = _schema(document)
-    if schema == SCHEMA:
+    if schema == SCHEMA or (groups and schema == GROUPS_SCHEMA):
         return dict(document)
     if isinstance(schema, str) and schema.startswith("gdtrain.") and schema.partition("/")[0] != "gdtrain.result":
+        if schema == GROUPS_SCHEMA:
+            what = f"holds the fits of {len(document.get('trials', ())):,} groups"
+            raise UserError(what, where=place, remedy="save one of its `trials` alone")
         count = len(document.get("trials", ())) if schema == SWEEP_SCHEMA else 0
         held = f"holds {count:,} results" if count else f"holds no single result, but a {schema.partition('/')[0]}"
         remedy = "train one alone (the last line of a sweep says how) and save that, or save one of its `trials`"

@@ -51,6 +51,8 @@ class Spread:
     alone      why none has, as a sentence; "" where they do
     known      whether weights are 1/sigma^2 of known errors
     weighted   whether a row scatters less by the root of its weight
+
+    Where each row has its own, they are (N, T), (N, D, F) and (N, T).
     """
 
     loss: Loss
@@ -90,7 +92,7 @@ class Spread:
         eta = predicting.eta(values_Q, columns, rows).double()
         if self.loss.name == "softmax":
             return Intervals(self._of_classes(eta, jacobian))
-        error_NT = torch.linalg.vector_norm(jacobian @ self.factor_DF.mT, dim=-1).mT
+        error_NT = torch.linalg.vector_norm(self._spread(jacobian), dim=-1).mT
         eta_NT = eta.reshape(rows, -1)
         mean = self._about(eta_NT, error_NT, eta)
         if self.scatter_T is None or (self.known and weight_N is None):
@@ -105,8 +107,14 @@ class Spread:
         low, high = (self.loss.inverse(end).reshape(like.shape) for end in (eta_NT - far, eta_NT + far))
         return low, high
 
+    def _spread(self, jacobian_TNF: Tensor) -> Tensor:
+        """(T, N, D), whose squares sum to g'Cg."""
+        if self.factor_DF.dim() == 2:
+            return jacobian_TNF @ self.factor_DF.mT
+        return torch.einsum("tnf,ndf->tnd", jacobian_TNF, self.factor_DF)
+
     def _of_classes(self, eta_NK: Tensor, jacobian_JNF: Tensor) -> Ends:
-        log_NK, spread_JND = torch.log_softmax(eta_NK, -1), jacobian_JNF @ self.factor_DF.mT
+        log_NK, spread_JND = torch.log_softmax(eta_NK, -1), self._spread(jacobian_JNF)
         p_NK = log_NK.exp()
         others_NK = torch.stack([_all_but(log_NK, k) for k in range(p_NK.shape[1])], 1)  # log(1 - p_k), no digit lost
         mean_ND = torch.einsum("nj,jnd->nd", p_NK[:, 1:], spread_JND)
@@ -115,7 +123,8 @@ class Spread:
             own_ND = spread_JND[k - 1] - mean_ND if k else -mean_ND
             error_N = torch.linalg.vector_norm(own_ND, dim=-1) / others_NK[:, k].exp()
             logit_N = log_NK[:, k] - others_NK[:, k]
-            ends.append((logit_N - self.reach_T[0] * error_N, logit_N + self.reach_T[0] * error_N))
+            far_N = self.reach_T[..., 0] * error_N
+            ends.append((logit_N - far_N, logit_N + far_N))
         low, high = (torch.sigmoid(torch.stack(end, 1)) for end in zip(*ends, strict=True))
         return low, high
 
