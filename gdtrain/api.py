@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -73,9 +74,7 @@ def _trained(
     """Train an experiment, in its folder where it has one."""
     from gdtrain.train import train
 
-    if out is None and experiment.out is not None:
-        out = experiment.locate(experiment.out)
-    if out is None:
+    if (out := _place(experiment, out)) is None:
         return train(experiment, frame=frame, every=every, gradients=gradients, module=module)
     if module is not None:
         raise UserError("a module of your own is not kept", where="out", remedy="save it with torch.save")
@@ -83,6 +82,11 @@ def _trained(
 
     with Saved.new(experiment, out, force=force, every=every, gradients=gradients, frame=frame) as saved:
         return saved.train(frame=frame)
+
+
+def _place(experiment: Experiment, out: str | Path | None) -> str | Path | None:
+    """The folder that keeps what comes of an experiment, if any."""
+    return experiment.locate(experiment.out) if out is None and experiment.out is not None else out
 
 
 def resume(folder: str | Path, **overrides: Any) -> Result:
@@ -96,6 +100,8 @@ def resume(folder: str | Path, **overrides: Any) -> Result:
     from gdtrain.saved import Saved
 
     with Saved.resumed(folder, _settings(overrides)) as saved:
+        if saved.grouped:
+            raise UserError(f"{folder} holds a fit of groups", where="resume", remedy=f"type gdtrain resume {folder}")
         result = saved.train()
     _hold(saved.experiment, result)
     return result
@@ -174,11 +180,13 @@ def groups(
     every: int | None = None,
     gradients: bool = False,
     top: int | None = None,
+    out: str | Path | None = None,
+    force: bool = False,
     **overrides: Any,
 ) -> GroupsResult:
     """Fit each group of rows alone: `groups({"fit": "y = a*x + b"}, "city", data=frame).frame` has a row for each.
 
-    experiment, data, every, gradients, overrides  as for `run`
+    experiment, data, every, gradients, out, force, overrides  as for `run`
     by   the column that tells the groups apart; `data.group_by` of the experiment unless given
     top  list so many groups in the document
 
@@ -191,8 +199,14 @@ def groups(
     loaded = load(experiment, _settings(overrides), framed=frame is not None)
     if not is_grouped(loaded):
         raise UserError("no column tells groups apart", where="groups", remedy="name it: groups(experiment, 'city')")
-    source = _called(experiment)
-    result = fit_groups(loaded, Tables(frame), source=source, every=every, gradients=gradients, top=top)
+    fit = partial(fit_groups, source=_called(experiment), every=every, gradients=gradients, top=top)
+    if (place := _place(loaded, out)) is None:
+        result = fit(loaded, Tables(frame))
+    else:
+        from gdtrain.saved import Saved
+
+        with Saved.new(loaded, place, force=force, every=every, gradients=gradients, frame=frame) as saved:
+            result = saved.kept(partial(fit, loaded, Tables(frame), progress=saved.progress))
     _hold(loaded, result)
     return result
 

@@ -1,13 +1,14 @@
-"""A run that is kept in a folder: checkpoints on its way, all of it at the end, and how it is taken up again."""
+"""A run, or a fit of groups, kept in a folder: checkpoints on its way, all of it at the end, and how it is taken up."""
 
 from __future__ import annotations
 
 import io
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -15,19 +16,24 @@ from gdtrain.checkpoints import checkpoint, key_of, read_checkpoint
 from gdtrain.engines.progress import Progress, State
 from gdtrain.errors import DATA, UserError
 from gdtrain.experiment.dump import dump
+from gdtrain.experiment.grouped import is_grouped
 from gdtrain.experiment.load import load
 from gdtrain.experiment.moved import moved
 from gdtrain.experiment.overrides import Override
 from gdtrain.experiment.schema import Experiment
-from gdtrain.keep import Fingerprints, runs
+from gdtrain.keep import Fingerprints, TrialKeys, runs
 from gdtrain.keep.fingerprint import FRAME
+from gdtrain.keep.grouplines import group_lines, read_group_lines
 from gdtrain.keep.keys import versions
 from gdtrain.keep.manifest import other_versions, table_changes
 from gdtrain.keep.runs import RunFolder, RunManifest
 from gdtrain.keep.swap import Files
 from gdtrain.keep.tensors import tensor_pieces
-from gdtrain.results import Result, plain_numbers
+from gdtrain.report.render import pieces
+from gdtrain.results import GroupsResult, Result, plain_numbers
 from gdtrain.train import train
+
+R = TypeVar("R", Result, GroupsResult)
 
 _MANY = 10_000  # parameters that are written as numbers too, not in JSON alone
 
@@ -37,7 +43,8 @@ class Saved:
 
     experiment  as it is trained
     manifest    what the folder says of it
-    progress    where its walks are taken up, and who is told where they stand
+    grouped     whether each group of rows is fitted alone
+    progress    where its walks are taken up, and who is told where they stand; of groups, their documents
     notes       sentences for the user
     """
 
@@ -66,6 +73,7 @@ class Saved:
         data = Fingerprints(frame).of(there)
         every_s = experiment.checkpoint.every_s if experiment.checkpoint else None
         self.manifest = RunManifest(
+            kind="groups" if is_grouped(experiment) else "run",
             data=data,
             versions=versions(),
             chosen=list(experiment.chosen),
@@ -73,9 +81,13 @@ class Saved:
             gradients=gradients,
             checkpoint_s=every_s,
         )
-        self._text, self._key = dump(there), key_of(there, data)
+        self.grouped = is_grouped(experiment)
+        also = {"every": every, "gradients": gradients}
+        self._text = dump(there)
+        self._key = TrialKeys(there, data, also).key() if self.grouped else key_of(there, data)
+        self.notes: list[str] = []
         begun = self._begun() if folder.resumed else {}
-        self.notes = _notes(folder.manifest, self.manifest) if begun else []
+        self.notes += _notes(folder.manifest, self.manifest) if begun else []
         self.progress = Progress(begun, self._save, every_s)
 
     @classmethod
@@ -124,20 +136,31 @@ class Saved:
         if changes := list(dict.fromkeys(table_changes(before.data, self.manifest.data))):
             remedy = f"to train anew, gdtrain run {Path(folder.named) / runs.EXPERIMENT}"
             raise UserError("; ".join(changes), where=folder.named, remedy=remedy, code=DATA)
-        if (content := folder.read(runs.CHECKPOINT)) is None:
+        name = runs.GROUPS if self.grouped else runs.CHECKPOINT
+        where, content = str(Path(folder.named) / name), folder.read(name)
+        if content is None:
             return {}
-        where = str(Path(folder.named) / runs.CHECKPOINT)
-        return read_checkpoint(content, self._key, self.experiment.train.device, where)
+        if not self.grouped:
+            return read_checkpoint(content, self._key, self.experiment.train.device, where)
+        texts, damaged = read_group_lines(content, self._key)
+        if damaged:
+            self.notes.append(f"{where}: {damaged:,} damaged line{'s'[: damaged > 1]}; their groups are fitted again")
+        return {g: {"document": text} for g, text in texts.items()}
 
     def train(self, **more: Any) -> Result:
         """Train, or go on, and put all of it into the folder. `more` as for `train.train`.
 
         Raises UserError as that, and where the folder cannot be written.
         """
+        told = self.manifest
+        how = {"every": told.every, "gradients": told.gradients, "progress": self.progress, **more}
+        return self.kept(lambda: train(self.experiment, **how))
+
+    def kept(self, carried_out: Callable[[], R]) -> R:
+        """What comes of it, which is put into the folder. Raises UserError where that cannot be written."""
         if self.refused is not None:
             raise self.refused
-        told = self.manifest
-        result = train(self.experiment, every=told.every, gradients=told.gradients, progress=self.progress, **more)
+        result = carried_out()
         if (error := self.finish(result)) is not None:
             raise error
         return result
@@ -147,14 +170,16 @@ class Saved:
         """Why nothing can be written, where that is known."""
         return self._folder.refused
 
-    def finish(self, result: Result) -> UserError | None:
+    def finish(self, result: Result | GroupsResult) -> UserError | None:
         """Put all of a run into the folder. Returns why that could not be done; then what was there stands."""
         data = dict(self.manifest.data)
         if "data" in data:
-            data["data"] = data["data"].model_copy(update={"rows": result.data.get("rows")})
+            rows = result.data_rows if isinstance(result, GroupsResult) else result.data.get("rows")
+            data["data"] = data["data"].model_copy(update={"rows": rows})
         manifest = self.manifest.model_copy(update={"data": data})
+        results = _of_groups(result) if isinstance(result, GroupsResult) else _results(result)
         try:
-            self._folder.replace({**self._heads(manifest), **_results(result), **self._checkpoint(self.progress.walks)})
+            self._folder.replace({**self._heads(manifest), **results, **self._checkpoint(self.progress.walks)})
         except UserError as error:
             return error
         return None
@@ -166,7 +191,8 @@ class Saved:
         files = self._checkpoint(walks)
         try:
             if self._folder.placed:
-                self._folder.replace_checkpoint(files[runs.CHECKPOINT])
+                for name, pieces in files.items():
+                    self._folder.replace_file(name, pieces)
             else:
                 self._folder.replace({**self._heads(self.manifest), **files})
         except UserError:
@@ -178,7 +204,11 @@ class Saved:
 
     def _checkpoint(self, walks: Mapping[int, State]) -> Files:
         """The file of a checkpoint; none where nothing walks."""
-        return {runs.CHECKPOINT: checkpoint(walks, self._key)} if walks else {}
+        if not walks:
+            return {}
+        if not self.grouped:
+            return {runs.CHECKPOINT: checkpoint(walks, self._key)}
+        return {runs.GROUPS: group_lines(self._key, {g: walks[g]["document"] for g in sorted(walks)})}
 
     def close(self) -> None:
         """Let another process write there."""
@@ -204,6 +234,11 @@ def _notes(before: RunManifest | None, now: RunManifest) -> list[str]:
     other = [] if before is None else other_versions(before.versions, now.versions)
     changed = [f"{name} was {old}, now {now.versions[name]}" for name, old in other]
     return [f"{'; '.join(changed)}: the last digits may differ"] if changed else []
+
+
+def _of_groups(result: GroupsResult) -> Files:
+    """What came of all groups, without timings."""
+    return {runs.RESULT: pieces(replace(result, timing={}, source="", top=None), "json")}
 
 
 def _results(result: Result) -> Files:

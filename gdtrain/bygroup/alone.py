@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -39,13 +39,21 @@ class Alone:
     gradients: bool
     few: int
 
-    def outcomes(self, some: Sequence[int], watch: Watch | None) -> Iterator[tuple[int, Outcome]]:
-        """What some groups came to."""
+    def outcomes(
+        self, some: Sequence[int], watch: Watch | None, known: Container[int] = ()
+    ) -> Iterator[tuple[int, Outcome]]:
+        """What some groups came to, but for those that are known. These move no other's number: what is walked side by
+        side stays so.
+        """
         for together in self._chunks(some):
+            wanted = [g not in known for g in together]
+            if not any(wanted):
+                continue
             posed = [self._posed(g) for g in together]
             plans = [plan for _, plan in posed]
-            for g, (data, plan), descent in zip(together, posed, _descents(plans, watch), strict=True):
-                yield g, self._outcome(data, plan, descent)
+            for g, (data, plan), descent in zip(together, posed, _descents(plans, wanted, watch), strict=True):
+                if descent is not None:
+                    yield g, self._outcome(data, plan, descent)
 
     def outcome(self, g: int) -> Outcome:
         """What a group came to."""
@@ -103,12 +111,13 @@ def _estimates(outcome: Outcome) -> Mapping[str, Estimate]:
     return {} if found is None else found.estimates
 
 
-def _descents(plans: Sequence[Plan], watch: Watch | None) -> Iterator[Descent]:
-    """The descent of each plan: as one where that is cheaper."""
+def _descents(plans: Sequence[Plan], wanted: Sequence[bool], watch: Watch | None) -> Iterator[Descent | None]:
+    """The descent of each plan that is wanted: as one where that is cheaper."""
     longest = max(plans, key=lambda plan: plan.problem.rows)
     with threads(1):
         if len(plans) > 1 and joins(longest, len(plans)) and (joint := join(plans)):
-            yield from cut(joint.run(watch), len(plans))
+            for descent, one in zip(cut(joint.run(watch), len(plans)), wanted, strict=True):
+                yield descent if one else None
             return
-        for plan in plans:
-            yield plan.run(watch)
+        for plan, one in zip(plans, wanted, strict=True):
+            yield plan.run(watch) if one else None

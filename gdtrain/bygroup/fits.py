@@ -9,9 +9,11 @@ from typing import Any
 
 from gdtrain.bygroup.alone import Alone
 from gdtrain.bygroup.documents import Documents
+from gdtrain.bygroup.kept import kept_group, state_of
 from gdtrain.bygroup.together import Together, goes_together, solved
 from gdtrain.data.groups import Groups
 from gdtrain.engines.loop import Watch
+from gdtrain.engines.progress import Progress
 from gdtrain.experiment.schema import Experiment
 from gdtrain.planning.automatic import decided
 from gdtrain.problem.build import build_problem
@@ -34,6 +36,7 @@ def fit_groups(
     top: int | None = None,
     watch: Watch | None = None,
     ready: Callable[[Sequence[str]], None] | None = None,
+    progress: Progress | None = None,
 ) -> GroupsResult:
     """Fit an experiment to each group of rows that `data.group_by` tells apart, as each would be fitted alone.
 
@@ -41,6 +44,8 @@ def fit_groups(
     every, gradients  of each group's history, as for a run; `top`: show so many groups
     watch   asked now and then with (groups done, loss) whether to go on
     ready   told the parameters' names before the first fit; may raise
+    progress  knows the groups that were fitted before, and is told of each that is fitted; not of those that are solved
+              at once, which takes no time
 
     Raises UserError where experiment and data do not fit; a group that goes wrong is a verdict.
     """
@@ -56,7 +61,7 @@ def fit_groups(
         problem = build_problem(experiment, groups.of(0))
         experiment = decided(experiment, problem, alike=True)
         few = recorded_epochs(min(len(groups), _KEPT), len(names), usual_memory())
-        run = _Run(Alone(experiment, groups, every, gradients, few), watch)
+        run = _Run(Alone(experiment, groups, every, gradients, few), watch, progress)
         run.carry_out()
     return GroupsResult(
         name=experiment.name,
@@ -79,8 +84,8 @@ def fit_groups(
 class _Run:
     """Groups on their way: fits by group as they end."""
 
-    def __init__(self, alone: Alone, watch: Watch | None) -> None:
-        self._alone, self._groups, self._watch = alone, alone.groups, watch
+    def __init__(self, alone: Alone, watch: Watch | None, progress: Progress | None) -> None:
+        self._alone, self._groups, self._watch, self._progress = alone, alone.groups, watch, progress
         self._found: dict[int, GroupTrial] = {}
         self.stopped = False
 
@@ -97,12 +102,22 @@ class _Run:
             found = solved(experiment, groups)
             self._take(found)
             left = [g for g in left if not found.clear_G[g]]
-        keep = len(left) <= _KEPT
-        for g, outcome in self._alone.outcomes(left, self._asked()):
+        known = (
+            {} if self._progress is None else {g: self._progress.walks[g] for g in left if g in self._progress.walks}
+        )
+        self._found |= {g: kept_group(self._set(g), state) for g, state in known.items()}
+        keep = len(left) <= _KEPT or self._progress is not None
+        for g, outcome in self._alone.outcomes(left, self._asked(), known):
             if outcome.status == "interrupted":
                 self.stopped = True
                 break
-            self._found[g] = self._alone.trial(self._set(g), g, outcome, keep=keep)
+            trial = self._alone.trial(self._set(g), g, outcome, keep=keep)
+            self._found[g] = trial if self._progress is None else self._kept(self._progress, g, trial)
+
+    def _kept(self, progress: Progress, g: int, trial: GroupTrial) -> GroupTrial:
+        """The same from its document, which is kept."""
+        progress.told(g, lambda: state_of(trial.document()), over=True)
+        return kept_group(trial.set, progress.walks[g])
 
     def _take(self, found: Together) -> None:
         """The groups that were solved at once: one epoch of `lm` each."""

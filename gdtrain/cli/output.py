@@ -6,7 +6,7 @@ import gc
 import os
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -64,17 +64,24 @@ class Output:
 
     def train(self, experiment: Experiment) -> int:
         """Train one experiment, in its folder where it has one, and show what came of it. Returns the exit code."""
+        saved = self._saved(experiment)
+        if saved is None:
+            return self._train(experiment)
+        with saved:
+            return self._train(experiment, saved)
+
+    def _saved(self, experiment: Experiment) -> Saved | None:
+        """The folder that keeps a run, or a fit of groups, opened; None where none does."""
         place = self.place(experiment)
         if place is None:
             if experiment.checkpoint is not None:
                 raise UserError("there is no folder to save the run in", where="checkpoint", remedy="give --out DIR")
-            return self._train(experiment)
+            return None
         from gdtrain.saved import Saved
 
         every, gradients = self.options.every, self.options.gradients
         command = self._command
-        with Saved.new(experiment, place, force=self.force, command=command, every=every, gradients=gradients) as saved:
-            return self._train(experiment, saved)
+        return Saved.new(experiment, place, force=self.force, command=command, every=every, gradients=gradients)
 
     def resume(self, place: str, overrides: Sequence[Override]) -> int:
         """Go on with the run in a folder, and show what came of it. Returns the exit code."""
@@ -85,8 +92,9 @@ class Output:
             return self._resume_sweep(place, overrides)
         with Saved.resumed(place, overrides, self._command) as saved:
             told = saved.manifest
-            options = replace(self.options, every=told.every, gradients=told.gradients)
-            return replace(self, options=options)._train(saved.experiment, saved)
+            output = replace(self, options=replace(self.options, every=told.every, gradients=told.gradients))
+            train = output._groups if saved.grouped else output._train
+            return train(saved.experiment, saved)
 
     def _resume_sweep(self, place: str, overrides: Sequence[Override]) -> int:
         """Train what is missing in a sweep's folder."""
@@ -115,10 +123,7 @@ class Output:
     def _train(self, experiment: Experiment, saved: Saved | None = None) -> int:
         from gdtrain.train import train
 
-        for note in saved.notes if saved else ():
-            self._note(note)
-        if saved is not None and saved.refused is not None:  # told at once: training may take long
-            say(str(saved.refused))
+        self._tell_of(saved)
         _collect()
         with self.gate.of(experiment), Watched(experiment.train.epochs, quiet=self.options.quiet) as watch:
             result = train(
@@ -136,11 +141,23 @@ class Output:
             others = {*experiment.regress.target, *row_names(experiment)}
             features = [name for name in result.data["columns"] if name not in others]
             say(printable(f"features: {', '.join(features)}"))
+        code = result.verdict.exit_code
+        code = watch.code if code == INTERRUPTED else code
+        return self._not_written(saved, failed, lambda: self._show(experiment, result, result, code))
+
+    def _tell_of(self, saved: Saved | None) -> None:
+        """What there is to say of a folder before anything is trained."""
+        for note in saved.notes if saved else ():
+            self._note(note)
+        if saved is not None and saved.refused is not None:  # told at once: training may take long
+            say(str(saved.refused))
+
+    def _not_written(self, saved: Saved | None, failed: UserError | None, show: Callable[[], int]) -> int:
+        """Show an outcome whose folder may not have been written. Returns the exit code."""
         if failed is not None and saved is not None and saved.refused is None:
             say(str(failed))
-        code = result.verdict.exit_code
-        shown = self._show(experiment, result, result, watch.code if code == INTERRUPTED else code)
-        return shown if failed is None else max(shown, failed.code)
+        code = show()
+        return code if failed is None else max(code, failed.code)
 
     def starts(self, experiment: Experiment, count: int, source: object) -> int:
         """Train one experiment from many starts and show what they found. Returns the exit code."""
@@ -161,9 +178,17 @@ class Output:
         return self._show_sweep(experiment, result, watch)
 
     def groups(self, experiment: Experiment, source: object) -> int:
-        """Fit each group of rows and show what came of it. Returns the exit code."""
+        """Fit each group of rows, in its folder where there is one, and show what came of it. Returns the exit code."""
+        saved = self._saved(experiment)
+        if saved is None:
+            return self._groups(experiment, source=source)
+        with saved:
+            return self._groups(experiment, saved, source)
+
+    def _groups(self, experiment: Experiment, saved: Saved | None = None, source: object = "") -> int:
         from gdtrain.bygroup import fit_groups
 
+        self._tell_of(saved)
         _collect()
         with self.gate.of(experiment), Watched(None, quiet=self.options.quiet, unit="groups") as watch:
             result = fit_groups(
@@ -175,9 +200,11 @@ class Output:
                 top=self.options.top,
                 watch=watch,
                 ready=partial(self._check_get, experiment),
+                progress=saved.progress if saved else None,
             )
+            failed = saved.finish(result) if saved else None
         code = watch.code if result.exit_code == INTERRUPTED else result.exit_code
-        return self._show(experiment, result, None, code)
+        return self._not_written(saved, failed, lambda: self._show(experiment, result, None, code))
 
     def sweep(self, spec: Sweep, request: Mapping[str, Any]) -> int:
         """Train a sweep and show it, ranked. Returns the exit code."""

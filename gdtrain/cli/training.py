@@ -260,9 +260,6 @@ def _trained(output: Output, experiment: Experiment, starts: int | None, source:
     if starts:
         return output.starts(experiment, starts, source)
     if is_grouped(experiment):
-        if output.place(experiment) is not None:
-            what = "a folder keeps one run, and each group is one"
-            raise UserError(what, where="out", remedy="leave it out; --format json > FILE keeps them all")
         return output.groups(experiment, source)
     return output.train(experiment)
 

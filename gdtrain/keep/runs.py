@@ -1,4 +1,4 @@
-"""The folder that keeps a run.
+"""The folder that keeps a run, or a fit of groups.
 
 DIR/run.json                whose folder it is: see `RunManifest`
 DIR/experiment.yaml         the experiment, complete; its paths hold there
@@ -7,6 +7,7 @@ DIR/result.json             the result document
 DIR/history.parquet         every recorded epoch
 DIR/weights.json            parameters by name; many of them in weights.safetensors too
 DIR/checkpoint.safetensors  where `gdtrain resume` takes up
+DIR/groups.ndjson           the same of groups, which have neither history nor weights: see `grouplines`
 
 A run on its way has no result yet. The folder is put in place as a whole; after that only its checkpoint is replaced,
 which is one file. Names inside are ours: no user's text becomes a path.
@@ -27,10 +28,10 @@ from gdtrain.keep.files import Lock, is_temporary, make_folder, refusal, remove_
 from gdtrain.keep.fingerprint import Fingerprint
 from gdtrain.keep.swap import Beside, Files, mend, replace_folder
 
-MANIFEST, RESULT, CHECKPOINT = "run.json", "result.json", "checkpoint.safetensors"
+MANIFEST, RESULT, CHECKPOINT, GROUPS = "run.json", "result.json", "checkpoint.safetensors", "groups.ndjson"
 EXPERIMENT, COMMAND, HISTORY = "experiment.yaml", "command.txt", "history.parquet"
 WEIGHTS, TENSORS = "weights.json", "weights.safetensors"
-_OURS = {MANIFEST, RESULT, CHECKPOINT, EXPERIMENT, COMMAND, HISTORY, WEIGHTS, TENSORS}
+_OURS = {MANIFEST, RESULT, CHECKPOINT, GROUPS, EXPERIMENT, COMMAND, HISTORY, WEIGHTS, TENSORS}
 
 
 class RunManifest(BaseModel):
@@ -46,7 +47,7 @@ class RunManifest(BaseModel):
     model_config = ConfigDict(populate_by_name=True)
 
     folder: Literal["gdtrain.folder/1"] = Field("gdtrain.folder/1", alias="schema")
-    kind: Literal["run"] = "run"
+    kind: Literal["run", "groups"] = "run"
     data: dict[str, Fingerprint]
     versions: dict[str, str]
     chosen: list[str] = []
@@ -129,10 +130,10 @@ class RunFolder:
         self._write(lambda: replace_folder(self.place, files))
         self.placed = True
 
-    def replace_checkpoint(self, pieces: Iterable[str | bytes]) -> None:
+    def replace_file(self, name: str, pieces: Iterable[str | bytes]) -> None:
         """The same with one file of the folder that `replace` has put there."""
         assert self.placed
-        self._write(lambda: write_atomically(self.place / CHECKPOINT, pieces))
+        self._write(lambda: write_atomically(self.place / name, pieces))
 
     def _write(self, write: Callable[[], None]) -> None:
         if self.refused is not None:

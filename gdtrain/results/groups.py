@@ -62,6 +62,11 @@ class GroupsResult(SweepResult):
         return next((s for s, trial in enumerate(self.trials) if trial.sound), None)
 
     @property
+    def data_rows(self) -> int | None:
+        """How many rows the groups have; None where some were not fitted."""
+        return None if self.planned not in (None, len(self.trials)) else sum(trial.rows for trial in self.trials)
+
+    @property
     def statuses(self) -> Counter[str]:
         """How many groups ended how."""
         return Counter(trial.status for trial in self.trials)
