@@ -208,7 +208,7 @@ def test_what_is_not_determined_is_solved_at_once_too(
 ) -> None:
     left: list[int] = []
 
-    def noted(self: Alone, some: Sequence[int], watch: Any) -> Iterator[Any]:
+    def noted(self: Alone, some: Sequence[int], *more: Any) -> Iterator[Any]:
         left.extend(some)
         return iter(())
 

@@ -102,9 +102,8 @@ class _Run:
             found = solved(experiment, groups)
             self._take(found)
             left = [g for g in left if not found.clear_G[g]]
-        known = (
-            {} if self._progress is None else {g: self._progress.walks[g] for g in left if g in self._progress.walks}
-        )
+        before = {} if self._progress is None else self._progress.walks
+        known = {g: before[g] for g in left if g in before}
         self._found |= {g: kept_group(self._set(g), state) for g, state in known.items()}
         keep = len(left) <= _KEPT or self._progress is not None
         for g, outcome in self._alone.outcomes(left, self._asked(), known):

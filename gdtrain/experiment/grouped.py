@@ -19,7 +19,7 @@ _EXCLUDED = {
     ),
     ("predict", "path"): (
         "each group has parameters of its own, and only the rows of the data are told apart",
-        "write predict: data, or fit one group",
+        "write predict: data, or save the fit: gdtrain predict takes it",
     ),
     ("sweep",): (
         "group_by and a sweep are two ways to make trials",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from pathlib import Path
 
 import pytest
@@ -184,3 +185,26 @@ def test_other_verbs(gdtrain: Command) -> None:
     assert "there is one trial" in gdtrain("fit", "y = a*x", "t.csv", "--top", "3").err
     regress = gdtrain("regress", "t.csv", "--target", "city", "--group-by", "city")
     assert regress.code == 2 and "city is the target" in regress.err
+
+
+def test_a_folder_keeps_them(gdtrain: Command, tmp_path: Path) -> None:
+    kept = gdtrain(*LINE, "--out", "kept", "--format", "csv")
+    assert kept.code == 0 and sorted(os.listdir("kept")) == [
+        "command.txt",
+        "experiment.yaml",
+        "result.json",
+        "run.json",
+    ]
+    assert gdtrain("resume", "kept", "--format", "csv").out == kept.out
+    assert gdtrain("run", "kept/experiment.yaml", "--format", "csv").out == kept.out
+    refused = gdtrain(*LINE, "--out", "kept")
+    assert refused.code == 2 and refused.err.startswith("--out: kept is there already; name a new folder; --force")
+    (tmp_path / "e.yaml").write_text(FILE + "out: other\nloss: half_sse\n")
+    assert gdtrain("run", "e.yaml").code == 0
+    differ = gdtrain("diff", "kept", "other", "--format", "plain")
+    assert differ.code == 1 and "city = Rome: loss.final" in differ.out and "loss.name" in differ.out
+    predicted = gdtrain("predict", "kept", "t.csv", "--keep", "city")
+    assert predicted.out.splitlines()[1].startswith("Paris,")
+    assert gdtrain(*LINE, "--checkpoint", "5").err == (
+        "checkpoint: there is no folder to save the run in; give --out DIR\n"
+    )
