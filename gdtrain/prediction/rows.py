@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from gdtrain.sources.table import Kept
 
 _NUMBERS = 1 << 21  # derivatives of a block: 16 MB
-_CELLS = 1 << 20  # texts of a block that are kept
+_CELLS = 1 << 18  # texts of a block that are kept
 _LEAST_ROWS = 1 << 10
 
 

@@ -57,10 +57,10 @@ def _lines(origin: Origin, after: int) -> Iterator[list[bytes]]:
     """The lines of a text behind its first, without line ends. Raises Doubt where one is no text, or no record."""
     rest = b""
     for part in origin.parts(_PART, after):
-        lines = part.split(b"\n")
-        lines[0] = rest + lines[0]
-        rest = lines.pop()
-        yield _checked(lines, part)
+        first, *others = part.split(b"\n")
+        *lines, rest = rest + first, *others
+        if lines:
+            yield _checked(lines, part)
     yield _checked([rest], rest)
 
 

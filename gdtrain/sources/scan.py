@@ -80,22 +80,22 @@ def scan_rows(
     """Blocks of the named columns, beside the texts of those that are kept, or beside lines. Raises Doubt for whatever
     is not plainly well-formed.
 
-    A column goes by its index, so that names in the file may be anything. The last column is always read:
-    only so does polars see a row with too many cells.
+    A column goes by its index, so that names in the file may be anything. Every column is looked at, whether it is
+    asked for or not: only so does polars see a row with too many cells.
     """
     layout, gaps, kept = scan.layout, scan.reading.gaps, scan.kept
     if _ends_too_wide(origin, layout):
         raise Doubt("a delimiter too many at the end")
     places = [layout.names.index(name) for name in names]
-    last = len(layout.names) - 1
     texts = [f"kept {name}" for name in kept]
-    read = [*map(str, places if last in places else [*places, last]), *texts]
+    empty_cells = [pl.col(str(place)).is_null() for place in range(len(layout.names))]
+    looks = [empty_cells[-1].alias("ends empty"), pl.all_horizontal(empty_cells).alias("all empty")]
     survey = _LineSurvey(origin, layout)
     dropped, empty = 0, True
-    for batch in batches(scan.frame(origin, names).select(read), size):
+    for batch in batches(scan.frame(origin, names).select(*map(str, places), *texts, *looks), size):
         rows = batch
-        if batch[str(last)].null_count():  # so it is in a short row, and in a blank line
-            rows = batch.filter(~pl.all_horizontal(pl.all().is_null()))
+        if batch["ends empty"].any():  # so does a short row, and a blank line
+            rows = batch.filter(~pl.col("all empty"))
             dropped += batch.height - rows.height
             survey.check(dropped)
         if rows.height:
