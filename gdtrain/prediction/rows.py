@@ -95,8 +95,7 @@ class _Seen:
 class Predictor:
     """Predicts the rows of a table by a result document.
 
-    warnings  what its user should know, known before the first row
-    rows      how many were predicted so far
+    rows  how many were predicted so far
     """
 
     def __init__(self, document: Mapping[str, Any], where: str, asked: Asked) -> None:
@@ -110,7 +109,13 @@ class Predictor:
         self._asked, self._naming, self._seen = asked, Naming(self._model), _Seen()
         self._weights = Weights.of(self._model.experiment)
         self.rows = 0
-        self.warnings: list[str] = []
+        self._notes: list[str] = []  # on columns, or the lack of them
+        self._met: list[str] = []  # on targets, of each block its first
+
+    @property
+    def warnings(self) -> list[str]:
+        """What its user should know of the rows so far."""
+        return [*self._notes, *self._met[:1]]
 
     def open(self, path: str, stdin: BinaryIO | None = None) -> Source:
         """The table at a path, read as the one that was trained on. Raises UserError (exit 3)."""
@@ -184,14 +189,14 @@ class Predictor:
         weight = self._weights.column
         weighs = self._asked.metrics or (self._spread is not None and self._spread.weighted)
         if self._spread is not None and self._spread.alone:
-            self.warnings.append(self._spread.alone)
+            self._notes.append(self._spread.alone)
         beside = list(self._model.columns) if self._asked.target else []
         if weight is None or not weighs or weight in source.names:
             return [*beside, *([weight] if weight is not None and weighs else [])]
         if self._spread is not None and self._spread.known:
-            self.warnings.append(f"{source.where}: there is no column {weight}: {ROWS_OF_THEIR_OWN}")
+            self._notes.append(f"{source.where}: there is no column {weight}: {ROWS_OF_THEIR_OWN}")
         else:
-            self.warnings.append(f"{source.where}: there is no column {weight}: every row weighs 1")
+            self._notes.append(f"{source.where}: there is no column {weight}: every row weighs 1")
         return beside
 
     def _refuse_names_twice(self, keep: Sequence[str], beside: Sequence[str]) -> None:
@@ -230,7 +235,7 @@ class Predictor:
         """The targets of some rows; of classes their numbers. Raises UserError (exit 3) for one that cannot be."""
         model, target = self._model, self._model.predicting.target(columns)
         if model.classes is None:
-            require_targets(model.loss, target, model.targets, _Place(where, block.first, self.warnings))
+            require_targets(model.loss, target, model.targets, _Place(where, block.first, self._met))
             return target
         places = model.classes.numbers(target).clamp(max=len(model.classes.names) - 1)
         known = torch.as_tensor(model.classes.values_K).to(target)[places.long()] == target
@@ -264,15 +269,14 @@ class _Place:
 
     where: str
     first: int
-    warnings: list[str]
+    notes: list[str]
     partial = False
 
     def row_number(self, row: int) -> int:
         return self.first + row
 
     def warn(self, sentence: str) -> None:
-        if not self.warnings or self.warnings[-1][:20] != sentence[:20]:
-            self.warnings.append(sentence)
+        self.notes.append(sentence)
 
 
 def level_of(text: str) -> float:
