@@ -17,6 +17,8 @@ AGAINST = "polars.read_csv and write_csv, imports aside"
 CASES: dict[str, tuple[list[str], float | None]] = {
     "predictions alone": ([], 1.5),
     "all columns kept": (["--keep", "*"], 1.5),
+    "half of the columns kept": (["--keep", ",".join(f"x{i}" for i in range(bigdata.FEATURES // 2))], 1.5),
+    "all columns but one kept": (["--keep", ",".join(f"x{i}" for i in range(bigdata.FEATURES))], None),
     "one column kept, intervals": (["--keep", "x0", "--interval", "0.95"], None),
 }
 
