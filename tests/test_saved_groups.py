@@ -107,7 +107,8 @@ def test_groups_that_are_kept_are_not_fitted_again(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("gdtrain.bygroup.alone._ROWS", 1)
     carried_out(Saved.new(load(source(CURVE)), "run"), until(3))
     assert fitted == [0, 1, 2, 3] and len(content("run")["groups.ndjson"].splitlines()) == 1 + 3
-    assert len(json.loads(content("run")["result.json"])["trials"]) == 3
+    document = json.loads(content("run")["result.json"])
+    assert (document["count"], document["planned"], len(document["trials"])) == (3, COUNT + 1, 3)
     fitted.clear()
     carried_out(Saved.resumed("run"))
     assert fitted == [3, 4, 5]

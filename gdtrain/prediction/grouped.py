@@ -94,11 +94,8 @@ class FreshGroups(Fresh):
         """What to say of a value that no group has."""
         texts, size = [_text(each) for each in self.values[:_MANY]], len(self.values)
         if size < self.count:
-            what, remedy = (
-                f"{value} is none of the {size:,} groups that were saved",
-                f"save all {self.count:,}: no --top",
-            )
-            return UserError(what, where=where, remedy=remedy, code=DATA)
+            what = f"{value} is none of the {size:,} groups that were saved"
+            return UserError(what, where=where, remedy=f"there were {self.count:,}: save them all", code=DATA)
         more = f" and {size - _LISTED:,} more" if size > _LISTED else ""
         told = f"the groups are {', '.join(texts[:_LISTED])}{more}; leave the row out, or fit them with rows of it"
         what, remedy = f"{value} is no group that training had", did_you_mean(value, texts) or told

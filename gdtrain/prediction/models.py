@@ -61,7 +61,7 @@ def _of_groups(document: Document, where: str, level: float | None) -> tuple[Por
         spread = SpreadOfGroups.of([None if isinstance(each, str) else each for each in spreads])
         refusals = [was or _without(now) for was, now in zip(refusals, spreads, strict=True)]
     values = [trial["group"][column] for trial in trials]
-    fresh = FreshGroups.of(model.fresh, column, values, refusals, document["count"])
+    fresh = FreshGroups.of(model.fresh, column, values, refusals, document.get("planned", document["count"]))
     grouped = replace(model, names=fresh.names, predicting=OfGroups.of(model.predicting), fresh=fresh)
     return replace(grouped, values_Q=_values(trials, model)), spread
 

@@ -91,7 +91,8 @@ class GroupsResult(SweepResult):
             yield [trial.set[self.column], trial.rows, trial.status, trial.epochs, trial.loss, *values, *told]
 
     def head(self) -> dict[str, Any]:
-        """What the document says before its groups."""
+        """What the document says before its groups. How many were planned is told where fewer were fitted."""
+        planned = {} if self.planned in (None, len(self.trials)) else {"planned": self.planned}
         return {
             "schema": GROUPS_SCHEMA,
             "name": self.name,
@@ -100,6 +101,7 @@ class GroupsResult(SweepResult):
             "source": self.source,
             "group_by": self.column,
             "count": len(self.trials),
+            **planned,
         }
 
     def entry(self, s: int) -> dict[str, Any]:

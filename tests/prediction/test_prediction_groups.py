@@ -192,7 +192,7 @@ def test_a_group_whose_fit_diverged_predicts_none_of_its_rows(tmp_path: Path) ->
 
 def test_documents_that_do_not_hold_all_groups_or_do_not_fit_together(tmp_path: Path) -> None:
     document = grouped(tmp_path, "town", {"fit": "y = a*x + b"}, top=2)
-    with pytest.raises(UserError, match="Rome is none of the 2 groups that were saved; save all 3: no --top"):
+    with pytest.raises(UserError, match="Rome is none of the 2 groups that were saved; there were 3: save them all"):
         predicted(document, tmp_path / "table.csv")
     first, second = document["trials"]
     for other in ({**second, "dtype": "float32"}, {**second, "group": first["group"]}, {**second, "params": {}}):
