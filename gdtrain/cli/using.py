@@ -102,13 +102,14 @@ def _opened(path: str | None) -> Iterator[BinaryIO]:
         sys.stdout.buffer.flush()
         return
     try:
-        device = os.path.exists(path) and not stat.S_ISREG(os.stat(path).st_mode)
-        made = path if device else f"{path}.{os.getpid()}.part"
+        place = os.path.realpath(path)  # a link stays one
+        device = os.path.exists(place) and not stat.S_ISREG(os.stat(place).st_mode)
+        made = path if device else f"{place}.{os.getpid()}.part"
         try:
             with open(made, "wb") as file:
                 yield file
             if not device:
-                os.replace(made, path)
+                os.replace(made, place)
         finally:
             if not device:
                 Path(made).unlink(missing_ok=True)

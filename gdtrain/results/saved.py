@@ -15,6 +15,8 @@ INSIDE = "result.json"  # of a folder that holds a result
 _BEGUN = "run.json"  # of one that keeps a run, also before it has a result
 _SAVE = "save one with gdtrain run FILE --format json > result.json"
 _MOST = 1 << 30  # bytes
+_LONGEST = 300  # digits of a whole number that a float can hold
+_KNOWN = (SCHEMA, SWEEP_SCHEMA, GROUPS_SCHEMA)
 
 
 def read_result(path: str, where: str, stdin: IO[Any] | None = None) -> dict[str, Any]:
@@ -40,7 +42,7 @@ def read_result(path: str, where: str, stdin: IO[Any] | None = None) -> dict[str
 def read_document(path: str, stdin: IO[Any] | None = None) -> dict[str, Any]:
     """The document at a path as for `read_result`, of a result, a sweep or groups. Raises UserError (exit 2) else."""
     document = _parsed(path, "", stdin)
-    if _schema(document) in (SCHEMA, SWEEP_SCHEMA, GROUPS_SCHEMA):
+    if _schema(document) in _KNOWN:
         return dict(document)
     raise UserError(f"{path} is no result document", remedy=_SAVE)
 
@@ -52,14 +54,26 @@ def _schema(document: Any) -> object:
 
 
 def _parsed(path: str, where: str, stdin: IO[Any] | None) -> Any:
+    document = _loaded(path, where, stdin)
+    schema = _schema(document)
+    for known in _KNOWN:
+        name, _, version = known.rpartition("/")
+        if isinstance(schema, str) and schema.startswith(f"{name}/") and schema != known:
+            what = f"{path} is of another version of gdtrain, {schema}: this one reads {name}/{version}"
+            raise UserError(what, where=where, remedy="read it with that version, or train again and save that")
+    return document
+
+
+def _loaded(path: str, where: str, stdin: IO[Any] | None) -> Any:
     try:
-        return json.loads(_text(path, stdin))
+        return json.loads(_text(path, stdin), parse_int=_whole)
     except OSError as error:
         if os.path.isfile(os.path.join(path, _BEGUN)) and not os.path.exists(os.path.join(path, INSIDE)):
             what = f"the run in {path} has not come to its end"
             raise UserError(what, where=where, remedy=f"gdtrain resume {path}") from None
-        remedy = f"there is no {INSIDE} in it" if os.path.isdir(path) else ""
-        raise UserError(f"cannot read {path}: {error.strerror}", where=where, remedy=remedy) from None
+        if os.path.isdir(path) and isinstance(error, FileNotFoundError):
+            raise UserError(f"there is no {INSIDE} in {path}", where=where, remedy=_SAVE) from None
+        raise UserError(f"cannot read {path}: {error.strerror}", where=where) from None
     except json.JSONDecodeError as error:
         if error.msg == "Extra data":
             what = f"{path} holds several documents"
@@ -67,6 +81,11 @@ def _parsed(path: str, where: str, stdin: IO[Any] | None) -> Any:
         raise UserError(f"{path} is no result document", where=where, remedy=_SAVE) from None
     except (ValueError, RecursionError):  # bytes that are no text, or brackets without end
         raise UserError(f"{path} is no result document", where=where, remedy=_SAVE) from None
+
+
+def _whole(digits: str) -> int | float:
+    """A whole number; one that is beyond all floats is infinite, as 1e999 is."""
+    return int(digits) if len(digits) < _LONGEST else float(digits)
 
 
 def _text(path: str, stdin: IO[Any] | None) -> str | bytes:
