@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from typing import IO, Any
 
 from gdtrain.errors import UserError
@@ -26,9 +27,13 @@ def read_result(path: str, where: str, stdin: IO[Any] | None = None) -> dict[str
 
     Raises UserError (exit 2) for anything else, a sweep's document among them.
     """
-    document = _parsed(path, where, stdin)
+    return one_result(_loaded(path, where, stdin), path, where)
+
+
+def one_result(document: Any, path: str, where: str = "") -> dict[str, Any]:
+    """A document that is of a result, as for `read_result`; `path` is what messages call it."""
     place = f"{where}: {path}" if where else path
-    schema = _schema(document)
+    schema = _schema(document, path, where)
     if schema == SCHEMA:
         return dict(document)
     if isinstance(schema, str) and schema.startswith("gdtrain.") and schema.partition("/")[0] != "gdtrain.result":
@@ -41,27 +46,21 @@ def read_result(path: str, where: str, stdin: IO[Any] | None = None) -> dict[str
 
 def read_document(path: str, stdin: IO[Any] | None = None) -> dict[str, Any]:
     """The document at a path as for `read_result`, of a result, a sweep or groups. Raises UserError (exit 2) else."""
-    document = _parsed(path, "", stdin)
-    if _schema(document) in _KNOWN:
+    document = _loaded(path, "", stdin)
+    if _schema(document, path) in _KNOWN:
         return dict(document)
     raise UserError(f"{path} is no result document", remedy=_SAVE)
 
 
-def _schema(document: Any) -> object:
-    """The schema that a document names; None where it cannot be that."""
-    schema = document.get("schema") if isinstance(document, dict) else None
-    return None if schema == SCHEMA and not isinstance(document.get("params"), dict) else schema
-
-
-def _parsed(path: str, where: str, stdin: IO[Any] | None) -> Any:
-    document = _loaded(path, where, stdin)
-    schema = _schema(document)
+def _schema(document: Any, path: str, where: str = "") -> object:
+    """The schema that a document names; None where it cannot be that. Raises UserError for another version's."""
+    schema = document.get("schema") if isinstance(document, Mapping) else None
     for known in _KNOWN:
         name, _, version = known.rpartition("/")
         if isinstance(schema, str) and schema.startswith(f"{name}/") and schema != known:
             what = f"{path} is of another version of gdtrain, {schema}: this one reads {name}/{version}"
             raise UserError(what, where=where, remedy="read it with that version, or train again and save that")
-    return document
+    return None if schema == SCHEMA and not isinstance(document.get("params"), dict) else schema
 
 
 def _loaded(path: str, where: str, stdin: IO[Any] | None) -> Any:
