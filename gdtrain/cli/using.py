@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from typing import Annotated, BinaryIO
 import typer
 
 from gdtrain.cli.messages import say
+from gdtrain.cli.places import as_it_is
 from gdtrain.errors import NOT_WRITTEN, UserError, printable
 from gdtrain.experiment.terms import split
 from gdtrain.formula.text import unquoted
@@ -102,17 +102,18 @@ def _opened(path: str | None) -> Iterator[BinaryIO]:
         sys.stdout.buffer.flush()
         return
     try:
+        if as_it_is(Path(path)):
+            with open(path, "ab") as file:
+                yield file
+            return
         place = os.path.realpath(path)  # a link stays one
-        device = os.path.exists(place) and not stat.S_ISREG(os.stat(place).st_mode)
-        made = path if device else f"{place}.{os.getpid()}.part"
+        made = f"{place}.{os.getpid()}.part"
         try:
             with open(made, "wb") as file:
                 yield file
-            if not device:
-                os.replace(made, place)
+            os.replace(made, place)
         finally:
-            if not device:
-                Path(made).unlink(missing_ok=True)
+            Path(made).unlink(missing_ok=True)
     except BrokenPipeError:
         raise
     except OSError as error:

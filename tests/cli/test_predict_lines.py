@@ -173,6 +173,15 @@ def test_a_link_stays_one(gdtrain: Command, saved: Path) -> None:
     assert (saved / "kept.csv").read_text().startswith("prediction\n")
 
 
+def test_an_open_file_is_added_to(gdtrain: Command, saved: Path) -> None:
+    """As /dev/stdout is where a shell has opened a file for it."""
+    with (saved / "log.csv").open("w") as file:
+        file.write("before\n")
+        file.flush()
+        assert gdtrain("predict", "result.json", "rows.csv", "-o", f"/dev/fd/{file.fileno()}").code == 0
+    assert (saved / "log.csv").read_text().startswith("before\nprediction\n")
+
+
 @pytest.mark.parametrize("schema", ["gdtrain.result/2", "gdtrain.sweep/12", "gdtrain.groups/2"])
 def test_documents_of_another_version(schema: str, gdtrain: Command, saved: Path) -> None:
     document = {**json.loads((saved / "result.json").read_text()), "schema": schema}
