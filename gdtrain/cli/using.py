@@ -60,7 +60,7 @@ def predict(
         raise UserError("stdin can be read once", where="-", remedy="name a file for RESULT or DATA")
 
     from gdtrain.results import plain_numbers
-    from gdtrain.results.saved import read_result
+    from gdtrain.results.saved import doubts, read_result
 
     document = read_result(result, "", stdin)
 
@@ -82,7 +82,7 @@ def predict(
             with _opened(output) as file, writer(form, file) as rows:
                 for frame in frames:
                     rows.write(frame)
-    for warning in () if quiet else [*source.warnings, *predictor.warnings]:
+    for warning in () if quiet else [*doubts(document, result), *source.warnings, *predictor.warnings]:
         say(printable(f"warning: {warning}"))
     if metrics:
         told = {"rows": predictor.rows, "metrics": predictor.metrics()}

@@ -12,7 +12,7 @@ import polars as pl
 from gdtrain.errors import UserError
 from gdtrain.prediction.rows import Asked, Predictor
 from gdtrain.results import Result, Trial
-from gdtrain.results.saved import one_result, read_result
+from gdtrain.results.saved import doubts, one_result, read_result
 from gdtrain.sources import open_source
 from gdtrain.threads import threads
 
@@ -52,7 +52,7 @@ def predict(
             nulls = document.get("predictor", {}).get("data", {}).get("null_values", ())
             source = open_source(frame=_columns(rows), where="the rows", nulls=nulls)
         found = pl.concat(predictor.frames(source), how="vertical_relaxed")
-    for sentence in (*source.warnings, *predictor.warnings):
+    for sentence in (*doubts(document, where), *source.warnings, *predictor.warnings):
         warnings.warn(sentence, stacklevel=2)
     return found
 

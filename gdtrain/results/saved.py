@@ -11,6 +11,7 @@ from gdtrain.errors import UserError
 from gdtrain.results.groups import GROUPS_SCHEMA
 from gdtrain.results.result import SCHEMA
 from gdtrain.results.sweep import SWEEP_SCHEMA
+from gdtrain.statuses import EXIT_CODES
 
 INSIDE = "result.json"  # of a folder that holds a result
 _BEGUN = "run.json"  # of one that keeps a run, also before it has a result
@@ -42,6 +43,14 @@ def one_result(document: Any, path: str, where: str = "") -> dict[str, Any]:
         remedy = "train one alone (the last line of a sweep says how) and save that, or save one of its `trials`"
         raise UserError(held, where=place, remedy=remedy)
     raise UserError(f"{path} is no result document", where=where, remedy=_SAVE)
+
+
+def doubts(document: Mapping[str, Any], path: str) -> list[str]:
+    """What to warn of who uses a result: that its run diverged, or was stopped before its end."""
+    verdict = document.get("verdict")
+    if not isinstance(verdict, Mapping) or verdict.get("status") not in [*EXIT_CODES]:
+        return []
+    return [f"{path} is of a run that ended {verdict['status']}: {verdict.get('detail', '')}"]
 
 
 def read_document(path: str, stdin: IO[Any] | None = None) -> dict[str, Any]:

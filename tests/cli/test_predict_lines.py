@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from gdtrain import predict
 from tests.cli.conftest import REPOSITORY, Command
 
 # y = 2x through (1, 1), (2, 5), (3, 7), (4, 7): what it predicts at 5 and 10.
@@ -114,6 +115,18 @@ def test_warnings_can_be_left_out(gdtrain: Command, saved: Path) -> None:
     outcome = gdtrain(*words, "--quiet")
     assert outcome.err == ""
     assert lines(outcome.out)[0] == ["probability", "label", "ci_lower", "ci_upper"]
+
+
+def test_what_diverged_is_told(gdtrain: Command, saved: Path) -> None:
+    """By both verbs that go by it, and from Python."""
+    (saved / "lost.json").write_text(gdtrain(*TRAINING, "--lr", "100", "--quiet", "--format", "json").out)
+    told = "lost.json is of a run that ended diverged: "
+    for words in (["predict", "lost.json", "rows.csv"], ["export", "lost.json", "--to", "sql"]):
+        outcome = gdtrain(*words)
+        assert outcome.code == 0 and outcome.err.startswith(f"warning: {told}")
+    assert gdtrain("predict", "lost.json", "rows.csv", "--quiet").err == ""
+    with pytest.warns(UserWarning, match=told):
+        predict("lost.json", "rows.csv")
 
 
 WRONG = {
