@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from gdtrain.api import fit, groups, minimize, regress, resume, run, solve, sweep
     from gdtrain.errors import UserError
     from gdtrain.gradient import grad
+    from gdtrain.prediction.frames import predict
     from gdtrain.results import GroupsResult, Result, SweepResult
 
 __version__ = "0.1.0"
@@ -23,6 +24,7 @@ __all__ = [
     "grad",
     "groups",
     "minimize",
+    "predict",
     "regress",
     "resume",
     "run",
@@ -36,6 +38,7 @@ _HOMES = {
     "SweepResult": "gdtrain.results",
     "UserError": "gdtrain.errors",
     "grad": "gdtrain.gradient",
+    "predict": "gdtrain.prediction.frames",
 }
 
 

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from gdtrain.errors import UserError, did_you_mean
+from gdtrain.cli.messages import say
+from gdtrain.errors import UserError, did_you_mean, printable
 
 
 def export(
@@ -27,11 +28,13 @@ def export(
     if to not in languages:
         remedy = did_you_mean(to, languages) or f"there are {', '.join(languages)}"
         raise UserError(f"there is no language {to}", where="--to", remedy=remedy)
-    from gdtrain.results.saved import read_result
+    from gdtrain.results.saved import doubts, read_result
 
     document = read_result(result, "", sys.stdin.buffer if sys.stdin else None)
 
     from gdtrain.export import export as exported
 
     sys.stdout.write(exported(document, result, to))
+    for warning in doubts(document, result):
+        say(printable(f"warning: {warning}"))
     return 0

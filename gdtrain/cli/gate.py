@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gdtrain.cli.messages import say
+from gdtrain.cli.places import as_it_is
 from gdtrain.errors import NOT_WRITTEN, UserError, printable
 from gdtrain.expectations.held import Outcome
 from gdtrain.experiment.schema import Experiment
@@ -82,7 +83,9 @@ class Gate:
 
         try:
             with open(self._summary, "a", encoding="utf-8") as file:
-                file.write(markdown(self._judged))
+                file.write(
+                    "\n" * (file.tell() > 0) + markdown(self._judged)
+                )  # what is there may end in the middle of a line
         except (OSError, ValueError) as error:
             what = getattr(error, "strerror", None) or "not a path"
             say(printable(f"warning: {STEP_SUMMARY}: cannot write {self._summary}: {what}"))
@@ -90,16 +93,11 @@ class Gate:
 
 def _put(path: Path, text: str) -> None:
     """Write a file whole or not at all; a device or a pipe as it is. Raises OSError."""
-    if _as_it_is(path):
-        with path.open("a", encoding="utf-8") as file:  # /dev/stdout may be a file, with a result in it
+    if as_it_is(path):
+        with path.open("a", encoding="utf-8") as file:
             file.write(text)
     else:
         write_atomically(Path(os.path.realpath(path)), [text])
-
-
-def _as_it_is(path: Path) -> bool:
-    """Whether a path leads to a device or a pipe, which no file takes the place of."""
-    return path.exists() and (not path.is_file() or path.parts[:2] == ("/", "dev"))
 
 
 def _require_room(path: Path) -> None:
@@ -109,7 +107,7 @@ def _require_room(path: Path) -> None:
         what, remedy = f"{path} is a folder", "name a file in it"
     elif not folder.is_dir():
         what, remedy = f"there is no folder {folder}", "make it first"
-    elif not (_as_it_is(path) or os.access(folder, os.W_OK)):
+    elif not (as_it_is(path) or os.access(folder, os.W_OK)):
         what, remedy = f"cannot write in {folder}", "name another folder"
     else:
         return

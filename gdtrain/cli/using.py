@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from typing import Annotated, BinaryIO
 import typer
 
 from gdtrain.cli.messages import say
+from gdtrain.cli.places import as_it_is
 from gdtrain.errors import NOT_WRITTEN, UserError, printable
 from gdtrain.experiment.terms import split
 from gdtrain.formula.text import unquoted
@@ -60,7 +60,7 @@ def predict(
         raise UserError("stdin can be read once", where="-", remedy="name a file for RESULT or DATA")
 
     from gdtrain.results import plain_numbers
-    from gdtrain.results.saved import read_result
+    from gdtrain.results.saved import doubts, read_result
 
     document = read_result(result, "", stdin, groups=True)
 
@@ -82,7 +82,7 @@ def predict(
             with _opened(output) as file, writer(form, file) as written:
                 for rows in predicted:
                     written.write(rows)
-    for warning in () if quiet else [*source.warnings, *predictor.warnings]:
+    for warning in () if quiet else [*doubts(document, result), *source.warnings, *predictor.warnings]:
         say(printable(f"warning: {warning}"))
     if metrics:
         told = {"rows": predictor.rows, "metrics": predictor.metrics()}
@@ -102,16 +102,18 @@ def _opened(path: str | None) -> Iterator[BinaryIO]:
         sys.stdout.buffer.flush()
         return
     try:
-        device = os.path.exists(path) and not stat.S_ISREG(os.stat(path).st_mode)
-        made = path if device else f"{path}.{os.getpid()}.part"
+        if as_it_is(Path(path)):
+            with open(path, "ab") as file:
+                yield file
+            return
+        place = os.path.realpath(path)  # a link stays one
+        made = f"{place}.{os.getpid()}.part"
         try:
             with open(made, "wb") as file:
                 yield file
-            if not device:
-                os.replace(made, path)
+            os.replace(made, place)
         finally:
-            if not device:
-                Path(made).unlink(missing_ok=True)
+            Path(made).unlink(missing_ok=True)
     except BrokenPipeError:
         raise
     except OSError as error:

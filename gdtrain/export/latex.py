@@ -19,6 +19,7 @@ from gdtrain.export.writing import (
     bare,
     call,
     infix,
+    signed,
     sums,
 )
 from gdtrain.export.writing import written as text_of
@@ -37,16 +38,30 @@ _ESCAPES = {
 _GREEK = ("alpha", "beta", "gamma", "delta", "eta", "theta", "kappa", "lambda", "mu", "rho", "sigma", "tau", "omega")
 
 
+def _called(layout: str) -> Rule:
+    """What needs parentheses before it is raised to a power: log(x)^2 says not what is squared."""
+    return call(layout, RAISED)
+
+
 def _operator(name: str) -> Rule:
-    return call(rf"\{name}\left({{}}\right)")
+    return _called(rf"\{name}\left({{}}\right)")
 
 
 def _named(name: str) -> Rule:
-    return call(rf"\operatorname{{{{{name}}}}}\left({{}}\right)")
+    return _called(rf"\operatorname{{{{{name}}}}}\left({{}}\right)")
 
 
 def _power(args: Sequence[Text]) -> Text:
-    return f"{bare(args[0])}^{{{args[1][0]}}}", RAISED
+    (base, binding), (exponent, _) = args
+    whole = base if binding == ATOM else rf"\left({base}\right)"
+    return f"{whole}^{{{exponent}}}", RAISED
+
+
+def _product(args: Sequence[Text]) -> Text:
+    """Factors side by side, with a dot before a number: 2 3 is not 23."""
+    left, right = bare(args[0], MULTIPLIED), bare(args[1], RAISED)
+    sign = r"\cdot" if right[0].isdigit() else r"\,"
+    return f"{left} {sign} {right}", MULTIPLIED
 
 
 def _total(terms: Sequence[Text]) -> Text:
@@ -59,31 +74,31 @@ _RULES: Mapping[str, Rule] = {
         op: infix(f"{{}} {sign} {{}}", COMPARED, ADDED, ADDED)
         for op, sign in {"le": r"\le", "ge": r"\ge", "eq": "=", "ne": r"\ne"}.items()
     },
-    "mul": infix(r"{} \, {}", MULTIPLIED, MULTIPLIED, RAISED),
-    "div": call(r"\frac{{{}}}{{{}}}"),
+    "mul": _product,
+    "div": _called(r"\frac{{{}}}{{{}}}"),
     "pow": _power,
     "exp": lambda args: (rf"e^{{{args[0][0]}}}", RAISED),
     "expm1": lambda args: (rf"e^{{{args[0][0]}}} - 1", ADDED),
     "log": _operator("ln"),
-    "log2": call(r"\log_{{2}}\left({}\right)"),
-    "log10": call(r"\log_{{10}}\left({}\right)"),
-    "log1p": call(r"\ln\left(1 + {}\right)"),
+    "log2": _called(r"\log_{{2}}\left({}\right)"),
+    "log10": _called(r"\log_{{10}}\left({}\right)"),
+    "log1p": _called(r"\ln\left(1 + {}\right)"),
     "sqrt": call(r"\sqrt{{{}}}"),
     "abs": call(r"\left|{}\right|"),
     **{name: _operator(name) for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")},
     **{f"a{name}": _operator(f"arc{name}") for name in ("sin", "cos", "tan")},
     **{name: _named(name.replace("_", "-")) for name in ("sign", "erf", "leaky_relu", "elu", "gelu", "silu")},
-    "sigmoid": call(r"\frac{{1}}{{1 + e^{{-\left({}\right)}}}}"),
-    "softplus": call(r"\ln\left(1 + e^{{{}}}\right)"),
-    "softplus20": call(r"\ln\left(1 + e^{{{}}}\right)"),
-    "relu": call(r"\max\left({}, 0\right)"),
-    "min": call(r"\min\left({}, {}\right)"),
-    "max": call(r"\max\left({}, {}\right)"),
+    "sigmoid": _called(r"\frac{{1}}{{1 + e^{{-\left({}\right)}}}}"),
+    "softplus": _called(r"\ln\left(1 + e^{{{}}}\right)"),
+    "softplus20": _called(r"\ln\left(1 + e^{{{}}}\right)"),
+    "relu": _called(r"\max\left({}, 0\right)"),
+    "min": _called(r"\min\left({}, {}\right)"),
+    "max": _called(r"\max\left({}, {}\right)"),
     "hypot": call(r"\sqrt{{\left({}\right)^2 + \left({}\right)^2}}"),
-    "atan2": call(r"\operatorname{{atan2}}\left({}, {}\right)"),
+    "atan2": _called(r"\operatorname{{atan2}}\left({}, {}\right)"),
     "where": lambda args: (
         rf"\begin{{cases}} {args[1][0]} & {args[0][0]} \\ {args[2][0]} & \text{{otherwise}} \end{{cases}}",
-        ATOM,
+        RAISED,
     ),
 }
 
@@ -103,16 +118,17 @@ def _head(model: Model, told: str) -> str:
     return rf"P({_name(told)})" if model.probable else rf"\widehat{{{_name(told)}}}"
 
 
-def _leaf(node: Node) -> str:
+def _leaf(node: Node) -> Text:
     if isinstance(node, Number):
-        return number(node.value)
+        text = number(node.value)
+        return (text, MULTIPLIED) if "cdot" in text else signed(node.value, text)
     assert isinstance(node, Name)
     if not isinstance(node, Case):
-        return _name(node.name)
+        return _name(node.name), ATOM
     rows = [rf"{number(value)} & {_name(node.name)} = \text{{{_escaped(text)}}}" for text, value in node.numbers]
     rest = [] if node.otherwise is None else [rf"{number(node.otherwise)} & \text{{otherwise}}"]
     told = r" \\ ".join([*rows, *rest])
-    return rf"\begin{{cases}} {told} \end{{cases}}"
+    return rf"\begin{{cases}} {told} \end{{cases}}", ATOM
 
 
 def number(value: float) -> str:
@@ -122,12 +138,13 @@ def number(value: float) -> str:
 
 
 def _name(name: str) -> str:
-    """A letter as it is, `x1` as x with an index, anything else upright."""
-    if found := re.fullmatch(rf"([A-Za-z]|{'|'.join(_GREEK)})_?(\d*)", name):
+    r"""A letter as it is, `x1` as x with an index, other words upright; what is none, such as `a-b`, as text."""
+    if found := re.fullmatch(rf"([A-Za-z]|{'|'.join(_GREEK)})(\d*)", name, re.ASCII):
         letter, index = found.groups()
         letter = letter if len(letter) == 1 else f"\\{letter}"
         return f"{letter}_{{{index}}}" if index else letter
-    return rf"\mathrm{{{_escaped(name)}}}"
+    upright = "mathrm" if re.fullmatch(r"\w+", name, re.ASCII) else "text"
+    return rf"\{upright}{{{_escaped(name)}}}"
 
 
 def _escaped(text: str) -> str:

@@ -9,7 +9,21 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from gdtrain.errors import printable
 from gdtrain.export.model import Case, Model, Ref
-from gdtrain.export.writing import ADDED, ATOM, COMPARED, INFIX, MANY, RAISED, Rule, Text, call, infix, lines, sums
+from gdtrain.export.writing import (
+    ADDED,
+    ATOM,
+    COMPARED,
+    INFIX,
+    MANY,
+    RAISED,
+    Rule,
+    Text,
+    call,
+    infix,
+    lines,
+    signed,
+    sums,
+)
 from gdtrain.formula.nodes import Name, Node, Number
 
 FUNCTION = "predict"
@@ -86,7 +100,7 @@ def _softplus20(x):
 }
 _HELPER = re.compile(r"\b(" + "|".join(_HELPERS) + r")\(")
 _NEEDS = {"_silu": "_sigmoid"}
-_RESERVED = {"math", "max", "min", "sum", "abs", "float", "dict", FUNCTION, *_HELPERS}
+_RESERVED = {"math", "max", "min", "sum", "abs", "float", "dict", "__debug__", FUNCTION, *_HELPERS}
 _MATH = ("log", "log2", "log10", "log1p", "sqrt", "sin", "cos", "tan", "asin", "acos", "atan", "tanh", "erf")
 
 
@@ -146,7 +160,7 @@ def written(model: Model) -> str:
     return "\n".join(comments) + "\n" + "\n\n\n".join(parts) + "\n"
 
 
-def _expression(tree: Node, leaf: Callable[[Node], str]) -> str:
+def _expression(tree: Node, leaf: Callable[[Node], Text]) -> str:
     first, *others = lines(tree, leaf, _RULES, _total)
     if not others:
         return first
@@ -154,16 +168,17 @@ def _expression(tree: Node, leaf: Callable[[Node], str]) -> str:
     return f"({broken}\n    )"
 
 
-def _leaf(names: Mapping[str, str], steps: Mapping[str, str]) -> Callable[[Node], str]:
-    def leaf(node: Node) -> str:
+def _leaf(names: Mapping[str, str], steps: Mapping[str, str]) -> Callable[[Node], Text]:
+    def leaf(node: Node) -> Text:
         if isinstance(node, Number):
-            return repr(node.value)
+            return signed(node.value, repr(node.value))
         assert isinstance(node, Name)
         if not isinstance(node, Case):
-            return (steps if isinstance(node, Ref) else names)[node.name]
+            return (steps if isinstance(node, Ref) else names)[node.name], ATOM
         numbers = "{" + ", ".join(f"{text!r}: {number!r}" for text, number in node.numbers) + "}"
         column = names[node.name]
-        return f"{numbers}[{column}]" if node.otherwise is None else f"{numbers}.get({column}, {node.otherwise!r})"
+        rest = f"[{column}]" if node.otherwise is None else f".get({column}, {node.otherwise!r})"
+        return numbers + rest, ATOM
 
     return leaf
 

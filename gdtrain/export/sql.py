@@ -23,6 +23,7 @@ from gdtrain.export.writing import (
     infix,
     inside,
     lines,
+    signed,
     sums,
 )
 from gdtrain.formula.nodes import Name, Node, Number
@@ -99,7 +100,7 @@ def written(model: Model) -> str:
     return ",\n".join(f"{text} AS {identifier(name)}" for name, text in outputs.items()) + "\n"
 
 
-def _expression(tree: Node, leaf: Callable[[Node], str]) -> str:
+def _expression(tree: Node, leaf: Callable[[Node], Text]) -> str:
     return _bounded("\n".join(lines(tree, leaf, _BOUNDED, _total)))
 
 
@@ -123,18 +124,18 @@ def _checked(rule: Rule) -> Rule:
 _BOUNDED = {name: _checked(rule) for name, rule in _RULES.items()}
 
 
-def _leaf(model: Model, steps: Mapping[str, str]) -> Callable[[Node], str]:
-    def leaf(node: Node) -> str:
+def _leaf(model: Model, steps: Mapping[str, str]) -> Callable[[Node], Text]:
+    def leaf(node: Node) -> Text:
         if isinstance(node, Number):
-            return number(node.value)
+            return signed(node.value, number(node.value))
         assert isinstance(node, Name)
         if isinstance(node, Ref):
-            return steps[node.name]
+            return steps[node.name], ATOM
         if isinstance(node, Case):
-            return _case(node)
+            return _case(node), ATOM
         column = f"CAST({identifier(node.name)} AS DOUBLE PRECISION)"
         fill = model.fills.get(node.name)
-        return column if fill is None else f"COALESCE({column}, {number(fill)})"
+        return column if fill is None else f"COALESCE({column}, {number(fill)})", ATOM
 
     return leaf
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 
 from gdtrain.export.model import TOTAL
-from gdtrain.formula.nodes import Node, Number, Op, walk
+from gdtrain.formula.nodes import Node, Op, walk
 
 ATOM = 6
 COMPARED, ADDED, MULTIPLIED, NEGATED, RAISED = 1, 2, 3, 4, 5
@@ -16,7 +16,7 @@ Text = tuple[str, int]  # what is written, and how tightly it binds
 Rule = Callable[[Sequence[Text]], Text]
 
 
-def written(tree: Node, leaf: Callable[[Node], str], rules: Mapping[str, Rule], total: Rule) -> Text:
+def written(tree: Node, leaf: Callable[[Node], Text], rules: Mapping[str, Rule], total: Rule) -> Text:
     """The text of a tree: what `leaf` says of columns, numbers and steps, put together by the rules of operations."""
     stack: list[Text] = []
     for node in walk(tree):
@@ -24,12 +24,11 @@ def written(tree: Node, leaf: Callable[[Node], str], rules: Mapping[str, Rule], 
             first = len(stack) - len(node.args)
             stack[first:] = [(total if node.op == TOTAL else rules[node.op])(stack[first:])]
         else:
-            negative = isinstance(node, Number) and math.copysign(1.0, node.value) < 0  # -0.0 has a minus too
-            stack.append((leaf(node), NEGATED if negative else ATOM))
+            stack.append(leaf(node))
     return stack[0]
 
 
-def lines(tree: Node, leaf: Callable[[Node], str], rules: Mapping[str, Rule], total: Rule) -> list[str]:
+def lines(tree: Node, leaf: Callable[[Node], Text], rules: Mapping[str, Rule], total: Rule) -> list[str]:
     """The text of a tree; of a long sum, its terms with their signs, to be written one a line."""
     text, _ = written(tree, leaf, rules, total)
     if len(text) <= WIDE or not (isinstance(tree, Op) and tree.op == TOTAL and len(tree.args) <= MANY):
@@ -42,6 +41,11 @@ def bare(text: Text, floor: int = ATOM) -> str:
     return text[0] if text[1] >= floor else f"({text[0]})"
 
 
+def signed(value: float, text: str) -> Text:
+    """The text of a number, which may have a minus: that of -0.0 too."""
+    return text, NEGATED if math.copysign(1.0, value) < 0 else ATOM
+
+
 def infix(layout: str, power: int, *floors: int) -> Rule:
     """Operands between signs, each in parentheses where it binds less than its floor."""
 
@@ -51,9 +55,9 @@ def infix(layout: str, power: int, *floors: int) -> Rule:
     return rule
 
 
-def call(layout: str) -> Rule:
+def call(layout: str, power: int = ATOM) -> Rule:
     """Operands that stand alone, between commas and brackets."""
-    return lambda args: (layout.format(*(text for text, _ in args)), ATOM)
+    return lambda args: (layout.format(*(text for text, _ in args)), power)
 
 
 def inside(layout: str) -> Rule:

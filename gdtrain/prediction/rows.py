@@ -118,6 +118,12 @@ class Predictor:
         """What its user should know of the rows so far."""
         return [*self._notes, *self._met[:1]]
 
+    @property
+    def nulls(self) -> Sequence[str]:
+        """Words that stand for a missing value, beside the empty cell."""
+        spec = self._model.experiment.data or DataSpec()
+        return spec.null_values or ()
+
     def open(self, path: str, stdin: BinaryIO | None = None) -> Source:
         """The table at a path, read as the one that was trained on. Raises UserError (exit 3)."""
         spec = self._model.experiment.data or DataSpec()
@@ -126,7 +132,7 @@ class Predictor:
             delimiter=spec.delimiter,
             header=spec.header,
             comment=spec.comment,
-            nulls=spec.null_values or (),
+            nulls=self.nulls,
             stdin=stdin,
             typed=True,
         )

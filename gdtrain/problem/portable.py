@@ -5,6 +5,7 @@ Shapes: Q reported parameters, K classes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -123,7 +124,7 @@ def _restored(document: Mapping[str, Any]) -> Portable:
     data, like = Data(names, None, experiment, classes), zero_like(experiment)
     parameters = build_parameters(experiment, names.parameters, like=like)
     values = [document["params"][name]["value"] for name in names.parameters]
-    if not all(isinstance(value, float | int) for value in values):  # others are written as texts
+    if not all(isinstance(value, float | int) and math.isfinite(value) for value in values):  # others are texts
         raise UserError("its parameters are not finite")
     regress = experiment.regress
     return Portable(

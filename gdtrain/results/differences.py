@@ -119,7 +119,7 @@ def compare(
     swept = a["schema"] != SCHEMA
     if a["schema"] != b["schema"]:
         kinds = [_KINDS.get(document["schema"], "another") for document in (a, b)]
-        what = f"{called[0]} is {kinds[0]}'s document and {called[1]} {kinds[1]}'s"
+        what = f"{called[0]} holds {kinds[0]}, {called[1]} {kinds[1]}"
         raise UserError(what, remedy="compare two of a kind; one of several trials may be saved alone")
     pairs = []
     for document, name, own, read in zip((a, b), called, keys or (None, None), files, strict=True):
@@ -154,9 +154,9 @@ def _came_to(document: Document) -> Named:
     yield ("verdict", "verdict"), document["verdict"]["status"]
     for which in ("final", "held_out"):
         if which in document["loss"]:
-            yield ("loss", f"loss.{which}"), _number(document["loss"][which])
+            yield ("loss", f"loss.{which}"), _real(document["loss"][which])
     for name, fields in document["params"].items():
-        yield ("params", name), _number(fields["value"])
+        yield ("params", name), _real(fields["value"])
 
 
 def _experiment(document: Document) -> dict[str, Any]:
@@ -206,6 +206,11 @@ def _leaves(section: Any, path: str) -> Iterator[tuple[str, Any]]:
 def _number(value: Any) -> Any:
     """A value of a document, where what is not finite is a word."""
     return float(value) if value in ("inf", "-inf", "nan") else value
+
+
+def _real(value: Any) -> Any:
+    """A number that has a tolerance also where a document that passed through other hands says 2 for 2.0."""
+    return float(value) if _is_number(value) else _number(value)
 
 
 def _text(value: Any) -> str:

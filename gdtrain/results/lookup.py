@@ -67,8 +67,8 @@ def look_up(outcome: Outcome, name: str) -> float | str:
     if isinstance(found, dict | list) and found:
         raise _no_leaf(name, found)
     known = names_of(split="held_out" in document["loss"])
-    inside = [f"params.{own}.{key}" for own, keys in document["params"].items() for key in keys]
-    if name.startswith("params.") and (meant := did_you_mean(name, inside)):
+    near = _numbers(document) if "." in name else [*params, *known, *_numbers(document.get("metrics", {}), 1)]
+    if meant := did_you_mean(name, near):
         raise UserError(f"there is no number called {name}", remedy=meant)
     raise no_number(name, [*params], known=known)
 
@@ -128,6 +128,15 @@ def _number(found: Any) -> float | str:
     """A leaf of a document, where what is not finite is a word."""
     leaf: float | str = float(found) if found in ("inf", "-inf", "nan") else found
     return leaf
+
+
+def _numbers(document: Mapping[str, Any], depth: int = 3) -> Iterator[str]:
+    """The dotted names of what a document holds in sections, so many deep: not the items of its lists."""
+    for name, value in document.items():
+        if isinstance(value, dict) and depth > 1:
+            yield from (f"{name}.{inner}" for inner in _numbers(value, depth - 1))
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            yield name
 
 
 def _metric(document: Mapping[str, Any], name: str) -> Any:

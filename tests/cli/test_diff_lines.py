@@ -187,6 +187,15 @@ def test_tolerances(w: float, rtol: float, atol: float, same: bool) -> None:
     assert [each.where for each in found] == ([] if same else ["w"])
 
 
+def test_whole_numbers_have_the_tolerance_too() -> None:
+    """Other tools that write JSON say 2 for 2.0."""
+    one, other = outcome({"w": [0.0, 2.0]}).to_dict(), outcome({"w": [0.0, 3.0]}).to_dict()
+    for document, value in ((one, 2), (other, 3)):
+        document["params"]["w"]["value"] = value
+    assert not compare(one, other, ("a", "b"), Tolerance(0.0, 1.0)).found
+    assert [each.where for each in compare(one, other, ("a", "b"), Tolerance(0.0, 0.9)).found] == ["w"]
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_what_is_not_finite_agrees_with_itself(value: float) -> None:
     one = outcome({"w": [0.0, value]}).to_dict()

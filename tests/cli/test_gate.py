@@ -192,11 +192,11 @@ def test_a_file_that_cannot_be_written_in_the_end(gdtrain: Command, monkeypatch:
 
 def test_the_summary_of_a_workflow(gdtrain: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is appended to what the step wrote before, and nothing in it is taken for markup."""
-    Path("summary.md").write_text("before\n")
+    Path("summary.md").write_text("before")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", "summary.md")
     assert gdtrain("run", expecting("w = 2 +- 0.1", "loss < 1e-3"), "--set", "name=<b>|x").code == 1
     lines = Path("summary.md").read_text().splitlines()
-    assert lines[0] == "before"
+    assert lines[0] == "before" and lines[1].startswith("### ")
     assert "### ❌ gdtrain: \\<b\\>\\|x" in lines
     assert "| pass | w = 2 +- 0.1 | w = 1.922480938 |" in lines
     assert "| fail | loss \\< 1e-3 | loss = 0.0450690375 |" in lines

@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from gdtrain import predict
 from tests.cli.conftest import REPOSITORY, Command
 
 # y = 2x through (1, 1), (2, 5), (3, 7), (4, 7): what it predicts at 5 and 10.
@@ -116,12 +117,24 @@ def test_warnings_can_be_left_out(gdtrain: Command, saved: Path) -> None:
     assert lines(outcome.out)[0] == ["probability", "label", "ci_lower", "ci_upper"]
 
 
+def test_what_diverged_is_told(gdtrain: Command, saved: Path) -> None:
+    """By both verbs that go by it, and from Python."""
+    (saved / "lost.json").write_text(gdtrain(*TRAINING, "--lr", "100", "--quiet", "--format", "json").out)
+    told = "lost.json is of a run that ended diverged: "
+    for words in (["predict", "lost.json", "rows.csv"], ["export", "lost.json", "--to", "sql"]):
+        outcome = gdtrain(*words)
+        assert outcome.code == 0 and outcome.err.startswith(f"warning: {told}")
+    assert gdtrain("predict", "lost.json", "rows.csv", "--quiet").err == ""
+    with pytest.warns(UserWarning, match=told):
+        predict("lost.json", "rows.csv")
+
+
 WRONG = {
     "no document": (["nope.json", "rows.csv"], 2, "cannot read nope.json: No such file or directory"),
     "a folder without one": (
         ["empty", "rows.csv"],
         2,
-        "cannot read empty: No such file or directory; there is no result.json in it",
+        "there is no result.json in empty; save one with gdtrain run FILE --format json > result.json",
     ),
     "no JSON": (["rows.csv", "rows.csv"], 2, "rows.csv is no result document; save one with gdtrain run"),
     "no rows": (["result.json", "nope.csv"], 3, "nope.csv: there is no such file"),
@@ -163,6 +176,46 @@ def test_a_bad_row_leaves_the_old_file(gdtrain: Command, saved: Path) -> None:
     assert outcome.code == 3 and outcome.err.startswith("rows.csv, line 3, column x: 'x' is not a number")
     assert (saved / "out.csv").read_text() == "old\n"
     assert sorted(path.name for path in saved.iterdir()) == ["out.csv", "result.json", "rows.csv"]
+
+
+def test_a_link_stays_one(gdtrain: Command, saved: Path) -> None:
+    (saved / "kept.csv").write_text("old\n")
+    (saved / "link.csv").symlink_to("kept.csv")
+    assert gdtrain("predict", "result.json", "rows.csv", "-o", "link.csv").code == 0
+    assert (saved / "link.csv").is_symlink()
+    assert (saved / "kept.csv").read_text().startswith("prediction\n")
+
+
+def test_an_open_file_is_added_to(gdtrain: Command, saved: Path) -> None:
+    """As /dev/stdout is where a shell has opened a file for it."""
+    with (saved / "log.csv").open("w") as file:
+        file.write("before\n")
+        file.flush()
+        assert gdtrain("predict", "result.json", "rows.csv", "-o", f"/dev/fd/{file.fileno()}").code == 0
+    assert (saved / "log.csv").read_text().startswith("before\nprediction\n")
+
+
+@pytest.mark.parametrize("schema", ["gdtrain.result/2", "gdtrain.sweep/12", "gdtrain.groups/2"])
+def test_documents_of_another_version(schema: str, gdtrain: Command, saved: Path) -> None:
+    document = {**json.loads((saved / "result.json").read_text()), "schema": schema}
+    (saved / "later.json").write_text(json.dumps(document))
+    for words in (["predict", "later.json", "rows.csv"], ["diff", "later.json", "result.json"]):
+        outcome = gdtrain(*words)
+        assert outcome.code == 2
+        name = schema.partition("/")[0]
+        assert outcome.err.startswith(f"later.json is of another version of gdtrain, {schema}: this one reads {name}/1")
+
+
+@pytest.mark.parametrize("number", ["9" * 400, "1e999", "NaN"])
+def test_a_number_that_is_none(number: str, gdtrain: Command, saved: Path) -> None:
+    document = json.loads((saved / "result.json").read_text())
+    (name,) = document["params"]
+    document["params"][name]["value"] = "HERE"
+    (saved / "edited.json").write_text(json.dumps(document).replace('"HERE"', number))
+    for words in (["predict", "edited.json", "rows.csv"], ["export", "edited.json", "--to", "sql"]):
+        outcome = gdtrain(*words)
+        assert outcome.code == 2 and "its predictor is wrong: start must be a finite number" in outcome.err
+    assert gdtrain("diff", "edited.json", "result.json").code == 1
 
 
 def test_documents_of_many_results_are_refused(gdtrain: Command, saved: Path) -> None:

@@ -315,6 +315,7 @@ HOSTILE = [
     '"""',
     "class",
     "math",
+    "__debug__",
     "1x",
     "Ünïcode ½",
     "\\",
@@ -364,6 +365,29 @@ SHOWN = [
         "\\widehat{y} = \\frac{1.5 \\cdot 10^{-7} \\, x}{n}\n",
     ),
 ]
+
+
+# What can be read in one way alone: numbers side by side, powers of what is no single sign, names that are alike.
+UNAMBIGUOUS = [
+    ("2*w*x", r"2 \cdot 0.7 \, x"),
+    ("w*2^x", r"0.7 \cdot 2^{x}"),
+    ("w*2e-7*x", r"0.7 \, (2 \cdot 10^{-7}) \, x"),
+    ("2e-7^x*w", r"\left(2 \cdot 10^{-7}\right)^{x} \cdot 0.7"),
+    ("w*(x/n)^2", r"0.7 \, \left(\frac{x}{n}\right)^{2}"),
+    ("w*log(n)^2", r"0.7 \, \left(\ln\left(n\right)\right)^{2}"),
+    ("w*x1 + x_1", r"0.7 \, x_{1} + \mathrm{x\_1}"),
+    ("w*`a b` + ab", r"0.7 \, \text{a b} + \mathrm{ab}"),
+    ("w*`a-b^2`", r"0.7 \, \text{a-b\textasciicircum{}2}"),
+]
+
+
+@pytest.mark.parametrize(("formula", "expected"), UNAMBIGUOUS)
+def test_latex_is_read_in_one_way(formula: str, expected: str) -> None:
+    names = ("x", "n", "x1", "x_1", "a b", "ab", "a-b^2", "y")
+    rows = {name: [1.0, 2.0, 3.0] for name in names}
+    experiment = fitted(f"y = {formula}", params={"w": 0.7}, train={"epochs": 0, "lr": 1})
+    document = json.loads(json.dumps(gdtrain.run(experiment, data=rows).to_dict()))
+    assert export(document, "r", "latex") == f"\\widehat{{y}} = {expected}\n"
 
 
 @pytest.mark.parametrize(("experiment", "language", "ending"), SHOWN)

@@ -198,3 +198,22 @@ def test_documents_that_do_not_hold_all_groups_or_do_not_fit_together(tmp_path: 
     for other in ({**second, "dtype": "float32"}, {**second, "group": first["group"]}, {**second, "params": {}}):
         with pytest.raises(UserError, match="is damaged: its sections do not fit together"):
             predicted({**document, "trials": [first, other]}, tmp_path / "table.csv")
+
+
+def test_from_python(tmp_path: Path) -> None:
+    """y = 2x in one group and y = 3x in the other; a result, its document, and the folder that keeps it serve alike."""
+    rows = {"g": ["a", "b", "a", "b"], "x": [1.0, 1.0, 2.0, 2.0], "y": [2.0, 3.0, 4.0, 6.0]}
+    found = gdtrain.groups({"fit": "y = k*x"}, "g", data=rows, out=tmp_path / "kept")
+    for result in (found, found.to_dict(), tmp_path / "kept"):
+        frame = gdtrain.predict(result, {"g": ["b", "a"], "x": [5, 7]}, keep="g")
+        assert frame["g"].to_list() == ["b", "a"]
+        assert frame["prediction"].to_list() == pytest.approx([15, 14])
+    with pytest.raises(UserError, match="the rows, row 1, column g: c is no group that training had"):
+        gdtrain.predict(found, [{"g": "c", "x": 1}])
+
+
+def test_a_fit_that_was_stopped_is_warned_of(tmp_path: Path) -> None:
+    document = grouped(tmp_path, "town", {"fit": "y = a*x + b"})
+    some = {**document, "count": 2, "planned": 3, "trials": document["trials"][:2]}
+    with pytest.warns(UserWarning, match="the result is of a fit that was stopped: it has 2 of 3 groups"):
+        gdtrain.predict(some, [{"town": "Oslo", "x": 1}])

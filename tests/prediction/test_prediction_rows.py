@@ -292,6 +292,7 @@ DAMAGED: dict[str, tuple[Callable[[Json], Json], str]] = {
         lambda d: {**d, "params": {n: {"value": "inf"} for n in d["params"]}},
         "its parameters are not finite",
     ),
+    "nan": (lambda d: {**d, "params": {n: {"value": float("nan")} for n in d["params"]}}, "parameters are not finite"),
     "a list": (lambda d: {**d, "predictor": []}, "is damaged"),
     "values of text": (
         lambda d: {**d, "params": {n: {"value": "a"} for n in d["params"]}},
