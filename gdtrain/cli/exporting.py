@@ -30,7 +30,7 @@ def export(
         raise UserError(f"there is no language {to}", where="--to", remedy=remedy)
     from gdtrain.results.saved import doubts, read_result
 
-    document = read_result(result, "", sys.stdin.buffer if sys.stdin else None)
+    document = read_result(result, "", sys.stdin.buffer if sys.stdin else None, groups=True)
 
     from gdtrain.export import export as exported
 

@@ -11,9 +11,10 @@ from itertools import islice
 from gdtrain.experiment.features import offset_column
 from gdtrain.experiment.formulas import sides
 from gdtrain.experiment.terms import Made, Part
-from gdtrain.export.model import Case, Model, Ref, product, total
+from gdtrain.export.model import Case, Groups, Model, Own, Ref, product, total
 from gdtrain.formula import substituted
 from gdtrain.formula.nodes import Name, Node, Number, Op, walk
+from gdtrain.prediction.grouped import FreshGroups
 from gdtrain.problem.portable import Portable
 
 _INVERSE = {"logistic": "sigmoid", "poisson": "exp", "gamma": "exp"}  # of the link of a loss, where it has one
@@ -23,7 +24,9 @@ _PROBABILITY = ("logistic", "softmax")
 def model_of(portable: Portable, title: str) -> Model:
     """The trees of a trained problem; `title` says which it is."""
     steps: dict[str, Node] = {}
-    etas = _formula(portable) if portable.experiment.fit is not None else _weighted(portable, steps)
+    groups = _groups(portable)
+    values = _values(portable, groups)
+    etas = _formula(portable, values) if portable.experiment.fit is not None else _weighted(portable, values, steps)
     offsets: list[Node] = [Name(name) for name in offset_column(portable.experiment)]
     etas = [total([eta, *offsets]) if offsets else eta for eta in etas]
     loss = portable.loss.name
@@ -36,14 +39,31 @@ def model_of(portable: Portable, title: str) -> Model:
     else:
         outputs = [Op(_INVERSE[loss], (eta,)) if loss in _INVERSE else eta for eta in etas]
     fills = dict(portable.fresh.means) if portable.fresh.missing == "mean" else {}
-    return Model(title, steps, dict(zip(names, outputs, strict=True)), fills, told, probable)
+    return Model(title, steps, dict(zip(names, outputs, strict=True)), fills, told, probable, groups)
 
 
-def _formula(portable: Portable) -> list[Node]:
+def _groups(portable: Portable) -> Groups | None:
+    """The parameters that were trained in each group, of those groups whose fit predicts; None of one fit alone."""
+    fresh = portable.fresh
+    if not isinstance(fresh, FreshGroups):
+        return None
+    kept = [g for g, refusal in enumerate(fresh.refusals) if refusal is None]
+    differ = [q for q, name in enumerate(portable.names.parameters) if not portable.experiment.param(name).fixed]
+    numbers = {portable.names.parameters[q]: portable.values_Q[kept, q].tolist() for q in differ}
+    return Groups(fresh.column, [fresh.values[g] for g in kept], numbers)
+
+
+def _values(portable: Portable, groups: Groups | None) -> dict[str, Node]:
+    """What stands for each parameter: its number, or the one that it has in the group of the row."""
+    numbers = portable.values_Q if groups is None else portable.values_Q[0]
+    values: dict[str, Node] = dict(zip(portable.names.parameters, map(Number, numbers.tolist()), strict=True))
+    return values | {name: Own(name) for name in (groups.numbers if groups else ())}
+
+
+def _formula(portable: Portable, values: Mapping[str, Node]) -> list[Node]:
     """The right side of a formula, its parameters by their values."""
     right = sides("fit", portable.experiment.fit or "")[1]
-    values = zip(portable.names.parameters, portable.values_Q.tolist(), strict=True)
-    return [_signed(substituted(right, {name: Number(value) for name, value in values}))]
+    return [_signed(substituted(right, values))]
 
 
 def _signed(tree: Node) -> Node:
@@ -60,11 +80,11 @@ def _signed(tree: Node) -> Node:
     return stack[0]
 
 
-def _weighted(portable: Portable, steps: dict[str, Node]) -> list[Node]:
+def _weighted(portable: Portable, numbers: Mapping[str, Node], steps: dict[str, Node]) -> list[Node]:
     """What `regress` predicts before the inverse of the link: of each target, or of each class but the first."""
     regress, model = portable.experiment.regress, portable.experiment.model
     assert regress is not None
-    values = iter(portable.values_Q.tolist())
+    values = iter(numbers.values())
     design = portable.names.design
     outputs = len(portable.classes.names) - 1 if portable.classes else len(portable.targets)
     levels = _Levels(portable.names.levels, unseen=portable.fresh.unseen)
@@ -85,14 +105,14 @@ def _weighted(portable: Portable, steps: dict[str, Node]) -> list[Node]:
     return [_sum(inputs, list(islice(values, len(inputs) + regress.intercept))) for _ in range(outputs)]
 
 
-def _sum(inputs: Sequence[Node], weights: Sequence[float]) -> Node:
+def _sum(inputs: Sequence[Node], weights: Sequence[Node]) -> Node:
     """Weights of inputs, and the constant where there is one more of them."""
     terms = [_times(weight, [each]) for weight, each in zip(weights, inputs, strict=False)]
-    return total([*terms, *map(Number, weights[len(inputs) :])])
+    return total([*terms, *weights[len(inputs) :]])
 
 
-def _times(weight: float, factors: Sequence[Node]) -> Node:
-    return Number(0.0) if weight == 0 else product([Number(weight), *factors])
+def _times(weight: Node, factors: Sequence[Node]) -> Node:
+    return Number(0.0) if isinstance(weight, Number) and weight.value == 0 else product([weight, *factors])
 
 
 class _Levels:
@@ -107,20 +127,22 @@ class _Levels:
         return Case(column, numbers=found, otherwise=found[0][1] if self._unseen else None)
 
 
-def _linear(design: Sequence[Made], weights: Sequence[float], levels: _Levels) -> Node:
-    """Weights of the columns of a design. Indicators of one column that share their other factors are one `Case`."""
+def _linear(design: Sequence[Made], weights: Sequence[Node], levels: _Levels) -> Node:
+    """Weights of the columns of a design. Indicators of one column that share their other factors are one `Case`, where
+    weights are numbers.
+    """
     terms: dict[object, tuple[Sequence[Part], str, dict[int, float]] | Node] = {}
     for made, weight in zip(design, weights, strict=False):
         *_, last = made.parts
-        if last.level is None:
+        if last.level is None or not isinstance(weight, Number):
             terms[made.name, None] = _times(weight, [_factor(part, levels) for part in made.parts])
             continue
         rest, column = made.parts[:-1], last.factor.column or ""
         term = terms.setdefault((rest, column), (rest, column, {}))
         assert isinstance(term, tuple)
-        term[2][last.level] = weight
+        term[2][last.level] = weight.value
     found = [_cased(*term, levels) if isinstance(term, tuple) else term for term in terms.values()]
-    return total([*found, *map(Number, weights[len(design) :])])
+    return total([*found, *weights[len(design) :]])
 
 
 def _cased(rest: Sequence[Part], column: str, numbers: Mapping[int, float], levels: _Levels) -> Node:

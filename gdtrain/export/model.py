@@ -31,6 +31,30 @@ class Ref(Name):
     """The result of the step `name`."""
 
 
+@dataclass(frozen=True, slots=True)
+class Own(Name):
+    """The number that the parameter `name` has in the group of a row."""
+
+
+@dataclass(frozen=True)
+class Groups:
+    """What differs between groups of rows.
+
+    column   that tells them
+    values   what it has in each
+    numbers  of each parameter: name -> a number for each group
+    """
+
+    column: str
+    values: Sequence[str | float | bool]
+    numbers: Mapping[str, Sequence[float]]
+
+    @property
+    def text(self) -> bool:
+        """Whether the column is text."""
+        return any(isinstance(value, str) for value in self.values)
+
+
 @dataclass(frozen=True)
 class Model:
     """What predicts a row.
@@ -41,6 +65,7 @@ class Model:
     fills    column -> what stands in for a missing number
     told     targets, or classes: what each output tells of
     probable whether outputs are probabilities
+    groups   whose numbers `Own` stands for; None where all rows have the same
     """
 
     title: str
@@ -49,11 +74,13 @@ class Model:
     fills: Mapping[str, float]
     told: Sequence[str]
     probable: bool
+    groups: Groups | None = None
 
     @property
     def columns(self) -> list[str]:
         """The columns that a prediction needs, in the order in which they are first used."""
-        return list(dict.fromkeys(leaf.name for leaf in self._leaves() if not isinstance(leaf, Ref)))
+        first = [self.groups.column] if self.groups else []
+        return list(dict.fromkeys([*first, *(n.name for n in self._leaves() if not isinstance(n, Ref | Own))]))
 
     @property
     def texts(self) -> set[str]:

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from gdtrain.errors import printable
-from gdtrain.export.model import Case, Model, Ref
+from gdtrain.export.model import Case, Groups, Model, Own, Ref
 from gdtrain.export.writing import (
     ADDED,
     ATOM,
@@ -27,6 +27,7 @@ from gdtrain.export.writing import (
 from gdtrain.formula.nodes import Name, Node, Number
 
 FUNCTION = "predict"
+_TABLE = "_GROUPS"  # the numbers of each group
 
 # What `math` lacks, or refuses where torch goes on with an infinity.
 _HELPERS: Mapping[str, str] = {
@@ -100,7 +101,7 @@ def _softplus20(x):
 }
 _HELPER = re.compile(r"\b(" + "|".join(_HELPERS) + r")\(")
 _NEEDS = {"_silu": "_sigmoid"}
-_RESERVED = {"math", "max", "min", "sum", "abs", "float", "dict", "__debug__", FUNCTION, *_HELPERS}
+_RESERVED = {"math", "max", "min", "sum", "abs", "float", "dict", "__debug__", FUNCTION, _TABLE, *_HELPERS}
 _MATH = ("log", "log2", "log10", "log1p", "sqrt", "sin", "cos", "tan", "asin", "acos", "atan", "tanh", "erf")
 
 
@@ -141,11 +142,14 @@ def _bool(text: Text) -> str:
 
 def written(model: Model) -> str:
     """A module with one function, `predict`, of the columns: a number, or a dict of them where there are several."""
-    found = identifiers([*model.columns, *model.steps])
-    names = dict(zip(model.columns, found, strict=False))
-    steps = dict(zip(model.steps, found[len(names) :], strict=True))
-    leaf = _leaf(names, steps)
+    own = [*model.groups.numbers] if model.groups else []
+    found = iter(identifiers([*model.columns, *model.steps, *own]))
+    names, steps, numbers = (dict(zip(each, found, strict=False)) for each in (model.columns, model.steps, own))
+    leaf = _leaf(names, steps, numbers)
     body = _missing(model, names)
+    if model.groups:
+        told = "".join(f"{name}, " for name in numbers.values())
+        body.append(f"    {told.strip() if len(numbers) == 1 else told[:-2]} = {_TABLE}[{names[model.groups.column]}]")
     body += [f"    {steps[step]} = {_expression(tree, leaf)}" for step, tree in model.steps.items()]
     outputs = {name: _expression(tree, leaf) for name, tree in model.outputs.items()}
     if len(outputs) == 1:
@@ -156,7 +160,8 @@ def written(model: Model) -> str:
     arguments = ", ".join(names[column] for column in model.columns)
     renamed = [(names[c], c) for c in model.columns if names[c] != c]
     comments = [printable(f"# {model.title}"), *(printable(f"# {new}: the column {old}") for new, old in renamed)]
-    parts = ["import math", *_helpers(text), f"def {FUNCTION}({arguments}):\n{text}"]
+    tables = [_table(model.groups)] if model.groups else []
+    parts = ["import math", *_helpers(text), *tables, f"def {FUNCTION}({arguments}):\n{text}"]
     return "\n".join(comments) + "\n" + "\n\n\n".join(parts) + "\n"
 
 
@@ -168,13 +173,19 @@ def _expression(tree: Node, leaf: Callable[[Node], Text]) -> str:
     return f"({broken}\n    )"
 
 
-def _leaf(names: Mapping[str, str], steps: Mapping[str, str]) -> Callable[[Node], Text]:
+def _table(groups: Groups) -> str:
+    """The numbers of each group."""
+    rows = zip(groups.values, zip(*groups.numbers.values(), strict=True), strict=True)
+    return "\n".join([f"{_TABLE} = {{", *(f"    {value!r}: {row!r}," for value, row in rows), "}"])
+
+
+def _leaf(names: Mapping[str, str], steps: Mapping[str, str], own: Mapping[str, str]) -> Callable[[Node], Text]:
     def leaf(node: Node) -> Text:
         if isinstance(node, Number):
             return signed(node.value, repr(node.value))
         assert isinstance(node, Name)
         if not isinstance(node, Case):
-            return (steps if isinstance(node, Ref) else names)[node.name], ATOM
+            return (steps if isinstance(node, Ref) else own if isinstance(node, Own) else names)[node.name], ATOM
         numbers = "{" + ", ".join(f"{text!r}: {number!r}" for text, number in node.numbers) + "}"
         column = names[node.name]
         rest = f"[{column}]" if node.otherwise is None else f".get({column}, {node.otherwise!r})"

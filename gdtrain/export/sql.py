@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from gdtrain.errors import UserError, printable
-from gdtrain.export.model import Case, Model, Ref
+from gdtrain.export.model import Case, Groups, Model, Own, Ref
 from gdtrain.export.writing import (
     ADDED,
     ATOM,
@@ -133,6 +133,9 @@ def _leaf(model: Model, steps: Mapping[str, str]) -> Callable[[Node], Text]:
             return steps[node.name], ATOM
         if isinstance(node, Case):
             return _case(node), ATOM
+        if isinstance(node, Own):
+            assert model.groups is not None
+            return _of_group(model.groups, node.name), ATOM
         column = f"CAST({identifier(node.name)} AS DOUBLE PRECISION)"
         fill = model.fills.get(node.name)
         return column if fill is None else f"COALESCE({column}, {number(fill)})", ATOM
@@ -146,6 +149,15 @@ def _case(case: Case) -> str:
     if case.otherwise is None:
         return f"(CASE {column} {whens} END)"
     return f"(CASE WHEN {column} IS NULL THEN NULL ELSE CASE {column} {whens} ELSE {number(case.otherwise)} END END)"
+
+
+def _of_group(groups: Groups, name: str) -> str:
+    """The number of a parameter in the group of the row; NULL where there is no such group."""
+    column = identifier(groups.column)
+    key = column if groups.text else f"CAST({column} AS DOUBLE PRECISION)"
+    told = (_literal(value) if isinstance(value, str) else number(float(value)) for value in groups.values)
+    whens = " ".join(f"WHEN {each} THEN {number(one)}" for each, one in zip(told, groups.numbers[name], strict=True))
+    return f"(CASE {key} {whens} END)"
 
 
 def number(value: float) -> str:

@@ -27,7 +27,7 @@ def predict(
 ) -> pl.DataFrame:
     """Predict rows by what was trained: `gdtrain.predict(result, {"x": [5, 6]})["prediction"]`.
 
-    result     of `run`, `fit` or `regress`, or a trial; of `groups`, where each row is predicted by the fit of its group;
+    result     of `run`, `fit` or `regress`, or a trial; of `groups`, each row by the fit of its group;
                its document; or the path of one, or of the folder of a run
     rows       a polars or pandas DataFrame, a dict of arrays (N,), a list of dicts, or a path
     keep       columns of them to have beside the predictions, as they stand; "*" is all

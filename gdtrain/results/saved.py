@@ -50,9 +50,11 @@ def one_result(document: Any, path: str, where: str = "", *, groups: bool = Fals
 
 
 def doubts(document: Mapping[str, Any], path: str) -> list[str]:
-    """What to warn of who uses a result: that its run diverged, or was stopped before its end."""
+    """What to warn of who uses a result: that its run diverged, or was stopped before its end; of groups, some."""
     if "planned" in document:
         return [f"{path} is of a fit that was stopped: it has {document.get('count')} of {document['planned']} groups"]
+    if isinstance(verdicts := document.get("verdicts"), Mapping) and (count := verdicts.get("diverged")):
+        return [f"{path}: the fits of {count} of {document.get('count')} groups diverged, and predict nothing"]
     verdict = document.get("verdict")
     if not isinstance(verdict, Mapping) or verdict.get("status") not in [*EXIT_CODES]:
         return []

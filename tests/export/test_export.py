@@ -235,6 +235,68 @@ def test_predictions_are_those_of_predict(name: str, tmp_path: Path, in_duckdb: 
     same(in_duckdb(query, ROWS), expected)
 
 
+# Of each: what tells the groups, and what is fitted.
+GROUPED: dict[str, tuple[str, dict[str, Any]]] = {
+    "a formula": ("city", {"fit": "y = a*exp(b*x) - c", "params": {"c": {"start": -0.5, "fixed": True}}}),
+    "one parameter": ("city", {"fit": "y = -a*x^2"}),
+    "by a number": ("half", {"fit": "y = a*x + b"}),
+    "by truth": ("odd", {"fit": "y = a*x + b"}),
+    "by a column that predicts": ("odd", regressed(["x", "half"])),
+    "tied": ("sex", {"fit": "y = a*x + b", "params": {"b": {"expr": "a^2"}}, "data": {"offset": "z"}}),
+    "parameters called as columns": ("sex", regressed(["x", "n"])),
+    "levels": ("odd", regressed(["sex", "x:sex", "log(n)"])),
+    "the same column of text": ("city", regressed(["city", "x"])),
+    "targets": ("city", regressed(["x"], ["y", "z"])),
+    "classes": ("sex", regressed(["x"], "kind", loss="softmax")),
+    "counts": ("sex", regressed(["x"], "count", loss="poisson")),
+    "hidden": ("sex", regressed(["x", "city"], model={"hidden": [3, 2]})),
+}
+IN_GROUPS = ROWS.with_columns(half=pl.col("n") % 2 + 0.5, odd=pl.col("n") % 2 == 1)
+
+
+def trained_in_groups(name: str, rows: pl.DataFrame = IN_GROUPS) -> dict[str, Any]:
+    by, experiment = GROUPED[name]
+    document: dict[str, Any] = json.loads(json.dumps(gdtrain.groups(experiment, by, data=rows).to_dict()))
+    return document
+
+
+@pytest.mark.parametrize("name", GROUPED)
+def test_each_row_has_the_numbers_of_its_group(name: str, tmp_path: Path, in_duckdb: InDuckDB) -> None:
+    document = trained_in_groups(name)
+    expected = predicted(document, tmp_path, IN_GROUPS)
+    query, text = (export(document, "result.json", language) for language in ("sql", "python"))
+    found = of_rows(text, IN_GROUPS)
+    same([list(row.values()) if isinstance(row, dict) else [row] for row in found], expected)
+    same(in_sqlite(query, IN_GROUPS.with_columns(pl.col("odd").cast(pl.Int64))), expected)
+    same(in_duckdb(query, IN_GROUPS), expected)
+
+
+def test_dates_tell_groups_too(tmp_path: Path, in_duckdb: InDuckDB) -> None:
+    """Those of the database's own type, against the texts of the table that was trained on."""
+    days = IN_GROUPS.with_columns(city=pl.Series(["2024-01-02", "2024-01-03"] * 4))
+    document = trained_in_groups("a formula", days)
+    expected = predicted(document, tmp_path, days)
+    same(in_duckdb(export(document, "r", "sql"), days.with_columns(pl.col("city").str.to_date())), expected)
+
+
+def test_a_group_without_a_fit_is_null_and_named(in_duckdb: InDuckDB) -> None:
+    """One that training had not, one whose fit diverged, and a cell that is missing."""
+    document = trained_in_groups("a formula")
+    document["trials"][0]["verdict"]["status"] = "diverged"
+    lost = IN_GROUPS[:3].with_columns(city=pl.Series(["Oslo", "O'Hare", None]))
+    query, text = (export(document, "r", language) for language in ("sql", "python"))
+    assert in_sqlite(query, lost.drop("odd")) == in_duckdb(query, lost) == [(None,)] * 3
+    assert math.isnan(of_rows(text, lost[2:])[0])
+    for row, name in ((0, "Oslo"), (1, "O'Hare")):
+        with pytest.raises(AssertionError, match=f"KeyError: .{name}"):
+            of_rows(text, lost[row : row + 1])
+
+
+def test_latex_shows_one_fit() -> None:
+    with pytest.raises(UserError, match="a formula shows the fit of one group; save one of its `trials` alone, or"):
+        export(trained_in_groups("a formula"), "r", "latex")
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_latex_is_balanced(name: str) -> None:
     text = export(trained(MODELS[name]), "result.json", "latex")
