@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gdtrain.errors import UserError
 from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.tree import Mistake, Node
 
@@ -31,6 +32,12 @@ _EXCLUDED = {
 def is_grouped(experiment: Experiment) -> bool:
     """Whether each group of its rows is to be fitted alone."""
     return experiment.data is not None and experiment.data.group_by is not None
+
+
+def several_problems(experiment: Experiment) -> UserError:
+    """That what takes one problem is asked of groups."""
+    place = experiment.tree.find("data", "group_by")
+    return place.error("each group is a problem of its own, for run, fit and regress", "leave group_by out")
 
 
 def check(tree: Node) -> Iterator[Mistake]:

@@ -13,6 +13,7 @@ from typing import Protocol
 from gdtrain.data.rows import Data
 from gdtrain.data.views import FEW, Views
 from gdtrain.experiment.formulas import sides
+from gdtrain.experiment.grouped import several_problems
 from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.tied import untied
 from gdtrain.formula import Op
@@ -42,8 +43,7 @@ def build_problem(experiment: Experiment, data: Data) -> Problem:
     Raises UserError (exit 3) where the data is wrong, (exit 2) where the device is none.
     """
     if data.grouping is not None:
-        place = experiment.tree.find("data", "group_by")
-        raise place.error("each group is a problem of its own, for run, fit and regress", "leave group_by out")
+        raise several_problems(experiment)
     if data.split is None:
         return BUILDERS[experiment.kind](experiment, data)
     views, build = Views(data), LEARNERS[experiment.kind]

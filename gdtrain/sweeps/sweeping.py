@@ -16,6 +16,7 @@ from typing import Any
 from gdtrain.data.predictions import PredictedRows
 from gdtrain.data.rows import Data
 from gdtrain.engines.loop import Watch
+from gdtrain.experiment.grouped import several_problems
 from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.sweep import Group, Sweep
 from gdtrain.experiment.trials import Trials
@@ -126,6 +127,8 @@ class _Ready:
     def of(cls, group: Group, tables: Tables, spec: Sweep, request: Request, memory: int) -> _Ready:
         """Raises UserError where the group cannot be trained."""
         data = tables.of(group.trials.experiment)
+        if data.grouping is not None:
+            raise several_problems(group.trials.experiment)
         names = data.names.parameters
         experiment = group.trials.experiment.with_starts(names)
         zero_like(experiment)

@@ -208,3 +208,10 @@ def test_a_folder_keeps_them(gdtrain: Command, tmp_path: Path) -> None:
     assert gdtrain(*LINE, "--checkpoint", "5").err == (
         "checkpoint: there is no folder to save the run in; give --out DIR\n"
     )
+
+
+@pytest.mark.parametrize("words", [["sweep", "e.yaml", "--lr", "0.1,0.2"], ["run", "e.yaml", "--starts", "3"]])
+def test_nothing_is_left_of_a_folder_that_keeps_trials_of_groups(gdtrain: Command, words: list[str]) -> None:
+    refused = gdtrain(*words, "--out", "trials")
+    assert refused.code == 2 and "each group is a problem of its own" in refused.err
+    assert not os.path.exists("trials")
