@@ -1,12 +1,13 @@
 """Rows of another table, each told by its group: which fit predicts it, or why none does.
 
-Shapes: G groups, n rows of a block, L texts that the column of groups is read as.
+Shapes: G groups, n rows of a block.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,11 @@ class FreshGroups(Fresh):
     count: int = 0
     number_G: np.ndarray = field(default_factory=lambda: np.zeros(0))
     place_G: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+
+    @cached_property
+    def refused_G(self) -> np.ndarray:
+        """Whether the fit of a group does not predict."""
+        return np.array([refusal is not None for refusal in self.refusals])
 
     @classmethod
     def of(
@@ -79,7 +85,7 @@ class FreshGroups(Fresh):
         found_n = np.searchsorted(self.number_G, read_n).clip(max=len(self.number_G) - 1)
         strange_n: np.ndarray = self.number_G[found_n] != read_n
         group_n: np.ndarray = self.place_G[found_n]
-        refused_n = np.array([refusal is not None for refusal in self.refusals])[group_n]
+        refused_n = self.refused_G[group_n]
         wrong_n = strange_n | refused_n
         if wrong_n.any():
             row = int(np.argmax(wrong_n))
@@ -106,7 +112,7 @@ class FreshGroups(Fresh):
         if self.column not in self.names.levels:
             return _text(bool(number) if isinstance(self.values[0], bool) else float(number))
         texts = source.levels([self.column], _MOST)[self.column]
-        for block in source.blocks([self.column], reading=Reading({self.column: texts})):
+        for block in source.blocks([self.column], reading=Reading({self.column: texts}, gaps=[self.column])):
             if row <= len(block[self.column]):
                 return texts[int(block[self.column][row - 1])]
             row -= len(block[self.column])

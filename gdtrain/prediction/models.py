@@ -34,7 +34,7 @@ def restored_model(document: Document, where: str, level: float | None) -> tuple
 
     Raises UserError where the document does not say how to predict, or refuses intervals; else as a damaged one does.
     """
-    if document["schema"] == GROUPS_SCHEMA:
+    if document.get("schema") == GROUPS_SCHEMA:
         return _of_groups(document, where, level)
     model = restored(document, where)
     if level is None:

@@ -162,6 +162,17 @@ def test_refusals(tmp_path: Path, text: str, interval: float | None, message: st
     assert error.value.code == 3
 
 
+def test_a_strange_group_is_named_whatever_stands_below_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a later block than the first, before one with a missing cell."""
+    document = grouped(tmp_path, "town", {"fit": "y = a*x + b"}, pl.read_csv(io.StringIO(LINE)))
+    path = tmp_path / "new.csv"
+    path.write_text("town,x\n" + "Oslo,1\n" * 6 + "Paris,1\n" + "Rome,2\n" * 6 + ",2\n")
+    predictor = Predictor(document, "result.json", Asked())
+    monkeypatch.setattr(predictor, "_size", lambda kept: 4)
+    with pytest.raises(UserError, match="row 7, column town: Paris is no group that training had"):
+        list(predictor.frames(predictor.open(str(path))))
+
+
 def test_rows_in_other_formats_are_told_by_the_same_values(tmp_path: Path) -> None:
     document = grouped(tmp_path, "day", {"fit": "y = a*x + b"})
     GROUPED.with_columns(pl.col("day").str.to_date()).write_parquet(tmp_path / "table.parquet")
