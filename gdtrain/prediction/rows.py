@@ -26,7 +26,7 @@ from gdtrain.problem.portable import restored
 from gdtrain.problem.problem import tensors
 from gdtrain.results.uncertainty import Uncertainty
 from gdtrain.sources import BLOCK_ROWS, Keep, Source, open_source
-from gdtrain.sources.lines import Lines
+from gdtrain.sources.table import Lines
 from gdtrain.uncertainty.predictions import ROWS_OF_THEIR_OWN, Spread
 
 if TYPE_CHECKING:
