@@ -25,7 +25,7 @@ from gdtrain.prediction.models import restored_model
 from gdtrain.problem.held import unadjusted
 from gdtrain.problem.problem import tensors
 from gdtrain.sources import BLOCK_ROWS, Keep, Source, open_source
-from gdtrain.sources.lines import Lines
+from gdtrain.sources.table import Lines
 from gdtrain.uncertainty.predictions import ROWS_OF_THEIR_OWN
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ import polars as pl
 
 from gdtrain.errors import DATA, UserError, did_you_mean
 from gdtrain.prediction.rows import Rows
-from gdtrain.sources.lines import Lines
+from gdtrain.sources.table import Lines
 
 _PART = 1 << 26  # bytes of rows that are held before they are written as a part of a Parquet file
 _WHOLE, _NUMBER = r"^[+-]?(0|[1-9]\d*)$", r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"

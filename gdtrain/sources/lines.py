@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from gdtrain.sources.fast import Doubt
 from gdtrain.sources.layout import Layout
 from gdtrain.sources.origin import Origin
+from gdtrain.sources.table import Lines
 
 _PART = 1 << 20  # bytes of text that are taken apart at once
-
-
-@dataclass(frozen=True, slots=True)
-class Lines:
-    """Rows of comma-separated text, whole.
-
-    names  of the columns
-    rows   their lines, without line ends
-    """
-
-    names: Sequence[str]
-    rows: Sequence[bytes]
 
 
 class LineReader:

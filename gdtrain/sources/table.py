@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
-    from gdtrain.sources.lines import Lines
-
     Block: TypeAlias = dict[str, NDArray[np.float64]]
     Kept: TypeAlias = "pl.DataFrame | Lines | None"  # cells as they stand; None where none were asked for
 
@@ -44,6 +42,18 @@ class Keep:
 
 
 NOTHING = Keep()
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Rows of comma-separated text, whole.
+
+    names  of the columns
+    rows   their lines, without line ends
+    """
+
+    names: Sequence[str]
+    rows: Sequence[bytes]
 
 
 @dataclass(frozen=True, slots=True)

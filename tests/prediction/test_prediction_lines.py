@@ -13,7 +13,7 @@ import pytest
 from gdtrain.errors import UserError
 from gdtrain.prediction import Asked, Predictor, Rows, writer
 from gdtrain.sources import lines
-from gdtrain.sources.lines import Lines
+from gdtrain.sources.table import Lines
 from tests.prediction.models import TABLE, trained
 
 MODEL: dict[str, Any] = {"fit": "y = a*x + b", "train": {"epochs": 3}}
