@@ -153,17 +153,17 @@ def test_more_epochs_are_as_if_they_had_been_asked_for(name: str, epochs: int, t
 
 def test_it_goes_on_and_does_not_begin_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else all of the above would hold of a resume that throws the checkpoint away."""
-    from gdtrain.engines import loop
+    from gdtrain.engines import walk
 
     stopped(CASES["adam"], tmp_path / "run", 20)
     walked: list[int] = []
-    chunk = loop._Walk.chunk
+    chunk = walk.Walk.chunk
 
     def noted(self: Any, epochs: int) -> Any:
         walked.append(self.epoch)
         return chunk(self, epochs)
 
-    monkeypatch.setattr(loop._Walk, "chunk", noted)
+    monkeypatch.setattr(walk.Walk, "chunk", noted)
     gdtrain.resume(tmp_path / "run")
     assert walked and min(walked) > 20
     walked.clear()

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from gdtrain.results.differences import Differences
 
 _DIFFER = 1
-_EXPERIMENT = "experiment.yaml"  # of a folder that holds a result
-_MANIFEST = "run.json"
 _FINGERPRINT = ("size", "sha256")
 _RESULT = "A result document, or a folder with result.json; - is stdin."
 
@@ -61,7 +59,9 @@ def _tolerance(text: str, flag: str) -> float:
 
 def _experiments(a: str, b: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
     """The keys of two experiments that lie beside their results; None where one of them does not."""
-    files = [Path(path) / _EXPERIMENT for path in (a, b)]
+    from gdtrain.keep.runs import EXPERIMENT
+
+    files = [Path(path) / EXPERIMENT for path in (a, b)]
     if not all(file.is_file() for file in files):
         return None
     from gdtrain.experiment.load import load
@@ -73,7 +73,9 @@ def _experiments(a: str, b: str) -> tuple[dict[str, Any], dict[str, Any]] | None
 
 def _files(a: str, b: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Fingerprints of the files that two runs read, where both folders tell them."""
-    first, second = (_fingerprints(Path(path) / _MANIFEST) for path in (a, b))
+    from gdtrain.keep.runs import MANIFEST
+
+    first, second = (_fingerprints(Path(path) / MANIFEST) for path in (a, b))
     return (first, second) if first is not None and second is not None else ({}, {})
 
 

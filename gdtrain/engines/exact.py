@@ -20,10 +20,11 @@ from collections.abc import Collection, Sequence
 import torch
 from torch import Tensor
 
-from gdtrain.engines.ends import Ends, Watched, tenth_before
+from gdtrain.engines.ends import Ends, Watched
 from gdtrain.engines.loop import Descent, Watch, join
 from gdtrain.engines.modes import Number, Reach, Sgd, reach
 from gdtrain.engines.states import NO_STOPS, Chunk, End, First, States, Stops
+from gdtrain.engines.trace import tenth_before
 from gdtrain.problem.penalty import Penalty, Ridges
 from gdtrain.problem.quadratic import Quadratic
 

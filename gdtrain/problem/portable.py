@@ -127,6 +127,9 @@ def _restored(document: Mapping[str, Any]) -> Portable:
     if not all(isinstance(value, float | int) and math.isfinite(value) for value in values):  # others are texts
         raise UserError("its parameters are not finite")
     regress = experiment.regress
+    labels = {n: levels[column] for n, column in zip(targets, target_columns, strict=False) if column in levels}
+    if classes is None and any(len(texts) != 2 for texts in labels.values()):
+        raise ValueError("a label is one of two")
     return Portable(
         experiment=experiment,
         names=names,
@@ -141,9 +144,7 @@ def _restored(document: Mapping[str, Any]) -> Portable:
         ),
         targets=targets,
         columns=target_columns,
-        labels={
-            name: levels[column] for name, column in zip(targets, target_columns, strict=False) if column in levels
-        },
+        labels=labels,
         classes=classes,
         centred=regress is None or regress.intercept or experiment.model is not None,
     )

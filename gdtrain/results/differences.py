@@ -126,7 +126,7 @@ def compare(
         try:
             told = dict(_sweep(document, own) if swept else _result(document, own))
             pairs.append(told | {("data", f"files.{where}"): value for where, value in read.items()})
-        except (AttributeError, KeyError, TypeError):
+        except (AttributeError, IndexError, KeyError, TypeError):
             raise UserError(f"{name} is damaged: its sections do not fit together", remedy="save it again") from None
     names = [*pairs[0], *(name for name in pairs[1] if name not in pairs[0])]
     parts = list(dict.fromkeys(part for part, _ in names))

@@ -60,13 +60,16 @@ class Uncertainty:
     def of_document(cls, section: Mapping[str, Any]) -> Uncertainty:
         """From the `uncertainty` section of a result document: what predictions need. Raises as a bad document does."""
         factor, told = section.get("factor"), ("method", "level", "refused", "distribution", "factor")
+        factor_DF = None if factor is None else np.array(factor, dtype=np.float64)
+        if factor_DF is not None and factor_DF.ndim != 2:
+            raise ValueError("factor is no matrix")
         return cls(
             section["method"],
             section["level"],
             section.get("refused", ""),
             distribution=section.get("distribution", ""),
             numbers={key: value for key, value in section.items() if key not in told},
-            factor_DF=None if factor is None else np.array(factor, dtype=np.float64),
+            factor_DF=factor_DF,
         )
 
     @property

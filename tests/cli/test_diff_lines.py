@@ -230,3 +230,11 @@ def test_a_damaged_document_is_named() -> None:
     del other["verdict"]
     with pytest.raises(UserError, match="b is damaged"):
         compare(one, other, ("a", "b"), Tolerance())
+
+
+@pytest.mark.usefixtures("saved")
+def test_a_damaged_sweep_is_named(command: Command) -> None:
+    document = json.loads(Path("s.json").read_text())
+    Path("torn.json").write_text(json.dumps({**document, "best": 99}))
+    outcome = command("diff", "s.json", "torn.json")
+    assert outcome.code == 2 and outcome.err.startswith("torn.json is damaged")

@@ -299,6 +299,7 @@ DAMAGED: dict[str, tuple[Callable[[Json], Json], str]] = {
         "parameters are not finite",
     ),
     "no kind": (lambda d: without(d, "kind"), "is damaged"),
+    "a factor of more": (lambda d: {**d, "uncertainty": {**d["uncertainty"], "factor": [[[1.0]] * 3]}}, "is damaged"),
     "a factor that is none": (lambda d: {**d, "uncertainty": {**d["uncertainty"], "factor": [[1.0]]}}, "is damaged"),
 }
 
@@ -310,3 +311,10 @@ def test_documents_that_are_damaged(name: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=message) as error:
         Predictor(document, "result.json", Asked(interval=0.95))
     assert str(error.value).startswith("result.json: ")
+
+
+def test_labels_are_two(tmp_path: Path) -> None:
+    document = trained(tmp_path, {"regress": {"target": "word", "features": ["x"]}, "loss": "logistic"})
+    document["predictor"]["levels"]["word"] = ["no"]
+    with pytest.raises(UserError, match="is damaged"):
+        Predictor(document, "result.json", Asked())
