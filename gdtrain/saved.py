@@ -69,6 +69,7 @@ class Saved:
             data=data,
             versions=versions(),
             chosen=list(experiment.chosen),
+            called=dict(there.called),
             every=every,
             gradients=gradients,
             checkpoint_s=every_s,
@@ -111,7 +112,7 @@ class Saved:
             overrides = [*overrides, Override("checkpoint.every_s", before.checkpoint_s, "checkpoint")]
         experiment = load(folder.place / runs.EXPERIMENT, overrides)
         chosen = tuple(key for key in before.chosen if key not in given)
-        experiment = experiment.located(tree=experiment.tree, folder=experiment.folder, chosen=chosen)
+        experiment = experiment.told(chosen=chosen, called=before.called)
         if "train.epochs" in given and experiment.train.epochs < (walked := _walked(folder)):
             what = f"{folder.named} has {walked:,} epochs already"
             remedy = f"name more, counting these: {walked + 100} for 100 more"

@@ -132,15 +132,21 @@ def test_a_run_is_not_overwritten_unless_forced(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["run"]
 
 
-@pytest.mark.parametrize("files", [["notes.txt"], ["run.json"], ["sweep.json"]])
-def test_what_others_keep_is_left_alone(files: list[str], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("notes.txt", "holds other things than a run: notes"),
+        ("run.json", "is damaged"),
+        ("sweep.json", "keeps a sweep"),
+    ],
+)
+def test_what_others_keep_is_left_alone(name: str, told: str, tmp_path: Path) -> None:
     place = tmp_path / "theirs"
     place.mkdir()
-    for name in files:
-        (place / name).write_text("{}")
+    (place / name).write_text("{}")
     before = content(place)
     for force in (False, True):
-        with pytest.raises(UserError, match="damaged" if files == ["run.json"] else f"than a run: {files[0]}"):
+        with pytest.raises(UserError, match=told):
             saved(place, force=force)
     assert content(place) == before
 

@@ -25,6 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from gdtrain.errors import DATA, UserError
 from gdtrain.keep.files import Lock, is_temporary, make_folder, refusal, remove_folders, write_atomically, writing
 from gdtrain.keep.fingerprint import Fingerprint
+from gdtrain.keep.manifest import NAME as SWEEP
 from gdtrain.keep.swap import Beside, Files, mend, replace_folder, tidy
 
 MANIFEST, RESULT, CHECKPOINT = "run.json", "result.json", "checkpoint.safetensors"
@@ -39,6 +40,7 @@ class RunManifest(BaseModel):
     data        fingerprints of what the run reads
     versions    what trained it
     chosen      keys of experiment.yaml that were chosen for the user
+    called      its paths, and what messages call them: they are part of the result
     every, gradients  of the history that the result shows
     checkpoint_s  seconds between checkpoints; None where there are none on the way
     """
@@ -50,6 +52,7 @@ class RunManifest(BaseModel):
     data: dict[str, Fingerprint]
     versions: dict[str, str]
     chosen: list[str] = []
+    called: dict[str, str] = {}
     every: int | None = Field(None, ge=1)
     gradients: bool = False
     checkpoint_s: float | None = Field(None, gt=0)
@@ -127,6 +130,8 @@ class RunFolder:
             if resumed:
                 raise
             return
+        if SWEEP in names:
+            raise UserError(f"{named} keeps a sweep, not a run", where=where, remedy="name another folder")
         if theirs := next((name for name in names if not _is_ours(self.place / name)), None):
             what = f"{named} holds other things than a run: {theirs}"
             raise UserError(what, where=where, remedy="name another folder")

@@ -99,13 +99,6 @@ def test_a_sweep_is_resumed(gdtrain: Command, linear: Path) -> None:
         path.unlink()
     assert gdtrain("resume", "sw", "--get", "loss").out == expected
     assert "2 of 2 trials are kept" in gdtrain("resume", "sw", "--get", "loss").err
-    assert "a sweep is taken up as it was" in gdtrain("resume", "sw", "--epochs", 5).err
-
-
-def test_many_starts_are_gone_on_with_by_their_command(gdtrain: Command) -> None:
-    assert gdtrain("solve", "x^2 = 4", "--starts", 3, "--out", "many").code == 0
-    assert gdtrain("solve", "x^2 = 4", "--starts", 3, "--out", "many").code == 0
-    assert "many starts" in gdtrain("resume", "many").err
 
 
 def test_a_place_that_cannot_be_written(gdtrain: Command, tmp_path: Path) -> None:
