@@ -77,6 +77,7 @@ class Saved:
             data=data,
             versions=versions(),
             chosen=list(experiment.chosen),
+            called=dict(there.called),
             every=every,
             gradients=gradients,
             checkpoint_s=every_s,
@@ -118,13 +119,17 @@ class Saved:
         assert before is not None
         if any(found.form == FRAME for found in before.data.values()):
             raise UserError("its rows came from Python", where=folder.named, remedy="run it there again")
-        given = {override.key for override in overrides}
+        given = {override.key: override.flag for override in overrides}
         if before.checkpoint_s is not None and "checkpoint.every_s" not in given:
             overrides = [*overrides, Override("checkpoint.every_s", before.checkpoint_s, "checkpoint")]
         experiment = load(folder.place / runs.EXPERIMENT, overrides)
         chosen = tuple(key for key in before.chosen if key not in given)
-        experiment = experiment.located(tree=experiment.tree, folder=experiment.folder, chosen=chosen)
-        typed = (folder.read(runs.COMMAND) or b"").decode(errors="replace")
+        experiment = experiment.told(chosen=chosen, called=before.called)
+        if "train.epochs" in given and experiment.train.epochs < (walked := _walked(folder)):
+            what = f"{folder.named} has {walked:,} epochs already"
+            remedy = f"name more, counting these: {walked + 100} for 100 more"
+            raise UserError(what, where=given["train.epochs"], remedy=remedy)
+        typed = (folder.read(runs.COMMAND) or b"").decode(errors="surrogateescape")
         if "train.epochs" in given:
             typed += command
         return cls(folder, experiment, command=typed, every=before.every, gradients=before.gradients)
@@ -191,15 +196,15 @@ class Saved:
         files = self._checkpoint(walks)
         try:
             if self._folder.placed:
-                for name, pieces in files.items():
-                    self._folder.replace_file(name, pieces)
+                for name, content in files.items():
+                    self._folder.replace_file(name, content)
             else:
                 self._folder.replace({**self._heads(self.manifest), **files})
         except UserError:
             return
 
     def _heads(self, manifest: RunManifest) -> Files:
-        typed = {runs.COMMAND: [self._command]} if self._command else {}
+        typed = {runs.COMMAND: [self._command.encode(errors="surrogateescape")]} if self._command else {}
         return {runs.MANIFEST: [manifest.text()], runs.EXPERIMENT: [self._text], **typed}
 
     def _checkpoint(self, walks: Mapping[int, State]) -> Files:
@@ -228,6 +233,15 @@ def _holding(folder: RunFolder, made: Callable[[], Saved]) -> Saved:
     except BaseException:
         folder.close()
         raise
+
+
+def _walked(folder: RunFolder) -> int:
+    """How many of the epochs that were asked for the folder's result has; 0 where it has none."""
+    try:
+        document = json.loads(folder.read(runs.RESULT) or b"{}")
+        return min(int(document["epochs"]), int(document["train"]["epochs"]))
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return 0
 
 
 def _notes(before: RunManifest | None, now: RunManifest) -> list[str]:

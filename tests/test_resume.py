@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import gdtrain
-from gdtrain.errors import DATA, UserError
+from gdtrain.errors import DATA, USAGE, UserError
 from gdtrain.experiment.load import load
 from gdtrain.experiment.optimizers import DEFAULTS, SECOND
 from gdtrain.experiment.overrides import Override
@@ -173,7 +173,7 @@ def test_it_goes_on_and_does_not_begin_again(tmp_path: Path, monkeypatch: pytest
     assert min(walked) == EPOCHS + 1
 
 
-@pytest.mark.parametrize("epochs", [30_000, 12_000, 30])
+@pytest.mark.parametrize("epochs", [30_000, 12_000])
 def test_a_history_that_does_not_fit_is_walked_anew(epochs: int, tmp_path: Path) -> None:
     """A long run records every so many epochs, which a shorter one need not have, or the other way round."""
     source = case(CURVE, {"optimizer": "sgd", "epochs": 11_000})
@@ -181,6 +181,16 @@ def test_a_history_that_does_not_fit_is_walked_anew(epochs: int, tmp_path: Path)
     gdtrain.resume(tmp_path / "run", epochs=epochs)
     gdtrain.run(case(CURVE, {"optimizer": "sgd", "epochs": epochs}), out=tmp_path / "whole")
     assert files(tmp_path / "run") == files(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("name", ["adam", "exact", "polish", "grad_tol"])
+def test_epochs_that_were_walked_are_not_thrown_away(name: str, tmp_path: Path) -> None:
+    """`--epochs 10` for ten more would leave ten of them. Those that were asked for and not come to do not count."""
+    gdtrain.run(CASES[name], out=tmp_path / "run")
+    walked = min(EPOCHS, json.loads((tmp_path / "run" / "result.json").read_text())["epochs"])
+    error = refused(tmp_path / "run", epochs=walked - 1)
+    assert error.code == USAGE and f"has {walked} epochs already; name more" in str(error)
+    gdtrain.resume(tmp_path / "run", epochs=walked)
 
 
 # What is refused
@@ -258,17 +268,47 @@ def test_data_that_has_changed(half: Path, tmp_path: Path) -> None:
     assert error.code == DATA and "rows.csv has changed" in str(error)
 
 
-def test_data_that_was_moved_along(half: Path, tmp_path: Path) -> None:
+def test_data_that_was_moved(half: Path, tmp_path: Path) -> None:
+    """Its path may be mended by hand: what counts is what lies there."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "rows.csv").rename(tmp_path / "elsewhere" / "rows.csv")
+    assert "there is no such file" in str(refused(half))
+    path = half / "experiment.yaml"
+    path.write_text(path.read_text().replace("../rows.csv", "../elsewhere/rows.csv"))
     gdtrain.resume(half)
     assert json.loads((half / "result.json").read_text())["epochs"] == EPOCHS
+
+
+def test_a_folder_that_a_link_leads_to(half: Path, tmp_path: Path) -> None:
+    """Its paths hold where it is, not where the link is."""
+    (tmp_path / "far" / "off").mkdir(parents=True)
+    link = tmp_path / "far" / "off" / "link"
+    link.symlink_to(half)
+    gdtrain.resume(link)
+    epochs = gdtrain.run(link / "experiment.yaml", out=tmp_path / "again").epochs
+    assert epochs == json.loads((half / "result.json").read_text())["epochs"] == EPOCHS
 
 
 def test_what_is_no_run(tmp_path: Path) -> None:
     assert "no folder" in str(refused(tmp_path / "missing"))
     (tmp_path / "other").mkdir()
-    assert "other things" in str(refused(tmp_path / "other"))
+    assert "other/run.json: is missing" in str(refused(tmp_path / "other"))
     (tmp_path / "other" / "run.json").write_text("{}")
-    assert "other things" in str(refused(tmp_path / "other"))
+    assert "other/run.json: is damaged" in str(refused(tmp_path / "other"))
+    (tmp_path / "file").touch()
+    assert "file is no folder; name the folder that --out named" in str(refused(tmp_path / "file"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "other"]
+
+
+def test_a_file_of_a_run_names_its_folder(half: Path) -> None:
+    assert str(refused(half / "result.json")).endswith(f"is no folder; gdtrain resume {half}")
+
+
+@pytest.mark.parametrize("told", ['"every": 0', '"every": -5', '"checkpoint_s": -1'])
+def test_numbers_that_no_run_writes(told: str, half: Path) -> None:
+    path = half / "run.json"
+    path.write_text(path.read_text().replace('"kind"', f'{told}, "kind"'))
+    assert "run.json: is damaged" in str(refused(half))
 
 
 def test_a_state_of_another_form(half: Path) -> None:

@@ -23,6 +23,7 @@ import gdtrain
 from gdtrain.errors import NOT_WRITTEN, USAGE, UserError
 from gdtrain.experiment.load import load
 from gdtrain.keep import swap
+from gdtrain.keep.files import locked
 from gdtrain.keep.tensors import read_checked, read_tensors, tensor_pieces
 from gdtrain.saved import Saved
 from gdtrain.train import train
@@ -131,15 +132,21 @@ def test_a_run_is_not_overwritten_unless_forced(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["run"]
 
 
-@pytest.mark.parametrize("files", [["notes.txt"], ["run.json"], ["sweep.json"]])
-def test_what_others_keep_is_left_alone(files: list[str], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("notes.txt", "holds other things than a run: notes"),
+        ("run.json", "is damaged"),
+        ("sweep.json", "keeps a sweep"),
+    ],
+)
+def test_what_others_keep_is_left_alone(name: str, told: str, tmp_path: Path) -> None:
     place = tmp_path / "theirs"
     place.mkdir()
-    for name in files:
-        (place / name).write_text("{}")
+    (place / name).write_text("{}")
     before = content(place)
     for force in (False, True):
-        with pytest.raises(UserError, match="other things"):
+        with pytest.raises(UserError, match=told):
             saved(place, force=force)
     assert content(place) == before
 
@@ -156,6 +163,15 @@ def test_an_empty_folder_is_new(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     assert saved(tmp_path / "run", epochs=3) is None
     assert told(tmp_path / "run") == 3
+
+
+def test_a_folder_in_the_place_of_a_file_is_not_lost(tmp_path: Path) -> None:
+    saved(tmp_path / "run", epochs=3)
+    (tmp_path / "run" / "command.txt").mkdir()
+    for begin in (lambda: saved(tmp_path / "run", force=True), lambda: gdtrain.resume(tmp_path / "run")):
+        with pytest.raises(UserError, match=r"other things than a run: command\.txt"):
+            begin()
+    assert os.listdir(tmp_path) == ["run"]
 
 
 def test_a_link_leads_to_the_folder(tmp_path: Path) -> None:
@@ -195,10 +211,24 @@ def test_names_of_folders(name: str, tmp_path: Path) -> None:
     assert {path.parts[len(tmp_path.parts)] for path in tmp_path.rglob("*")} == {Path(name).parts[0]}
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "/", "a/..", "a\0b"])
+@pytest.mark.parametrize("name", ["", "a\0b"])
 def test_names_that_no_folder_has(name: str) -> None:
     with pytest.raises(UserError, match="no folder can have this name"):
         Saved.new(load(CURVE), name)
+
+
+@pytest.mark.parametrize("name", [".", "..", "/", "a/..", "../run", "link"])
+def test_the_folder_that_one_is_in_is_not_replaced(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = tmp_path / "run"
+    saved(place, epochs=3)
+    before = content(place)
+    (tmp_path / "link").symlink_to("run")
+    monkeypatch.chdir(place)
+    name = str(tmp_path / name) if name == "link" else name
+    for begin in (lambda: gdtrain.resume(name), lambda: saved(Path(name), force=True)):
+        with pytest.raises(UserError, match="is the folder that you are in, or one above it"):
+            begin()
+    assert content(place) == before
 
 
 @pytest.mark.parametrize("name", ["a" * 300, "file", "file/run"])
@@ -316,10 +346,27 @@ def test_without_an_exchange_of_names(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_what_a_kill_between_two_names_left_is_put_back(tmp_path: Path) -> None:
     place = tmp_path / "run"
     saved(place, epochs=3)
-    place.rename(swap.Beside(place).old)
+    place.rename(swap.Beside.of(place).old)
     gdtrain.resume(place)
     assert told(place) == 3
     assert os.listdir(tmp_path) == ["run"]
+
+
+@pytest.mark.parametrize("age_s", [0, 7200])
+def test_what_was_killed_long_ago_is_taken_away_by_the_next_run(age_s: float, tmp_path: Path) -> None:
+    """Whichever that is; but for what was taken from its place, which only a run there can put back."""
+    alone, held, taken = (swap.Beside.of(tmp_path / name) for name in ("alone", "held", "taken"))
+    for beside in (alone, held, taken):
+        beside.new.mkdir()
+        (beside.new / "result.json").touch()
+        beside.lock.touch()
+        os.utime(beside.lock, (time.time() - age_s,) * 2)
+    taken.old.mkdir()
+    with locked(held.lock) as ours:
+        assert ours
+        saved(tmp_path / "run", epochs=3)
+    left = {path.name for beside in (held, taken) for path in (beside.lock, beside.new)} | {taken.old.name, "run"}
+    assert set(os.listdir(tmp_path)) == left | (set() if age_s else {alone.lock.name, alone.new.name})
 
 
 # What is killed

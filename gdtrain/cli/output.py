@@ -31,6 +31,7 @@ from gdtrain.results.ranking import check_metric
 
 if TYPE_CHECKING:
     from gdtrain.saved import Saved
+    from gdtrain.sweeps.sweeping import Request
 
 
 @dataclass(frozen=True)
@@ -56,10 +57,10 @@ class Output:
         expected = [parse_expectation(text) for text in options.expect]
         return cls(options, expected, many, Gate(options.junit), out, force)
 
-    def print_configs(self, experiments: Sequence[Experiment]) -> int:
+    def print_configs(self, experiments: Sequence[Experiment], without: Sequence[str] = ()) -> int:
         from gdtrain.experiment.dump import dump
 
-        sys.stdout.write("---\n".join(dump(experiment) for experiment in experiments))
+        sys.stdout.write("---\n".join(dump(experiment, without) for experiment in experiments))
         return 0
 
     def train(self, experiment: Experiment) -> int:
@@ -98,17 +99,20 @@ class Output:
 
     def _resume_sweep(self, place: str, overrides: Sequence[Override]) -> int:
         """Train what is missing in a sweep's folder."""
-        from gdtrain.experiment.sweep import load_sweep
-        from gdtrain.keep.runs import EXPERIMENT
+        from gdtrain.sweeps.resumed import kept_sweep
+        from gdtrain.sweeps.sweeping import Request
 
         for override in overrides:
-            remedy = "gdtrain sweep takes other epochs, with the same --out"
+            remedy = "type it again, with other epochs and the same --out"
+            if override.flag == "--checkpoint":
+                remedy = "it keeps each batch that has ended"
             raise UserError("a sweep is taken up as it was", where=override.flag, remedy=remedy)
-        spec = load_sweep(os.path.join(place, EXPERIMENT))
-        if not spec.axes:
-            remedy = f"type it again, with --out {place}: what is there is not trained again"
-            raise UserError("holds many starts, whose command it does not know", where=place, remedy=remedy)
-        return self.sweep(spec, {"source": place, "out": place, "rank_by": None})
+        spec, asked = kept_sweep(place)
+        request = asked.model_dump(exclude={"chosen", "called"}) | {"out": place}
+        request["rerun"] = partial(alone, asked.words, file=asked.file)
+        if asked.starts:
+            return self._starts(spec.declared, asked.starts, Request(**request))
+        return self.sweep(spec, request)
 
     def place(self, experiment: Experiment) -> str | None:
         """The folder that keeps the run; None where none does."""
@@ -161,21 +165,30 @@ class Output:
 
     def starts(self, experiment: Experiment, count: int, source: object) -> int:
         """Train one experiment from many starts and show what they found. Returns the exit code."""
-        from gdtrain.sweeps.starts import train_starts
         from gdtrain.sweeps.sweeping import Request
 
+        words, file = self.options.words, source if isinstance(source, str) else ""
         request = Request(
             every=self.options.every,
             gradients=self.options.gradients,
             top=self.options.top,
             out=self.place(experiment),
-            rerun=partial(alone, self.options.words, source=source if isinstance(source, str) else ""),
+            rerun=partial(alone, words, file=file),
+            words=words,
+            file=file,
         )
+        return self._starts(experiment, count, request)
+
+    def _starts(self, experiment: Experiment, count: int, request: Request) -> int:
+        from gdtrain.sweeps.starts import train_starts
+
         _collect()
         ready = partial(self._check_get, experiment)
+        lost: list[UserError] = []
         with self.gate.of(experiment), Watched(count, quiet=self.options.quiet, unit="starts") as watch:
-            result = train_starts(experiment, count, request, _tables(), watch=watch, ready=ready)
-        return self._show_sweep(experiment, result, watch)
+            told = partial(train_starts, watch=watch, tell=self._note, ready=ready, lost=partial(_lose, lost))
+            result = told(experiment, count, request, _tables())
+        return self._show_sweep(experiment, result, watch, lost)
 
     def groups(self, experiment: Experiment, source: object) -> int:
         """Fit each group of rows, in its folder where there is one, and show what came of it. Returns the exit code."""
@@ -212,10 +225,12 @@ class Output:
 
         _collect()
         watched = Watched(len(spec.points), quiet=self.options.quiet, unit="trials")
+        lost: list[UserError] = []
         with self.gate.of(spec.experiment), watched as watch:
             ready = partial(self._check_sweep, spec.experiment, request["rank_by"])
-            result = sweep(spec, Request(**request), _tables(), watch=watch, tell=self._note, ready=ready)
-        return self._show_sweep(spec.experiment, result, watch)
+            told = partial(sweep, watch=watch, tell=self._note, ready=ready, lost=partial(_lose, lost))
+            result = told(spec, Request(**request), _tables())
+        return self._show_sweep(spec.experiment, result, watch, lost)
 
     def find_lr(
         self,
@@ -232,7 +247,7 @@ class Output:
         _collect()
         spec, limit = search(source, overrides, flags, tables, stdin=sys.stdin)
         if self.options.print_config:
-            return self.print_configs([spec.declared])
+            return self.print_configs([spec.declared], spec.following)
         watched = Watched(len(spec.points), quiet=self.options.quiet, unit="trials")
         with self.gate.of(spec.experiment), watched as watch:
             asked = Request(**request)
@@ -255,14 +270,16 @@ class Output:
         if not self.options.quiet:
             say(printable(f"note: {note}"))
 
-    def _show_sweep(self, experiment: Experiment, result: SweepResult, watch: Watched) -> int:
-        """Show a sweep; what is asked of one result is asked of the best trial."""
+    def _show_sweep(
+        self, experiment: Experiment, result: SweepResult, watch: Watched, lost: Sequence[UserError] = ()
+    ) -> int:
+        """Show a sweep; what is asked of one result is asked of the best trial. `lost`: why it could not be kept."""
         if result.best is not None and not self.options.quiet:
             own = result.trials[result.best].document().get("warnings", [])
             for warning in (warning for warning in own if warning not in result.warnings):
                 say(printable(f"warning: of the best trial: {warning}"))
         code = watch.code if result.exit_code == INTERRUPTED else result.exit_code
-        return self._show(experiment, result, result.first, code)
+        return max(self._show(experiment, result, result.first, code), *(error.code for error in lost), 0)
 
     def _show(self, experiment: Experiment, outcome: Outcome, best: Result | Trial | None, code: int) -> int:
         """Hold an outcome against the expectations, the file's first, and show it. Returns the exit code."""
@@ -307,6 +324,12 @@ class Output:
         sys.stdout.writelines(f"{value}\n" for value in values)
         if errors:
             self._note(f"{len(errors):,} of {len(values):,} groups have no {name}, nan here: {errors[0].what}")
+
+
+def _lose(lost: list[UserError], error: UserError) -> None:
+    """What can't be kept is told at once: training may take long."""
+    say(str(error))
+    lost.append(error)
 
 
 def _splits(experiment: Experiment) -> bool:

@@ -10,6 +10,7 @@ from gdtrain.cli.starts import started
 from gdtrain.experiment.dump import flow
 from gdtrain.experiment.schema import STDIN
 from gdtrain.experiment.shorthands import KEYS
+from gdtrain.experiment.starter import EXAMPLE_WORDS
 
 # Options of many trials, which one alone has no use for, and of output.
 _LEFT_OUT = {
@@ -34,17 +35,21 @@ _SWITCHES = (
 _START = ".start"
 
 
-def alone(words: Sequence[str], settings: Mapping[str, Any], source: str = "") -> str:
-    """The command for a shell; "" where standard input would be needed again.
+def alone(words: Sequence[str], settings: Mapping[str, Any], file: str = "") -> str:
+    """The command for a shell; "" where standard input would be needed again, or nothing was typed.
 
     words     as they were typed, the verb first
     settings  what the trial sets, by dotted key
-    source    the file that `run` or `sweep` read
+    file      that `run` or `sweep` read; a sweep of none is that of the built-in example
     """
+    if not words:
+        return ""
     verb, *rest = words
+    if verb == "sweep" and not file:
+        verb, rest = "fit", [*EXAMPLE_WORDS, *rest]
     groups = [group for group in _options(rest) if group[0].partition("=")[0] not in _LEFT_OUT]
     if verb in ("run", "sweep"):
-        verb, groups = "run", [[source], *(group for group in groups if group[0].startswith("--"))]
+        verb, groups = "run", [[file], *(group for group in groups if group[0].startswith("--"))]
     if [STDIN] in groups:
         return ""
     kept, known = [], {_canonical(key) for key in settings}

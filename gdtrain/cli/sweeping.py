@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -45,7 +44,7 @@ def sweep(
         place = called if isinstance(source, str) else "gdtrain sweep"
         raise UserError("there is nothing to sweep", where=place, remedy="give a key several values: --lr 1e-3,1e-2")
     if options.print_config:
-        return output.print_configs([spec.declared])
+        return output.print_configs([spec.declared], spec.following)
     if options.out is None and (out := spec.experiment.out) is not None:
         request["out"] = spec.experiment.locate(out)
     return output.gate.around(lambda: output.sweep(spec, request))
@@ -53,6 +52,8 @@ def sweep(
 
 def _request(options: SweepOptions, called: str, file: str | None) -> dict[str, Any]:
     """How the sweep is carried out: what `gdtrain.sweeps.sweeping.Request` holds."""
+    from gdtrain.cli.rerun import alone  # with pydantic behind it, which --help need not wait for
+
     return {
         "source": "stdin" if called == "-" else called,
         "every": options.every,
@@ -61,15 +62,7 @@ def _request(options: SweepOptions, called: str, file: str | None) -> dict[str, 
         "top": options.top,
         "memory": options.bytes(),
         "out": options.out,
-        "rerun": partial(_rerun, options.words, file),
+        "words": options.words,
+        "file": file or "",
+        "rerun": partial(alone, options.words, file=file or ""),
     }
-
-
-def _rerun(words: tuple[str, ...], file: str | None, settings: Mapping[str, Any]) -> str:
-    from gdtrain.cli.rerun import alone  # with pydantic behind it, which --help need not wait for
-
-    if file is not None:
-        return alone(words, settings, file)
-    from gdtrain.experiment.starter import EXAMPLE_WORDS
-
-    return alone(["fit", *EXAMPLE_WORDS, *words[1:]], settings)

@@ -41,7 +41,7 @@ def check(
                 from gdtrain.look import describe
 
                 lines += describe(spec.experiment, stdin=sys.stdin.buffer if sys.stdin else None)
-            texts.append(dump(spec.declared) + "".join(f"# {printable(line)}\n" for line in lines))
+            texts.append(dump(spec.declared, spec.following) + "".join(f"# {printable(line)}\n" for line in lines))
         except UserError as error:
             errors.append(error)
     sys.stdout.write("---\n".join(texts))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import BinaryIO
 
@@ -108,7 +107,7 @@ def _where(experiment: Experiment, path: str | None) -> str:
     """What messages call the data."""
     if path is None:
         return "data.columns"
-    return "stdin" if path == STDIN else os.path.normpath(experiment.locate(path))
+    return "stdin" if path == STDIN else experiment.named(path)
 
 
 def _open(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import reduce
 from typing import Any
 
 from gdtrain.experiment.forms import shorten
@@ -21,9 +22,15 @@ IDLE: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def dump(experiment: Experiment) -> str:
-    """YAML of an experiment: short forms, one line a key. Loads to an equal experiment."""
+def dump(experiment: Experiment, without: Iterable[str] = ()) -> str:
+    """YAML of an experiment: short forms, one line a key. Loads to an equal experiment.
+
+    without  dotted keys to leave out, to be chosen again
+    """
     plain = experiment.model_dump(exclude_none=True)
+    for key in without:
+        *sections, last = key.split(".")
+        reduce(lambda section, name: section.get(name, {}), sections, plain).pop(last, None)
     for section, idle in IDLE.items():
         if section in plain:
             plain[section] = {key: value for key, value in plain[section].items() if idle.get(key, ...) != value}

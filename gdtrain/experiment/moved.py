@@ -11,13 +11,16 @@ from gdtrain.experiment.schema import STDIN, Experiment
 def moved(experiment: Experiment, folder: Path) -> Experiment:
     """The experiment as it is written in `folder`: where it is saved, and how often, is not part of it."""
     changed: dict[str, object] = {"out": None, "checkpoint": None}
+    called: dict[str, str] = {}
     for section in ("data", "predict"):
         spec = getattr(experiment, section)
         if spec is not None and spec.path not in (None, STDIN):
             path = _seen_from(folder, experiment.locate(spec.path))
+            called[path] = experiment.named(spec.path)
             changed[section] = spec.model_copy(update={"path": path})
     copy = experiment.model_copy(update=changed)
-    return copy.located(tree=experiment.tree, folder=folder, chosen=experiment.chosen)
+    copy.located(tree=experiment.tree, folder=folder, chosen=experiment.chosen)
+    return copy.told(chosen=experiment.chosen, called=called)
 
 
 def _seen_from(folder: Path, path: str) -> str:

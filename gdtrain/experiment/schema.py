@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -239,6 +240,7 @@ class Experiment(Model):
     _tree: Node | None = PrivateAttr(None)
     _folder: Path = PrivateAttr(Path())
     _chosen: tuple[str, ...] = PrivateAttr(())
+    _called: Mapping[str, str] = PrivateAttr({})
 
     @property
     def kind(self) -> Kind:
@@ -285,12 +287,21 @@ class Experiment(Model):
         else:
             started = {name: self.param(name) for name in names}
         copy = self.model_copy(update={"params": started | {k: v for k, v in self.params.items() if k not in started}})
-        copy._chosen = (*self._chosen, *(f"params.{name}.start" for name in undecided))
+        copy._chosen = tuple(dict.fromkeys([*self._chosen, *(f"params.{name}.start" for name in undecided)]))
         return copy
 
     def locate(self, path: str) -> str:
         """A path of this experiment as one to open: relative ones start at the experiment's folder."""
         return path if path == STDIN else str(self._folder / path)
+
+    @property
+    def called(self) -> Mapping[str, str]:
+        """Paths of this experiment and what messages call them, where that is not what `locate` says."""
+        return self._called
+
+    def named(self, path: str) -> str:
+        """What messages call a path of this experiment."""
+        return self._called.get(path) or os.path.normpath(self.locate(path))
 
     @property
     def tree(self) -> Node:
@@ -300,6 +311,11 @@ class Experiment(Model):
     def located(self, *, tree: Node, folder: Path, chosen: tuple[str, ...]) -> Self:
         """This experiment, remembering where it was written."""
         self._tree, self._folder, self._chosen = tree, folder, chosen
+        return self
+
+    def told(self, *, chosen: Iterable[str], called: Mapping[str, str]) -> Self:
+        """This experiment, which an earlier one wrote: what was chosen there, and how it called its files."""
+        self._chosen, self._called = tuple(chosen), dict(called)
         return self
 
     def __eq__(self, other: object) -> bool:

@@ -44,6 +44,7 @@ class Sweep:
     axes        names of the axes as dotted keys, those of the file first
     points      plain values, one tuple a trial, in the order of the axes
     groups      in the order of their first points
+    following   keys that are chosen for the user in the light of the axes: left out, `declared` says the same
     """
 
     experiment: Experiment
@@ -51,6 +52,7 @@ class Sweep:
     axes: list[str]
     points: list[tuple[Any, ...]]
     groups: list[Group]
+    following: tuple[str, ...] = ()
 
     def settings(self, i: int) -> dict[str, Any]:
         """What a point sets: axis -> value."""
@@ -120,7 +122,27 @@ def load_sweep(
         [dimension.name for dimension in dimensions],
         [tuple(d.values[i] for d, i in zip(dimensions, row, strict=True)) for row in rows],
         groups,
+        _following(experiment, base, groups),
     )
+
+
+def _following(shared: Experiment, base: Node, groups: Sequence[Group]) -> tuple[str, ...]:
+    """Keys that were left out, and for which not all points have the value that is chosen without the axes."""
+    swept = {number.removesuffix(".value") for group in groups for number in group.trials.numbers}
+    return tuple(
+        key
+        for key in shared.chosen
+        if base.get(*key.split(".")) is None
+        and not key.startswith("params.")
+        and (key in swept or any(_value(g.trials.experiment, key) != _value(shared, key) for g in groups))
+    )
+
+
+def _value(experiment: Experiment, key: str) -> object:
+    found: object = experiment
+    for name in key.split("."):
+        found = found.get(name) if isinstance(found, Mapping) else getattr(found, name, None)
+    return found
 
 
 def _start_from_seed(flag: AxisFlag, *, drawn: bool) -> Override | None:

@@ -129,12 +129,12 @@ def remove_folders(folders: Iterable[Path]) -> None:
 class Lock:
     """A folder that is ours until `release`, or until this process ends, however it ends."""
 
-    def __init__(self, folder: Path, where: str = "--out", beside: Path | None = None) -> None:
-        """Lock a folder: by a file in it, which is there, or by one `beside` it, which goes on release.
+    def __init__(self, folder: str | Path, where: str = "--out", beside: Path | None = None) -> None:
+        """Lock a folder, by its user's name: with a file in it, which stays, or one `beside` it, which goes on release.
 
         Raises UserError (NOT_WRITTEN) where another process has it, else OSError.
         """
-        self.path, self._passing = beside or folder / LOCK, beside is not None
+        self.path, self._passing = beside or Path(folder) / LOCK, beside is not None
         self._file = _locked(self.path)
         if self._file is None:
             remedy = "wait until it ends, or name another folder"
@@ -148,6 +148,17 @@ class Lock:
                 os.unlink(self.path)
         os.close(self._file)
         self._file = None
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[bool]:
+    """Whether the lock is ours inside: not where another process has it. Raises OSError."""
+    file = _locked(path)
+    try:
+        yield file is not None
+    finally:
+        if file is not None:
+            os.close(file)
 
 
 def _locked(path: Path) -> int | None:

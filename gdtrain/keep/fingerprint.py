@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Mapping
-from os.path import normpath
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
@@ -69,14 +69,16 @@ class Fingerprints:
     def _of_file(self, experiment: Experiment, path: str) -> Fingerprint:
         if path == STDIN:
             raise UserError("data on stdin cannot be kept", where="--out", remedy="name a file")
-        place = normpath(experiment.locate(path))
+        named = experiment.locate(path)
+        head, name = os.path.split(named)
+        place = os.path.join(os.path.realpath(head), name)  # where `..` follows a link, or a folder that is yet to be
         if place not in self._files:
-            self._files[place] = _of_file(place, path)
+            self._files[place] = _of_file(place, path, os.path.normpath(named))
         return self._files[place]
 
 
-def _of_file(place: str, path: str) -> Fingerprint:
-    origin = find_origin(place)
+def _of_file(place: str, path: str, named: str) -> Fingerprint:
+    origin = find_origin(place, where=named)
     try:
         with open(place, "rb") as file:
             digest = hashlib.file_digest(file, "sha256")

@@ -18,6 +18,27 @@ NAME = "sweep.json"
 _LISTED = 6  # changed keys that a sentence lists
 
 
+class Asked(BaseModel):
+    """What was asked of a sweep besides its experiment: with it, one that is resumed ends in the same document.
+
+    source, file, words   what it was called, the file that was named, and the whole line; "" and none from Python
+    every, gradients, rank_by, memory, starts  as of `gdtrain.sweeps.sweeping.Request`
+    chosen                keys that were chosen for the user: of the experiment, then of each group of trials
+    called                paths of the experiment, and what messages call them
+    """
+
+    source: str = ""
+    file: str = ""
+    words: list[str] = []
+    every: int | None = Field(None, ge=1)
+    gradients: bool = False
+    rank_by: str | None = None
+    memory: int | None = Field(None, ge=1)
+    starts: int | None = Field(None, ge=1)
+    chosen: list[list[str]] = []
+    called: dict[str, str] = {}
+
+
 class Manifest(BaseModel):
     """A sweep's folder.
 
@@ -25,6 +46,7 @@ class Manifest(BaseModel):
     data        fingerprints of what it reads
     trials      how many the sweep has
     sha256      of the keys of its trials: the same sweep has the same
+    asked       what was asked besides
     """
 
     model_config = ConfigDict(populate_by_name=True)
@@ -36,15 +58,19 @@ class Manifest(BaseModel):
     versions: dict[str, str]
     trials: int
     sha256: str
+    asked: Asked = Asked()
 
     @classmethod
-    def of(cls, experiment: Experiment, data: Mapping[str, Fingerprint], keys: Sequence[str]) -> Manifest:
+    def of(
+        cls, experiment: Experiment, data: Mapping[str, Fingerprint], keys: Sequence[str], asked: Asked | None = None
+    ) -> Manifest:
         return cls(
             experiment=canonical(experiment),
             data=dict(data),
             versions=versions(),
             trials=len(keys),
             sha256=sha256("\n".join(keys).encode()).hexdigest(),
+            asked=asked or Asked(),
         )
 
     @classmethod

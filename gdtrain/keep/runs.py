@@ -26,7 +26,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from gdtrain.errors import DATA, UserError
 from gdtrain.keep.files import Lock, is_temporary, make_folder, refusal, remove_folders, write_atomically, writing
 from gdtrain.keep.fingerprint import Fingerprint
-from gdtrain.keep.swap import Beside, Files, mend, replace_folder
+from gdtrain.keep.manifest import NAME as SWEEP
+from gdtrain.keep.swap import Beside, Files, mend, replace_folder, tidy
 
 MANIFEST, RESULT, CHECKPOINT, GROUPS = "run.json", "result.json", "checkpoint.safetensors", "groups.ndjson"
 EXPERIMENT, COMMAND, HISTORY = "experiment.yaml", "command.txt", "history.parquet"
@@ -40,6 +41,7 @@ class RunManifest(BaseModel):
     data        fingerprints of what the run reads
     versions    what trained it
     chosen      keys of experiment.yaml that were chosen for the user
+    called      its paths, and what messages call them: they are part of the result
     every, gradients  of the history that the result shows
     checkpoint_s  seconds between checkpoints; None where there are none on the way
     """
@@ -51,9 +53,10 @@ class RunManifest(BaseModel):
     data: dict[str, Fingerprint]
     versions: dict[str, str]
     chosen: list[str] = []
-    every: int | None = None
+    called: dict[str, str] = {}
+    every: int | None = Field(None, ge=1)
     gradients: bool = False
-    checkpoint_s: float | None = None
+    checkpoint_s: float | None = Field(None, gt=0)
 
     @classmethod
     def read(cls, path: Path) -> RunManifest | None:
@@ -92,9 +95,13 @@ class RunFolder:
         self.placed = False
         try:
             self.place = _real(self.named, self._where)
-            self._made = make_folder(self.place.parent)
-            self._lock = Lock(self.place, self._where, Beside(self.place).lock)
+            if resumed:
+                self._require()
+            else:
+                self._made = make_folder(self.place.parent)
+            self._lock = Lock(self.named, self._where, Beside.of(self.place).lock)
             mend(self.place)
+            tidy(self.place.parent)
             self._claim(force, resumed)
         except OSError as error:
             self.close()
@@ -105,20 +112,36 @@ class RunFolder:
             self.close()
             raise
 
+    def _require(self) -> None:
+        """Refuse to go on with what is not there. Raises UserError."""
+        if os.path.isdir(self.place) or os.path.isdir(Beside.of(self.place).old):
+            return
+        if not os.path.lexists(self.place):
+            raise UserError(f"there is no folder {self.named}", where=self._where)
+        above = Path(self.named).parent
+        remedy = f"gdtrain resume {above}" if (above / MANIFEST).is_file() else "name the folder that --out named"
+        raise UserError(f"{self.named} is no folder", where=self._where, remedy=remedy)
+
     def _claim(self, force: bool, resumed: bool) -> None:
         """Read the manifest; refuse what is not ours, or not to be replaced. Raises UserError and OSError."""
         named, where = self.named, self._where
         try:
-            names = {name for name in os.listdir(self.place) if not is_temporary(name)}
+            names = sorted(os.listdir(self.place))
         except FileNotFoundError:
             if resumed:
-                raise UserError(f"there is no folder {named}", where=where) from None
+                raise
             return
-        if not names and not resumed:
+        if SWEEP in names:
+            raise UserError(f"{named} keeps a sweep, not a run", where=where, remedy="name another folder")
+        if theirs := next((name for name in names if not _is_ours(self.place / name)), None):
+            what = f"{named} holds other things than a run: {theirs}"
+            raise UserError(what, where=where, remedy="name another folder")
+        if not resumed and all(map(is_temporary, names)):
             return
         self.manifest = RunManifest.read(self.place / MANIFEST) if MANIFEST in names else None
-        if self.manifest is None or names - _OURS:
-            raise UserError(f"{named} holds other things than a run", where=where, remedy="name another folder")
+        if self.manifest is None:
+            what = "is damaged, or of another version" if MANIFEST in names else "is missing"
+            raise UserError(what, where=str(Path(named) / MANIFEST), remedy="name another folder")
         if not force and not resumed:
             remedy = "name a new folder; --force replaces it"
             if RESULT not in names:
@@ -165,9 +188,26 @@ class RunFolder:
         self.close()
 
 
+def _is_ours(path: Path) -> bool:
+    """Whether an entry of a folder is a file that runs write."""
+    return (path.name in _OURS or is_temporary(path.name)) and (path.is_symlink() or not path.is_dir())
+
+
+def _holds_us(place: Path) -> bool:
+    """Whether the working folder is `place`, or below it: once replaced, it is gone for whoever works there."""
+    try:
+        here = Path.cwd()
+    except OSError:
+        return False
+    return place == here or place in here.parents
+
+
 def _real(folder: str, where: str) -> Path:
     """Where a folder really is. Raises UserError for what can be none, OSError where the working folder is gone."""
-    place = Path(os.path.realpath(folder)) if folder and "\0" not in folder else Path("/")
-    if not place.name or Path(folder).name in ("", ".."):
+    if not folder or "\0" in folder:
         raise UserError("no folder can have this name", where=where, remedy="name a new folder")
+    place = Path(os.path.realpath(folder))
+    if _holds_us(place):
+        what = f"{folder} is the folder that you are in, or one above it, which is not replaced"
+        raise UserError(what, where=where, remedy="cd out of it, and name it from there")
     return place

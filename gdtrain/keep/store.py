@@ -33,7 +33,7 @@ from gdtrain.keep.files import (
     writing,
 )
 from gdtrain.keep.fingerprint import Fingerprint
-from gdtrain.keep.manifest import Manifest
+from gdtrain.keep.manifest import Asked, Manifest
 
 _EXPERIMENT, _RESULT, _TRIALS = "experiment.yaml", "result.json", "trials"
 
@@ -61,6 +61,7 @@ class Store:
         *,
         keys: Sequence[str],
         text: str,
+        asked: Asked | None = None,
     ) -> Store:
         """Open or make the folder of a sweep. Nothing is made before the folder is known to be ours.
 
@@ -68,12 +69,13 @@ class Store:
         data        the fingerprints of what it reads
         keys        of all its trials
         text        the experiment as YAML, for experiment.yaml
+        asked       what was asked besides, for sweep.json
 
         Raises UserError: a folder that holds other things (exit 2); one that another process writes, or that cannot
         be written (exit 74).
         """
         place = _path(folder)
-        now = Manifest.of(experiment, data or {}, keys)
+        now = Manifest.of(experiment, data or {}, keys, asked)
         with writing(place):
             _claim(place)
             made = make_folder(place)

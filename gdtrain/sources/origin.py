@@ -176,7 +176,7 @@ def find_origin(path: str, *, stdin: BinaryIO | None = None, where: str = "") ->
     except (OSError, ValueError) as error:
         what = getattr(error, "strerror", None) or "no file can have this name"
         raise UserError(f"the file can't be opened: {what}", where=where, code=DATA) from None
-    return _origin(os.path.abspath(path), status.st_size, head, where, Path(path).name)
+    return _origin(os.path.join(os.getcwd(), path), status.st_size, head, where, Path(path).name)
 
 
 def _check_regular(mode: int, path: str, where: str) -> None:

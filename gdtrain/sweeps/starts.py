@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
-from gdtrain.engines.loop import Watch
 from gdtrain.errors import UserError
 from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.starts import many_starts
@@ -19,11 +18,9 @@ def train_starts(
     count: int,
     request: Request | None = None,
     tables: Tables | None = None,
-    *,
-    watch: Watch | None = None,
-    ready: Callable[[Sequence[str]], None] | None = None,
+    **more: Any,
 ) -> SweepResult:
-    """Train an experiment from `count` starts, its own and random ones: see `many_starts`. The rest as `sweep`.
+    """Train an experiment from `count` starts, its own and random ones: see `many_starts`. `more` as for `sweep`.
 
     Raises UserError, besides, where each of several folds is held out in turn.
     """
@@ -36,4 +33,4 @@ def train_starts(
     names = tables.of(experiment).names.parameters
     spec = many_starts(experiment.with_starts(names), names, count)
     request = replace(request or Request(), starts=count)
-    return sweep(spec, request, tables, watch=watch, ready=ready)
+    return sweep(spec, request, tables, **more)

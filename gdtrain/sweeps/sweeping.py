@@ -16,10 +16,12 @@ from typing import Any
 from gdtrain.data.predictions import PredictedRows
 from gdtrain.data.rows import Data
 from gdtrain.engines.loop import Watch
+from gdtrain.errors import UserError
 from gdtrain.experiment.grouped import several_problems
 from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.sweep import Group, Sweep
 from gdtrain.experiment.trials import Trials
+from gdtrain.keep.manifest import Asked
 from gdtrain.planning.automatic import decided
 from gdtrain.planning.choice import engine_obstacle, refuse_exact
 from gdtrain.planning.plan import make_plan
@@ -55,6 +57,7 @@ class Request:
     memory            bytes that trials side by side may take; None for a quarter of the machine's
     out               a folder that keeps finished trials; what is there already is not trained again
     rerun             what the best trial sets -> the command that trains it alone
+    words, file       what was typed, and the file that was named there, for `resume`
     """
 
     source: str = ""
@@ -67,6 +70,25 @@ class Request:
     memory: int | None = None
     out: str | Path | None = None
     rerun: Callable[[Mapping[str, Any]], str] = lambda settings: ""
+    words: Sequence[str] = ()
+    file: str = ""
+
+    def asked(self, memory: int) -> Asked:
+        """What a folder keeps of it."""
+        return Asked(
+            source=self.source,
+            file=self.file,
+            words=list(self.words),
+            every=self.every,
+            gradients=self.gradients,
+            rank_by=self.rank_by,
+            memory=memory,
+            starts=self.starts,
+        )
+
+
+def _raised(error: UserError) -> None:
+    raise error
 
 
 def sweep(
@@ -77,6 +99,7 @@ def sweep(
     watch: Watch | None = None,
     tell: Callable[[str], None] = lambda note: None,
     ready: Callable[[Sequence[str]], None] | None = None,
+    lost: Callable[[UserError], None] = _raised,
 ) -> SweepResult:
     """Train every point of a sweep.
 
@@ -84,6 +107,7 @@ def sweep(
     watch   asked now and then with (trials done, least loss) whether to go on
     tell    takes notes for the user: what was kept, what has changed since
     ready   told the parameters' names before the first epoch; may raise
+    lost    told once why trials can't be kept, where that comes up on the way: it may raise, or have all trained anyway
 
     Raises UserError where an experiment and its data do not fit, before anything trains; a trial that goes wrong is a
     verdict.
@@ -95,7 +119,7 @@ def sweep(
     if ready is not None:
         ready(list(dict.fromkeys(name for group in groups for name in group.data.names.parameters)))
     shown = [(group.experiment, group.also) for group in groups]
-    with Kept.of(spec, shown, request.out, tables.frame) as kept:
+    with Kept.of(spec, shown, request.out, tables.frame, request.asked(memory), lost) as kept:
         for note in kept.notes:
             tell(note)
         run = _Run(spec, request, groups, tables, kept, memory, watch)
