@@ -113,4 +113,7 @@ def _text(path: str, stdin: IO[Any] | None) -> str | bytes:
     if os.path.isdir(path):
         path = os.path.join(path, INSIDE)
     with open(path, "rb") as file:
-        return file.read(_MOST)
+        content = file.read(_MOST + 1)
+    if len(content) > _MOST:
+        raise UserError(f"{path} has more than {_MOST:,} bytes", remedy="save fewer trials, or groups: --top N")
+    return content

@@ -228,3 +228,13 @@ def test_a_fit_that_was_stopped_is_warned_of(tmp_path: Path) -> None:
     some = {**document, "count": 2, "planned": 3, "trials": document["trials"][:2]}
     with pytest.warns(UserWarning, match="the result is of a fit that was stopped: it has 2 of 3 groups"):
         gdtrain.predict(some, [{"town": "Oslo", "x": 1}])
+
+
+def test_a_document_of_too_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """1 GiB, which some 250,000 groups take."""
+    (tmp_path / "groups.json").write_text(json.dumps(grouped(tmp_path, "town", {"fit": "y = a*x + b"})))
+    monkeypatch.setattr("gdtrain.results.saved._MOST", 2000)
+    with pytest.raises(
+        UserError, match=r"groups\.json has more than 2,000 bytes; save fewer trials, or groups: --top N"
+    ):
+        gdtrain.predict(tmp_path / "groups.json", [{"town": "Oslo", "x": 1}])
