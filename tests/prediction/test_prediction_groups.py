@@ -48,6 +48,7 @@ CASES: dict[str, tuple[str, Json]] = {
     "counts": ("town", {"regress": {"target": "count", "features": ["x", "z"]}, "loss": "poisson"}),
     "labels": ("town", {"regress": {"target": "word", "features": ["x"]}, "loss": "logistic"}),
     "classes": ("code", {"regress": {"target": "class", "features": ["x"]}, "loss": "softmax", "penalty": {"l2": 0.1}}),
+    "samples": ("town", {"fit": "y = a*x + b", "uncertainty": {"bootstrap": 50}}),
     "robust": ("town", {"fit": "y = a*x + b", "uncertainty": {"robust": True}}),
 }
 LAYERS: dict[str, Json] = {
