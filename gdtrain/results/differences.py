@@ -192,6 +192,8 @@ def _sweep(document: Document, keys: Keys | None) -> Named:
     for name, trial in trials.items():
         for (part, where), value in _came_to(trial):
             yield (part, f"{name}: {where}"), value
+        if "group" in trial:
+            yield ("data", f"{name}: data.rows"), trial["data"]["rows"]
     for where, value in experiment.items():
         yield ("experiment", where), _number(value)
 

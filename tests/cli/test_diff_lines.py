@@ -134,6 +134,10 @@ def test_groups_are_compared_one_by_one(command: Command) -> None:
     found = {each["where"]: (each["a"], each["b"]) for each in document["differences"]}
     assert found["city = b: w"] == pytest.approx((3.0, 17 / 5))  # sum xy / sum xx = (3 + 14) / 5
     assert not any(where.startswith("city = a") for where in found)
+    fewer = {"x": [1.0, 2, 1], "y": [2.0, 4, 3], "city": ["a", "a", "b"]}
+    Path("i.json").write_text(json.dumps(gdtrain.groups({"fit": "y = w*x"}, "city", data=fewer).to_dict()))
+    (rows,) = command("diff", "g.json", "i.json", "--atol", 1e-9, "--format", "json").document["differences"]
+    assert (rows["part"], rows["where"], rows["a"], rows["b"]) == ("data", "city = b: data.rows", 2, 1)
 
 
 @pytest.mark.usefixtures("saved")
