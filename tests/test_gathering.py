@@ -18,7 +18,7 @@ from gdtrain.errors import DATA, UserError
 from gdtrain.experiment.load import load
 from gdtrain.look import describe
 from gdtrain.results import Result
-from gdtrain.sources import Column, Reading, Source
+from gdtrain.sources import Column, Keep, Reading, Source
 from gdtrain.sources.delimited import DelimitedSource
 from gdtrain.sources.reading import Levels
 from gdtrain.train import train
@@ -54,7 +54,7 @@ class Counted(Source):
         raise NotImplementedError
 
     def _rows(
-        self, names: list[str], kept: list[str], size: int, reading: Reading
+        self, names: list[str], keep: Keep, size: int, reading: Reading
     ) -> Iterator[tuple[dict[str, np.ndarray], None]]:
         self.passes += 1
         for count, first in enumerate(range(0, len(self._table[names[0]]), self._size)):

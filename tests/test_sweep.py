@@ -292,9 +292,9 @@ def test_groups_are_trained_as_what_they_are(tmp_path: Path) -> None:
 )
 def test_classes_are_looked_for_once_a_table(target: list[Any], looked: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A value of each kind makes a group of its own, and each opens the table."""
-    module = import_module(f"gdtrain.problem.{looked.partition('.')[0]}")
+    module = import_module(f"gdtrain.data.{looked.partition('.')[0]}")
     looking = Mock(side_effect=getattr(module, looked.partition(".")[2]))
-    monkeypatch.setattr(f"gdtrain.problem.{looked}", looking)
+    monkeypatch.setattr(f"gdtrain.data.{looked}", looking)
     frame = {"x": [1.0, 2.0, 3.0, 4.0, math.nan], "y": [*target, target[0]]}
     source = {"regress": {"target": "y"}, "data": {"missing": "drop"}, "loss": "softmax", "train": {"epochs": 2}}
     spec = load_sweep({**source, "sweep": {"train.optimizer": ["sgd", "adam", "rprop"]}}, framed=True)

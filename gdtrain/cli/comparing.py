@@ -100,5 +100,5 @@ def _show(differences: Differences, style: str) -> None:
 
     console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
     with console.capture() as shown:  # rich would turn a closed pipe into an exit of its own
-        show_section(found, console)
+        show_section(found, console, folded=True)
     sys.stdout.write(f"{shown.get()}{report.summary(differences)}\n")

@@ -70,20 +70,20 @@ def predict(
     from gdtrain.threads import threads
 
     named = [unquoted(name.strip()) for name in split(keep or "", ",") if name.strip()]
-    asked = Asked(named, None if interval is None else level_of(interval), with_residuals, metrics)
     form = form_of(output, form)
+    asked = Asked(named, None if interval is None else level_of(interval), with_residuals, metrics, form == "csv")
     signal.siginterrupt(signal.SIGINT, True)  # polars has it that Ctrl-C does not end a read of stdin
     with threads(1):  # reader and writer have threads of their own
         predictor = Predictor(document, result, asked)
         source = predictor.open(table, stdin)
-        frames = predictor.frames(source)
+        predicted = predictor.predicted(source)
         if metrics and output is None:
-            for _ in frames:
+            for _ in predicted:
                 pass
         else:
-            with _sigterm_as_error(), _opened(output) as file, writer(form, file) as rows:
-                for frame in frames:
-                    rows.write(frame)
+            with _sigterm_as_error(), _opened(output) as file, writer(form, file) as written:
+                for rows in predicted:
+                    written.write(rows)
     for warning in () if quiet else [*doubts(document, result), *source.warnings, *predictor.warnings]:
         say(printable(f"warning: {warning}"))
     if metrics:

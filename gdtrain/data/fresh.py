@@ -15,7 +15,7 @@ from gdtrain.data.predictions import PredictedRows, shown
 from gdtrain.design.columns import Columns, Design
 from gdtrain.design.gaps import Gaps
 from gdtrain.experiment.names import Names
-from gdtrain.sources import BLOCK_ROWS, Reading, Source
+from gdtrain.sources import BLOCK_ROWS, NOTHING, Keep, Reading, Source
 
 if TYPE_CHECKING:
     from gdtrain.sources.table import Kept
@@ -65,15 +65,15 @@ class Fresh:
     designed: bool = True
 
     def blocks(
-        self, source: Source, beside: Sequence[str] = (), kept: Sequence[str] = (), size: int = BLOCK_ROWS
+        self, source: Source, beside: Sequence[str] = (), keep: Keep = NOTHING, size: int = BLOCK_ROWS
     ) -> Iterator[Block]:
         """The rows of a table in blocks. Raises UserError (exit 3) where they are wrong.
 
         beside  columns that are read besides the inputs, such as the target
-        kept    columns whose cells come along as they stand
+        keep    the cells that come along as they stand
         """
         first, gaps = 1, Gaps("mean", self.means) if self.missing == "mean" else None
-        for read, texts in source.rows(self._read(source, beside), kept, size, self._reading(source, beside)):
+        for read, texts in source.rows(self._read(source, beside), keep, size, self._reading(source, beside)):
             mended = gaps.mend(read) if gaps else read
             count = len(next(iter(mended.values())))
             yield Block(self.made(mended, source.where, range(first, first + count)), mended, texts, first)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import polars as pl
@@ -25,8 +25,12 @@ from gdtrain.problem.held import unadjusted
 from gdtrain.problem.portable import restored
 from gdtrain.problem.problem import tensors
 from gdtrain.results.uncertainty import Uncertainty
-from gdtrain.sources import BLOCK_ROWS, Source, open_source
+from gdtrain.sources import BLOCK_ROWS, Keep, Source, open_source
+from gdtrain.sources.table import Lines
 from gdtrain.uncertainty.predictions import ROWS_OF_THEIR_OWN, Spread
+
+if TYPE_CHECKING:
+    from gdtrain.sources.table import Kept
 
 _NUMBERS = 1 << 21  # derivatives of a block: 16 MB
 _CELLS = 1 << 18  # texts of a block that are kept
@@ -41,17 +45,42 @@ class Asked:
     interval   share of intervals that hold the truth; None for none
     residuals  whether predictions are held against the target
     metrics    whether metrics of the rows are wanted
+    lines      whether rows that are kept whole may come as lines of comma-separated text
     """
 
     keep: Sequence[str] = ()
     interval: float | None = None
     residuals: bool = False
     metrics: bool = False
+    lines: bool = False
 
     @property
     def target(self) -> bool:
         """Whether the target is needed."""
         return self.residuals or self.metrics
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Predictions of some rows.
+
+    kept  cells of the table that come before them, as they stand
+    made  a column for whatever was asked for (n,)
+    """
+
+    kept: Kept
+    made: pl.DataFrame
+
+    @property
+    def names(self) -> list[str]:
+        """Of all columns."""
+        kept = [] if self.kept is None else self.kept.names if isinstance(self.kept, Lines) else self.kept.columns
+        return [*kept, *self.made.columns]
+
+    def frame(self) -> pl.DataFrame:
+        """All columns, where none were kept as lines."""
+        assert not isinstance(self.kept, Lines)
+        return self.made if self.kept is None else self.kept.hstack(self.made)
 
 
 @dataclass
@@ -66,8 +95,7 @@ class _Seen:
 class Predictor:
     """Predicts the rows of a table by a result document.
 
-    warnings  what its user should know, known before the first row
-    rows      how many were predicted so far
+    rows  how many were predicted so far
     """
 
     def __init__(self, document: Mapping[str, Any], where: str, asked: Asked) -> None:
@@ -81,7 +109,13 @@ class Predictor:
         self._asked, self._naming, self._seen = asked, Naming(self._model), _Seen()
         self._weights = Weights.of(self._model.experiment)
         self.rows = 0
-        self.warnings: list[str] = []
+        self._notes: list[str] = []  # on columns, or the lack of them
+        self._met: list[str] = []  # on targets, of each block its first
+
+    @property
+    def warnings(self) -> list[str]:
+        """What its user should know of the rows so far."""
+        return [*self._notes, *self._met[:1]]
 
     def open(self, path: str, stdin: BinaryIO | None = None) -> Source:
         """The table at a path, read as the one that was trained on. Raises UserError (exit 3)."""
@@ -96,19 +130,24 @@ class Predictor:
             typed=True,
         )
 
-    def frames(self, source: Source) -> Iterator[pl.DataFrame]:
-        """The predictions, a block of rows at a time: kept columns, then what was asked for.
+    def predicted(self, source: Source) -> Iterator[Rows]:
+        """The predictions, a block of rows at a time.
 
         Raises UserError (exit 3) where rows are wrong, (exit 2) where columns that are kept share a name with others.
         """
         keep = source.names if list(self._asked.keep) == ["*"] else list(dict.fromkeys(self._asked.keep))
         beside = self._beside(source)
         self._refuse_names_twice(keep, beside)
-        for block in self._model.fresh.blocks(source, beside, keep, self._size(len(keep))):
+        kept = Keep(keep, self._asked.lines)
+        for block in self._model.fresh.blocks(source, beside, kept, self._size(len(keep))):
             with torch.inference_mode():
-                frame = self._frame(block, source.where)
+                rows = Rows(block.kept, self._made(block, source.where))
             self.rows += block.count
-            yield frame
+            yield rows
+
+    def frames(self, source: Source) -> Iterator[pl.DataFrame]:
+        """`predicted`, as frames: kept columns, then what was asked for."""
+        return (rows.frame() for rows in self.predicted(source))
 
     def metrics(self) -> Metrics:
         """The metrics of the rows that were predicted, R2 about their own mean; none adjusted, for they trained
@@ -150,14 +189,14 @@ class Predictor:
         weight = self._weights.column
         weighs = self._asked.metrics or (self._spread is not None and self._spread.weighted)
         if self._spread is not None and self._spread.alone:
-            self.warnings.append(self._spread.alone)
+            self._notes.append(self._spread.alone)
         beside = list(self._model.columns) if self._asked.target else []
         if weight is None or not weighs or weight in source.names:
             return [*beside, *([weight] if weight is not None and weighs else [])]
         if self._spread is not None and self._spread.known:
-            self.warnings.append(f"{source.where}: there is no column {weight}: {ROWS_OF_THEIR_OWN}")
+            self._notes.append(f"{source.where}: there is no column {weight}: {ROWS_OF_THEIR_OWN}")
         else:
-            self.warnings.append(f"{source.where}: there is no column {weight}: every row weighs 1")
+            self._notes.append(f"{source.where}: there is no column {weight}: every row weighs 1")
         return beside
 
     def _refuse_names_twice(self, keep: Sequence[str], beside: Sequence[str]) -> None:
@@ -169,7 +208,7 @@ class Predictor:
                 what = f"{name} is what the predictions call a column of their own"
                 raise UserError(what, where="--keep", remedy="name the other columns, or rename it in the table")
 
-    def _frame(self, block: Block, where: str) -> pl.DataFrame:
+    def _made(self, block: Block, where: str) -> pl.DataFrame:
         model, naming = self._model, self._naming
         numbers = range(block.first, block.first + block.count)
         weighs = self._weights.column in block.made
@@ -190,13 +229,13 @@ class Predictor:
                 self._seen.eta.append(eta)
                 self._seen.target.append(target)
                 self._seen.weight += [] if weight_N is None else [weight_N]
-        return pl.DataFrame([*(() if block.kept is None else block.kept), *found])
+        return pl.DataFrame(found)
 
     def _target(self, columns: dict[str, Tensor], block: Block, where: str) -> Tensor:
         """The targets of some rows; of classes their numbers. Raises UserError (exit 3) for one that cannot be."""
         model, target = self._model, self._model.predicting.target(columns)
         if model.classes is None:
-            require_targets(model.loss, target, model.targets, _Place(where, block.first, self.warnings))
+            require_targets(model.loss, target, model.targets, _Place(where, block.first, self._met))
             return target
         places = model.classes.numbers(target).clamp(max=len(model.classes.names) - 1)
         known = torch.as_tensor(model.classes.values_K).to(target)[places.long()] == target
@@ -230,15 +269,14 @@ class _Place:
 
     where: str
     first: int
-    warnings: list[str]
+    notes: list[str]
     partial = False
 
     def row_number(self, row: int) -> int:
         return self.first + row
 
     def warn(self, sentence: str) -> None:
-        if not self.warnings or self.warnings[-1][:20] != sentence[:20]:
-            self.warnings.append(sentence)
+        self.notes.append(sentence)
 
 
 def level_of(text: str) -> float:

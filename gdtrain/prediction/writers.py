@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import io
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,6 +17,8 @@ from typing import BinaryIO, Protocol
 import polars as pl
 
 from gdtrain.errors import DATA, UserError, did_you_mean
+from gdtrain.prediction.rows import Rows
+from gdtrain.sources.table import Lines
 
 _PART = 1 << 26  # bytes of rows that are held before they are written as a part of a Parquet file
 _WHOLE, _NUMBER = r"^[+-]?(0|[1-9]\d*)$", r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
@@ -23,28 +26,68 @@ _LONG = 18  # characters of the longest whole number that surely fits
 
 
 class Writer(Protocol):
-    """Takes frames of the same columns, one after another, and is closed after the last."""
+    """Takes rows of the same columns, some after others, and is closed after the last."""
 
-    def write(self, frame: pl.DataFrame) -> None: ...
+    def write(self, rows: Rows) -> None: ...
 
     def close(self) -> None: ...
+
+
+class _Behind:
+    """Writes rows while the next are made. What goes wrong is raised by the next call."""
+
+    def __init__(self, writer: Writer, thread: ThreadPoolExecutor) -> None:
+        self._writer, self._thread = writer, thread
+        self._last: Future[None] | None = None
+
+    def write(self, rows: Rows) -> None:
+        self._wait()
+        self._last = self._thread.submit(self._writer.write, rows)
+
+    def close(self) -> None:
+        self._wait()
+        self._writer.close()
+
+    def _wait(self) -> None:
+        if self._last is not None:
+            self._last.result()
 
 
 class Csv:
     """A header line, then a line for each row. Texts stand as they were read."""
 
     def __init__(self, file: BinaryIO, scratch: ExitStack) -> None:
-        self._file, self._header, self._text = file, True, io.BytesIO()
+        self._file, self._begun = file, False
 
-    def write(self, frame: pl.DataFrame) -> None:
-        self._text.seek(0)
-        self._text.truncate()
-        frame.write_csv(self._text, include_header=self._header)
-        self._file.write(self._text.getvalue())  # errors are then the file's own, by their kind
-        self._header = False
+    def write(self, rows: Rows) -> None:
+        if not self._begun:
+            self._file.write(_csv(pl.DataFrame(schema=rows.names), header=True))
+        self._begun = True
+        if isinstance(rows.kept, Lines):
+            self._file.write(_side_by_side(rows.kept.rows, rows.made))
+        else:
+            self._file.write(_csv(rows.frame()))
 
     def close(self) -> None:
-        """Every frame is written already."""
+        """Every row is written already."""
+
+
+def _csv(frame: pl.DataFrame, *, header: bool = False) -> memoryview:
+    """Made in memory: errors of a file are then its own, by their kind."""
+    text = io.BytesIO()
+    frame.write_csv(text, include_header=header)
+    return text.getbuffer()
+
+
+def _side_by_side(lines: Sequence[bytes], made: pl.DataFrame) -> bytes:
+    """Each line with what was made for its row behind it."""
+    behind = pl.DataFrame([pl.Series("a comma", [None] * len(lines)), *made])
+    ends = bytes(_csv(behind)).splitlines(keepends=True)
+    if len(ends) != len(lines):  # a text with a line end within
+        ends = [bytes(_csv(row)) for row in behind.iter_slices(1)]
+    whole = [b""] * (2 * len(lines))
+    whole[::2], whole[1::2] = lines, ends
+    return b"".join(whole)
 
 
 class Ndjson:
@@ -53,13 +96,13 @@ class Ndjson:
     def __init__(self, file: BinaryIO, scratch: ExitStack) -> None:
         self._file, self._typed = file, _Typed()
 
-    def write(self, frame: pl.DataFrame) -> None:
+    def write(self, rows: Rows) -> None:
         text = io.BytesIO()
-        self._typed(frame).write_ndjson(text)
+        self._typed(rows.frame()).write_ndjson(text)
         self._file.write(text.getbuffer())
 
     def close(self) -> None:
-        """Every frame is written already."""
+        """Every row is written already."""
 
 
 class Parquet:
@@ -71,8 +114,8 @@ class Parquet:
         self._parts: list[Path] = []
         self._folder: Path | None = None
 
-    def write(self, frame: pl.DataFrame) -> None:
-        self._held.append(self._typed(frame))
+    def write(self, rows: Rows) -> None:
+        self._held.append(self._typed(rows.frame()))
         if sum(held.estimated_size() for held in self._held) > _PART:
             self._set_down()
 
@@ -165,7 +208,7 @@ def form_of(path: str | None, form: str | None) -> str:
 @contextmanager
 def writer(form: str, file: BinaryIO) -> Iterator[Writer]:
     """What writes rows to a file in a format; it is closed where nothing went wrong."""
-    with ExitStack() as scratch:
-        rows = FORMATS[form](file, scratch)
+    with ExitStack() as scratch, ThreadPoolExecutor(1) as thread:
+        rows = _Behind(FORMATS[form](file, scratch), thread)
         yield rows
         rows.close()

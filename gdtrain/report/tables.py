@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
@@ -25,11 +25,14 @@ def show(outcome: Outcome, console: Console) -> None:
         _line(Text(line), console)
 
 
-def show_section(section: Section, console: Console) -> None:
-    """Print one table and its notes, as wide as it is: rich would cut it to the width of the console."""
+def show_section(section: Section, console: Console, *, folded: bool = False) -> None:
+    """Print one table and its notes, as wide as it is: rich would cut it to the width of the console. `folded`, its
+    cells take several lines where a terminal is too narrow.
+    """
     _line(Text(section.title, style="bold"), console)
-    table = _table(section)
-    needed = Measurement.get(console, console.options.update(max_width=10**6), table).maximum
+    folded = folded and console.file.isatty()
+    table = _table(section, folded=folded)
+    needed = 0 if folded else Measurement.get(console, console.options.update(max_width=10**6), table).maximum
     width, console.width = console.width, max(console.width, needed)
     console.print(table, crop=False)
     console.width = width
@@ -42,10 +45,11 @@ def _line(text: Text, console: Console) -> None:
     console.print(text, soft_wrap=not console.file.isatty())
 
 
-def _table(section: Section) -> Table:
+def _table(section: Section, *, folded: bool) -> Table:
     table = Table(box=box.ROUNDED)
     for name in section.header:
-        table.add_column(Text(name), justify="left" if name in section.left else "right", no_wrap=True)
+        justify: JustifyMethod = "left" if name in section.left else "right"
+        table.add_column(Text(name), justify=justify, no_wrap=not folded, overflow="fold")
     for row in section.rows:
         table.add_row(*(Text(text) for text in row))
     return table

@@ -129,6 +129,8 @@ def compare(
         except (AttributeError, IndexError, KeyError, TypeError):
             raise UserError(f"{name} is damaged: its sections do not fit together", remedy="save it again") from None
     names = [*pairs[0], *(name for name in pairs[1] if name not in pairs[0])]
+    parts = list(dict.fromkeys(part for part, _ in names))
+    names.sort(key=lambda name: parts.index(name[0]))
     found = []
     for part, where in names:
         left, right = (pair.get((part, where), _ABSENT) for pair in pairs)

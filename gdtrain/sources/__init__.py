@@ -16,9 +16,9 @@ from typing import BinaryIO
 from gdtrain.errors import UserError
 from gdtrain.sources.cells import Kind
 from gdtrain.sources.reading import PLAIN, UNSEEN, Reading
-from gdtrain.sources.table import BLOCK_ROWS, Column, Source
+from gdtrain.sources.table import BLOCK_ROWS, NOTHING, Column, Keep, Source
 
-__all__ = ["BLOCK_ROWS", "PLAIN", "UNSEEN", "Column", "Kind", "Reading", "Source", "open_source"]
+__all__ = ["BLOCK_ROWS", "NOTHING", "PLAIN", "UNSEEN", "Column", "Keep", "Kind", "Reading", "Source", "open_source"]
 
 
 def open_source(

@@ -20,7 +20,7 @@ from gdtrain.sources.records import Record, cell_span, records
 from gdtrain.sources.table import Column, Source, kept_frame
 
 if TYPE_CHECKING:
-    from gdtrain.sources.table import Block, Kept
+    from gdtrain.sources.table import Block, Keep, Kept
 
 _CAREFUL_ROWS = 4096  # rows that the careful pass holds as text
 
@@ -39,24 +39,27 @@ class DelimitedSource(Source):
         self.columns = self._layout.columns
         self.warnings += self._layout.warnings
 
-    def _rows(self, names: list[str], kept: list[str], size: int, reading: Reading) -> Iterator[tuple[Block, Kept]]:
+    def _rows(self, names: list[str], keep: Keep, size: int, reading: Reading) -> Iterator[tuple[Block, Kept]]:
         given = 0
         if not self._origin.small:
             from gdtrain.sources.fast import Doubt
+            from gdtrain.sources.lines import LineReader
             from gdtrain.sources.scan import Scan, scan_rows
 
+            whole = keep.lines and LineReader.serves(self._origin, self._layout, keep.names)
+            lines = LineReader(self._origin, self._layout) if whole else None
+            scan = Scan(self._layout, reading, self.nulls, () if whole else keep.names)
             try:
-                scan = Scan(self._layout, reading, self.nulls, kept)
-                for block, beside in scan_rows(self._origin, scan, names, size):
+                for block, beside in scan_rows(self._origin, scan, names, size, lines):
                     yield block, beside
                     given += block[names[0]].size
                 return
             except Doubt:
                 pass  # the careful pass goes on from the first row that was not given
-        yield from self._careful_rows(names, kept, size, given, reading)
+        yield from self._careful_rows(names, keep.names, size, given, reading)
 
     def _careful_rows(
-        self, names: list[str], kept: list[str], size: int, given: int, reading: Reading
+        self, names: list[str], kept: Sequence[str], size: int, given: int, reading: Reading
     ) -> Iterator[tuple[Block, Kept]]:
         """Blocks of the rows after the first `given`, which were found to be good."""
         places = [self._layout.names.index(name) for name in names]

@@ -18,7 +18,7 @@ from gdtrain.sources.table import Column, Source, kept_frame
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from gdtrain.sources.table import Block, Kept
+    from gdtrain.sources.table import Block, Keep, Kept
 
 _KINDS: dict[str, Kind] = {"i": "number", "u": "number", "f": "number", "b": "bool", "M": "date", "m": "date"}
 
@@ -92,11 +92,11 @@ class InlineSource(Source):
         deque(self.blocks(names, reading=reading), maxlen=0)  # for what it raises and warns of
         return {name: self._numbers(name, reading) for name in names}
 
-    def _rows(self, names: list[str], kept: list[str], size: int, reading: Reading) -> Iterator[tuple[Block, Kept]]:
+    def _rows(self, names: list[str], keep: Keep, size: int, reading: Reading) -> Iterator[tuple[Block, Kept]]:
         columns = {name: self._numbers(name, reading) for name in names}
         for start in range(0, len(columns[names[0]]), size):
             part = slice(start, start + size)
-            beside = kept_frame({name: self._columns[name][part].tolist() for name in kept})
+            beside = kept_frame({name: self._columns[name][part].tolist() for name in keep.names})
             yield {name: values[part] for name, values in columns.items()}, beside
 
     def _numbers(self, name: str, reading: Reading) -> NDArray[np.float64]:

@@ -168,4 +168,4 @@ def _columns(names: Sequence[str], rows: Sequence[Record], whole: bool, nulls: C
 def _has_spaces_around_cells(rows: Sequence[Record], delimiter: str) -> bool:
     part = re.escape(delimiter)
     spaces = re.compile(rf"(?:^|{part}) | (?:$|{part})")
-    return delimiter != " " and any(spaces.search(row.text) for row in rows)
+    return delimiter != " " and any(spaces.search(re.sub(r'"[^"]*"', '""', row.text)) for row in rows)

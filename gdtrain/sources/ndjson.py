@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import islice
 from math import isfinite
@@ -20,7 +20,7 @@ from gdtrain.sources.reading import Bad, Levels, Reading, as_text, gap_reader, i
 from gdtrain.sources.table import Column, Source, kept_frame
 
 if TYPE_CHECKING:
-    from gdtrain.sources.table import Block, Kept
+    from gdtrain.sources.table import Block, Keep, Kept
 
 _SAMPLE_LINES = 1000
 _CAREFUL_ROWS = 4096
@@ -44,10 +44,10 @@ class NdjsonSource(Source):
             sample = list(islice(rows, _SAMPLE_LINES + 1))
         self.columns = _columns(sample[:_SAMPLE_LINES], self.nulls, whole=len(sample) <= _SAMPLE_LINES)
 
-    def _rows(self, names: list[str], kept: list[str], size: int, reading: Reading) -> Iterator[tuple[Block, Kept]]:
+    def _rows(self, names: list[str], keep: Keep, size: int, reading: Reading) -> Iterator[tuple[Block, Kept]]:
         given = 0
         texts = [name for name in names if name in reading.levels]
-        if not self._origin.small and not kept and all(self.kind(name) == "text" for name in texts):
+        if not self._origin.small and not keep and all(self.kind(name) == "text" for name in texts):
             from gdtrain.sources.fast import Doubt
 
             try:
@@ -57,10 +57,10 @@ class NdjsonSource(Source):
                 return
             except Doubt:
                 pass  # the careful pass goes on from the first row that was not given
-        yield from self._careful_rows(names, kept, size, given, reading)
+        yield from self._careful_rows(names, keep.names, size, given, reading)
 
     def _careful_rows(
-        self, names: list[str], kept: list[str], size: int, given: int, reading: Reading
+        self, names: list[str], kept: Sequence[str], size: int, given: int, reading: Reading
     ) -> Iterator[tuple[Block, Kept]]:
         """Blocks of the rows after the first `given`, which were found to be good."""
         readers = {name: self._reader(name, reading) for name in names}

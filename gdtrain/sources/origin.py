@@ -89,6 +89,19 @@ class Origin:
             else:
                 yield raw
 
+    @property
+    def shared(self) -> bool:
+        """Whether the bytes may be read in two places at once."""
+        return isinstance(self.place, str | bytes)
+
+    def parts(self, size: int, after: int) -> Iterator[bytes]:
+        """The text after some lines, in parts of at most `size` bytes."""
+        with self._open() as stream:
+            for _ in range(after):
+                stream.readline()
+            while part := stream.read(size):
+                yield part
+
     def end(self, size: int) -> bytes:
         """The last `size` bytes, or all where there are fewer; none of compressed text."""
         if self.compression:

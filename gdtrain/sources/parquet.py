@@ -15,7 +15,7 @@ from gdtrain.sources.reading import Levels, Reading
 from gdtrain.sources.table import BLOCK_ROWS, Column, Source
 
 if TYPE_CHECKING:
-    from gdtrain.sources.table import Block, Kept
+    from gdtrain.sources.table import Block, Keep, Kept
 
 
 class ParquetSource(Source):
@@ -38,18 +38,18 @@ class ParquetSource(Source):
             "is not a readable Parquet file", where=self.where, remedy="write or fetch it again", code=DATA
         )
 
-    def _rows(self, names: list[str], kept: list[str], size: int, reading: Reading) -> Iterator[tuple[Block, Kept]]:
+    def _rows(self, names: list[str], keep: Keep, size: int, reading: Reading) -> Iterator[tuple[Block, Kept]]:
         for column in self.columns:
             if column.name in names and column.kind not in _READ and column.name not in reading.levels:
                 raise self._not_numbers(column)
         made = [self._expression(name, reading).alias(str(at)) for at, name in enumerate(names)]
-        beside = [pl.col(name).alias(f"kept {name}") for name in kept]
+        beside = [pl.col(name).alias(f"kept {name}") for name in keep.names]
         given = 0
         try:
             for batch in batches(self._scan().select(*made, *beside), size):
                 numbers = batch.select(map(str, range(len(names))))
                 self._check(numbers, names, given, reading)
-                rest = batch.select(pl.col(f"kept {name}").alias(name) for name in kept) if kept else None
+                rest = batch.select(pl.col(f"kept {name}").alias(name) for name in keep.names) if keep else None
                 yield block(numbers, names, reading.gaps), rest
                 given += batch.height
         except Doubt:

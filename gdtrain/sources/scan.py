@@ -13,6 +13,7 @@ import polars as pl
 from gdtrain.sources.cells import Kind
 from gdtrain.sources.fast import FAILURES, Doubt, batches, block, bools, codes, texts
 from gdtrain.sources.layout import Layout
+from gdtrain.sources.lines import LineReader
 from gdtrain.sources.origin import Origin
 from gdtrain.sources.reading import Levels, Reading
 from gdtrain.sources.table import BLOCK_ROWS
@@ -60,8 +61,8 @@ class Scan:
         made = {name: self.expression(name) for name in names}
         parsed = [str(self.layout.names.index(name)) for name, expression in made.items() if expression is None]
         frame = _raw(origin, self.layout, parsed, self.nulls)
-        texts = [pl.col(str(self.layout.names.index(name))).alias(f"kept {name}") for name in self.kept]
-        return frame.with_columns(*texts, *(expression for expression in made.values() if expression is not None))
+        kept = [_stripped(str(self.layout.names.index(n)), self.layout).alias(f"kept {n}") for n in self.kept]
+        return frame.with_columns(*kept, *(expression for expression in made.values() if expression is not None))
 
 
 def scan_levels(origin: Origin, scan: Scan, names: Sequence[str], found: Levels) -> None:
@@ -73,33 +74,35 @@ def scan_levels(origin: Origin, scan: Scan, names: Sequence[str], found: Levels)
             found.add(name, batch[place].drop_nulls().unique().to_list())
 
 
-def scan_rows(origin: Origin, scan: Scan, names: Sequence[str], size: int) -> Iterator[tuple[Block, Kept]]:
-    """Blocks of the named columns, beside the texts of those that are kept. Raises Doubt for whatever is not plainly
-    well-formed.
+def scan_rows(
+    origin: Origin, scan: Scan, names: Sequence[str], size: int, lines: LineReader | None = None
+) -> Iterator[tuple[Block, Kept]]:
+    """Blocks of the named columns, beside the texts of those that are kept, or beside lines. Raises Doubt for whatever
+    is not plainly well-formed.
 
-    A column goes by its index, so that names in the file may be anything. The last column is always read:
-    only so does polars see a row with too many cells.
+    A column goes by its index, so that names in the file may be anything. Every column is looked at, whether it is
+    asked for or not: only so does polars see a row with too many cells.
     """
     layout, gaps, kept = scan.layout, scan.reading.gaps, scan.kept
     if _ends_too_wide(origin, layout):
         raise Doubt("a delimiter too many at the end")
     places = [layout.names.index(name) for name in names]
-    last = len(layout.names) - 1
     texts = [f"kept {name}" for name in kept]
-    read = [*map(str, places if last in places else [*places, last]), *texts]
+    empty_cells = [pl.col(str(place)).is_null() for place in range(len(layout.names))]
+    looks = [empty_cells[-1].alias("ends empty"), pl.all_horizontal(empty_cells).alias("all empty")]
     survey = _LineSurvey(origin, layout)
     dropped, empty = 0, True
-    for batch in batches(scan.frame(origin, names).select(read), size):
+    for batch in batches(scan.frame(origin, names).select(*map(str, places), *texts, *looks), size):
         rows = batch
-        if batch[str(last)].null_count():  # so it is in a short row, and in a blank line
-            rows = batch.filter(~pl.all_horizontal(pl.all().is_null()))
+        if batch["ends empty"].any():  # so does a short row, and a blank line
+            rows = batch.filter(~pl.col("all empty"))
             dropped += batch.height - rows.height
             survey.check(dropped)
         if rows.height:
             empty = False
             numbers = block(rows.select(map(str, places)), names, gaps)
             beside = [pl.col(text).alias(name) for text, name in zip(texts, kept, strict=True)]
-            yield numbers, rows.select(beside) if kept else None
+            yield numbers, lines.take(rows.height) if lines else rows.select(beside) if kept else None
     if empty:
         raise Doubt("no rows, or none that can be told apart")
 
@@ -116,6 +119,14 @@ def _raw(origin: Origin, layout: Layout, numbers: Sequence[str], nulls: Collecti
         null_values=list(nulls) if nulls and numbers else None,
         glob=False,
     )
+
+
+def _stripped(place: str, layout: Layout) -> pl.Expr:
+    """A column of text without the spaces around its cells."""
+    if not layout.padded:
+        return pl.col(place)
+    text = pl.col(place).str.strip_chars(" \t")
+    return pl.when(text != "").then(text)
 
 
 def _ends_too_wide(origin: Origin, layout: Layout) -> bool:

@@ -17,13 +17,43 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Block: TypeAlias = dict[str, NDArray[np.float64]]
-    Kept: TypeAlias = "pl.DataFrame | None"  # cells as they stand; None where none were asked for
+    Kept: TypeAlias = "pl.DataFrame | Lines | None"  # cells as they stand; None where none were asked for
 
 BLOCK_ROWS = 65_536  # rows of a block: twenty columns of it are 10 MB
 MANY_LEVELS = "leave the column out, or set regress.max_levels"
 _LISTED = 12  # column names that a message lists
 _SHOWN = 60  # characters of each
 _SMALLEST_NORMAL = 2.2250738585072014e-308
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Cells that come along as they stand.
+
+    names  their columns
+    lines  whether `Lines` will do, where all columns are kept of text that is comma-separated already
+    """
+
+    names: Sequence[str] = ()
+    lines: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.names)
+
+
+NOTHING = Keep()
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Rows of comma-separated text, whole.
+
+    names  of the columns
+    rows   their lines, without line ends
+    """
+
+    names: Sequence[str]
+    rows: Sequence[bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +68,7 @@ class Column:
     gaps: int | None = None
 
 
-def kept_frame(columns: Mapping[str, Sequence[object]]) -> Kept:
+def kept_frame(columns: Mapping[str, Sequence[object]]) -> pl.DataFrame | None:
     """Cells as a frame: of one type each, else as text; None where there are no columns."""
     if not columns:
         return None
@@ -95,20 +125,20 @@ class Source(ABC):
         Raises UserError (DATA) for a name that is no column, for no rows, and for the first asked-for cell
         that holds no finite number; the blocks before it have been given by then.
         """
-        return (block for block, _ in self.rows(names, (), size, reading))
+        return (block for block, _ in self.rows(names, NOTHING, size, reading))
 
     def rows(
-        self, names: Sequence[str], kept: Sequence[str], size: int = BLOCK_ROWS, reading: Reading = PLAIN
+        self, names: Sequence[str], keep: Keep, size: int = BLOCK_ROWS, reading: Reading = PLAIN
     ) -> Iterator[tuple[Block, Kept]]:
-        """`blocks`, each beside the cells of the columns `kept` as they stand: of delimited text their texts, else
-        values of their own type. At least one name is wanted for there to be rows. Raises as `blocks` does.
+        """`blocks`, each beside the cells to keep as they stand: of delimited text their texts, else values of their
+        own type. At least one name is wanted for there to be rows. Raises as `blocks` does.
         """
-        self.require([*names, *kept])
+        self.require([*names, *keep.names])
         wanted = list(dict.fromkeys(names))
         if not wanted:
             return
         empty = True
-        for block, beside in self._rows(wanted, list(dict.fromkeys(kept)), size, reading):
+        for block, beside in self._rows(wanted, keep, size, reading):
             empty = False
             self._warn_of_lost_digits(block, reading)
             yield block, beside
@@ -155,7 +185,7 @@ class Source(ABC):
         """Adds the texts of columns to `found`."""
 
     @abstractmethod
-    def _rows(self, names: list[str], kept: list[str], size: int, reading: Reading) -> Iterator[tuple[Block, Kept]]:
+    def _rows(self, names: list[str], keep: Keep, size: int, reading: Reading) -> Iterator[tuple[Block, Kept]]:
         """`rows` for names that are columns and differ from each other."""
 
     def require(self, names: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from gdtrain.errors import UserError
-from gdtrain.prediction import form_of, writer, writers
+from gdtrain.prediction import Rows, form_of, writer, writers
 
 FRAMES = [
     pl.DataFrame({"id": ["007", None], "n": ["1", "-2"], "x": ["1.5", "2"], "p": [0.1, 1e-300]}),
@@ -30,7 +30,7 @@ def written(form: str, frames: list[pl.DataFrame]) -> bytes:
     file = io.BytesIO()
     with writer(form, file) as rows:
         for frame in frames:
-            rows.write(frame)
+            rows.write(Rows(None, frame))
     return file.getvalue()
 
 

@@ -109,6 +109,17 @@ def test_bad_data_names_its_place(tmp_path: Path, content: bytes | str, message:
     assert caught.value.code == DATA
 
 
+@pytest.mark.parametrize("asked", ["u", "x", "y", "ux", "uy", "xy", "uxy", "uxyz"])
+@pytest.mark.parametrize(("row", "cells"), [("1,2,3,4,5", 5), ("1,2,3,4,", 5), ("1,2,3", 3), ("1,5,2,3,4", 5)])
+@pytest.mark.parametrize("after", ["", "\n", "\n1,2,3,4\n"])
+def test_a_row_of_another_width_is_seen_whatever_is_asked_for(
+    tmp_path: Path, row: str, cells: int, after: str, asked: str
+) -> None:
+    """Else a decimal comma would move every number behind it by a column."""
+    with pytest.raises(UserError, match=f"line 3: the row has {cells} cells, the header 4"):
+        read(tmp_path / "a.csv", f"u,x,y,z\n1,2,3,4\n{row}{after}", [*asked])
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
