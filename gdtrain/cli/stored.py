@@ -9,16 +9,17 @@ from pathlib import Path
 from gdtrain.errors import UserError
 from gdtrain.experiment.schema import STDIN, Experiment
 from gdtrain.keep.fingerprint import Fingerprint, Fingerprints
-from gdtrain.keep.runs import EXPERIMENT, MANIFEST
+
+_MANIFEST, _EXPERIMENT = "run.json", "experiment.yaml"
 
 
 def changed_data(source: object, experiment: Experiment) -> Iterator[str]:
     """A sentence for each file that an experiment from the folder of a run reads, and that is another than it was."""
-    if not isinstance(source, str) or source == STDIN or Path(source).name != EXPERIMENT:
+    if not isinstance(source, str) or source == STDIN or Path(source).name != _EXPERIMENT:
         return
     folder = Path(source).parent
     try:
-        told = json.loads((folder / MANIFEST).read_bytes())["data"]
+        told = json.loads((folder / _MANIFEST).read_bytes())["data"]
         before = {role: Fingerprint.model_validate(found) for role, found in told.items()}
         now = Fingerprints().of(experiment)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, UserError):

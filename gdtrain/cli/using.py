@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ import typer
 
 from gdtrain.cli.messages import say
 from gdtrain.cli.places import as_it_is
-from gdtrain.errors import NOT_WRITTEN, UserError, printable
+from gdtrain.errors import NOT_WRITTEN, TERMINATED, UserError, printable
 from gdtrain.experiment.terms import split
 from gdtrain.formula.text import unquoted
 
@@ -71,6 +72,7 @@ def predict(
     named = [unquoted(name.strip()) for name in split(keep or "", ",") if name.strip()]
     form = form_of(output, form)
     asked = Asked(named, None if interval is None else level_of(interval), with_residuals, metrics, form == "csv")
+    signal.siginterrupt(signal.SIGINT, True)  # polars has it that Ctrl-C does not end a read of stdin
     with threads(1):  # reader and writer have threads of their own
         predictor = Predictor(document, result, asked)
         source = predictor.open(table, stdin)
@@ -79,7 +81,7 @@ def predict(
             for _ in predicted:
                 pass
         else:
-            with _opened(output) as file, writer(form, file) as written:
+            with _sigterm_as_error(), _opened(output) as file, writer(form, file) as written:
                 for rows in predicted:
                     written.write(rows)
     for warning in () if quiet else [*doubts(document, result), *source.warnings, *predictor.warnings]:
@@ -88,6 +90,20 @@ def predict(
         told = {"rows": predictor.rows, "metrics": predictor.metrics()}
         sys.stdout.write(json.dumps(plain_numbers(told), indent=2, ensure_ascii=False) + "\n")
     return 0
+
+
+@contextmanager
+def _sigterm_as_error() -> Iterator[None]:
+    """SIGTERM ends the command as an error does inside, so that nothing half-written is left behind."""
+
+    def end(*_: object) -> None:
+        raise SystemExit(TERMINATED)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import polars as pl
@@ -230,6 +232,47 @@ def test_documents_of_many_results_are_refused(gdtrain: Command, saved: Path) ->
     assert gdtrain("predict", "trial.json", "rows.csv").code == 0
     (saved / "roots.json").write_text(gdtrain("solve", "x = 1", "--format", "json", "--quiet").out)
     assert "roots.json: solve predicts nothing" in gdtrain("predict", "roots.json", "rows.csv").err
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_what_is_ended_leaves_nothing_behind(number: int, code: int, saved: Path) -> None:
+    """The old file stands, and what was written so far is gone."""
+    (saved / "out.parquet").write_text("old")
+    (saved / "rows.csv").write_bytes(b"x\n" + b"1\n" * 5_000_000)
+    (saved / "scratch").mkdir()
+    with subprocess.Popen(
+        [sys.executable, "-m", "gdtrain", "predict", "result.json", "rows.csv", "-o", "out.parquet"],
+        cwd=saved,
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY), "TMPDIR": str(saved / "scratch")},
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        began = time.monotonic()
+        while not list(saved.glob("*.part")) and time.monotonic() - began < 60:
+            time.sleep(0.01)
+        process.send_signal(number)
+        assert process.wait(60) == code
+    assert sorted(path.name for path in saved.iterdir()) == ["out.parquet", "result.json", "rows.csv", "scratch"]
+    assert (saved / "out.parquet").read_text() == "old" and not list((saved / "scratch").iterdir())
+
+
+def test_waiting_for_rows_can_be_interrupted(saved: Path) -> None:
+    """What comes on stdin is more than a pipe holds, so that it is being read; then no more comes."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "gdtrain", "predict", "result.json", "-"],
+        cwd=saved,
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+        stdin=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        assert process.stdin is not None
+        process.stdin.write(b"x\n" + b"1\n" * 500_000)
+        process.stdin.flush()
+        time.sleep(1)  # it waits for more by now
+        process.send_signal(signal.SIGINT)
+        try:
+            assert process.wait(20) == 130
+        finally:
+            process.kill()
 
 
 def test_pipes_and_full_disks(saved: Path) -> None:
