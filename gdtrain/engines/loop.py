@@ -10,7 +10,8 @@ Shapes: S trials, P parameters, K recorded epochs.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
@@ -99,9 +100,11 @@ def descend(
     size, done = 1, False
     with torch.inference_mode():
         walk = _Walk(objective, optimizer, theta_SP, lr_S1, bounds, halving_S, penalty, schedule, batches)
-        if bookmark is not None and bookmark.begun is not None and _leads_to(bookmark.begun, epochs, recorded):
-            chunk, done = _take_up(bookmark.begun, walk, ends, epochs)
-            kept = [bookmark.begun["recorded"].pick(recorded, {0, chunk.last if done else 0})]
+        if bookmark is not None and bookmark.begun is not None:
+            with _known_form():
+                if _leads_to(bookmark.begun, epochs, recorded):
+                    chunk, done = _take_up(bookmark.begun, walk, ends, epochs)
+                    kept = [bookmark.begun["recorded"].pick(recorded, {0, chunk.last if done else 0})]
 
         def state() -> dict[str, Any]:
             return {"walk": walk.state(), "ends": ends.state(), "recorded": join(kept)}
@@ -122,6 +125,16 @@ def descend(
             if time.perf_counter() - began < _CHUNK_SECONDS / 2:
                 size = min(2 * size, largest)
         return Descent(join(kept), ends.close(chunk))
+
+
+@contextmanager
+def _known_form() -> Iterator[None]:
+    """What is not to be found in a state becomes a UserError: another version kept other things."""
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError, ValueError):
+        remedy = "remove it, and resume trains from the start"
+        raise UserError("is that of another version of gdtrain", where="checkpoint", remedy=remedy, code=DATA) from None
 
 
 def _leads_to(begun: Mapping[str, Any], epochs: int, recorded: Collection[int]) -> bool:
@@ -186,13 +199,12 @@ class _Walk:
         }
 
     def restore(self, state: Mapping[str, Any], rows: Sequence[int]) -> None:
-        """Go on from a state, of these of the trials. Raises UserError for that of another kind of walk."""
+        """Go on from a state, of these of the trials. Raises ValueError for that of another kind of walk."""
         if len(rows) < len(self._theta):
             self.take(rows)
         mine = self.state()
         if any(_form(state[key]) != _form(mine[key]) for key in ("theta", "lr", "optimizer", "schedule")):
-            remedy = "remove it, and resume trains from the start"
-            raise UserError("is that of another version of gdtrain", where="checkpoint", remedy=remedy, code=DATA)
+            raise ValueError("the state of another kind of walk")
         self.epoch = int(state["epoch"])
         self._theta, self._lr, self._loss, self._gradient = (state[k] for k in ("theta", "lr", "loss", "gradient"))
         self._state, self._schedule_state = state["optimizer"], state["schedule"]
