@@ -107,6 +107,18 @@ def test_a_disk_that_fills_on_the_way_costs_the_folder_alone(
     assert len(calls) == k
 
 
+@pytest.mark.parametrize("words", [["sweep", "--lr", "0.1,0.2"], ["run", "--starts", "3"]], ids=" ".join)
+def test_names_that_are_no_text(words: list[str], gdtrain: Command, tmp_path: Path) -> None:
+    file, folder = os.fsdecode(b"file\xff.yaml"), os.fsdecode(b"kept\xff")
+    (tmp_path / file).write_text(CURVE)
+    line = [words[0], file, *words[1:], "--epochs", "5", "--out", folder]
+    assert gdtrain(*line).code == 0
+    whole = (tmp_path / folder / "result.json").read_bytes()
+    for again in (line, ["resume", folder]):
+        assert "trials are kept from before" in gdtrain(*again).err
+        assert (tmp_path / folder / "result.json").read_bytes() == whole
+
+
 def test_damaged_trials_are_told_even_where_none_is_left(gdtrain: Command, tmp_path: Path) -> None:
     gdtrain("solve", "x^2 = 4", "--starts", 3, "--out", "kept")
     (path,) = (tmp_path / "kept" / "trials").iterdir()
