@@ -263,6 +263,8 @@ def _trained(output: Output, experiment: Experiment, starts: int | None, source:
         if output.place(experiment) is not None:
             what = "a folder keeps one run, and each group is one"
             raise UserError(what, where="out", remedy="leave it out; --format json > FILE keeps them all")
+        if experiment.checkpoint is not None:
+            raise UserError("groups have no folder to be saved in", where="checkpoint", remedy="leave it out")
         return output.groups(experiment, source)
     return output.train(experiment)
 

@@ -163,6 +163,8 @@ def test_groups_among_features(gdtrain: Command) -> None:
         (["--set", "data.missing=mean"], "--set: mean would fill gaps of one group from others"),
         (["--starts", "3"], "--group-by: each group is a problem of its own"),
         (["--group-by", "citi"], "--group-by: there is no column citi; did you mean city?"),
+        (["--out", "kept"], "out: a folder keeps one run, and each group is one"),
+        (["--checkpoint", "3"], "checkpoint: groups have no folder to be saved in; leave it out"),
     ],
 )
 def test_what_does_not_go_with_groups(gdtrain: Command, words: list[str], message: str) -> None:
