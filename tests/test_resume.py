@@ -311,12 +311,23 @@ def test_numbers_that_no_run_writes(told: str, half: Path) -> None:
     assert "run.json: is damaged" in str(refused(half))
 
 
-def test_a_state_of_another_form(half: Path) -> None:
-    """As of a version whose optimizer keeps other numbers."""
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(["recorded"], ["walk"], ["ends"], ["walk", "epoch"], ["walk", "theta"], ["walk", "schedule"]),
+        *(["walk", "optimizer", "exp_avg"], ["ends", "rows"], ["ends", "best"], ["ends", "losses", "kept"]),
+    ],
+    ids=".".join,
+)
+def test_a_state_of_another_form(path: list[str], half: Path) -> None:
+    """As of a version that keeps other numbers."""
     with Saved.resumed(half) as run:
-        state = run.progress.walk(0).begun
+        state: Any = run.progress.walk(0).begun
         assert state is not None
-        state["walk"]["optimizer"].popitem()
+        *sections, last = path
+        for section in sections:
+            state = state[section]
+        del state[last]
         with pytest.raises(UserError, match="another version"):
             train(run.experiment, progress=run.progress)
 

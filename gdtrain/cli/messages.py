@@ -1,8 +1,13 @@
-"""What goes to stderr."""
+"""What goes to stderr, and into files."""
 
 from __future__ import annotations
 
 import sys
+
+
+def as_text(word: str) -> str:
+    """A word of the command line for files that hold text: its bytes that are none are escaped."""
+    return word.encode(errors="backslashreplace").decode()
 
 
 def say(text: str) -> None:

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gdtrain.cli.gate import Gate
-from gdtrain.cli.messages import say
+from gdtrain.cli.messages import as_text, say
 from gdtrain.cli.options import Common, check_format
 from gdtrain.cli.rerun import alone
 from gdtrain.cli.watched import Watched
@@ -167,7 +167,8 @@ class Output:
         """Train one experiment from many starts and show what they found. Returns the exit code."""
         from gdtrain.sweeps.sweeping import Request
 
-        words, file = self.options.words, source if isinstance(source, str) else ""
+        words = [as_text(word) for word in self.options.words]
+        file = as_text(source) if isinstance(source, str) else ""
         request = Request(
             every=self.options.every,
             gradients=self.options.gradients,

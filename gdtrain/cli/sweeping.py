@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from gdtrain.cli.messages import as_text
 from gdtrain.cli.options import SweepOptions, takes_options
 from gdtrain.errors import UserError
 
@@ -54,15 +55,16 @@ def _request(options: SweepOptions, called: str, file: str | None) -> dict[str, 
     """How the sweep is carried out: what `gdtrain.sweeps.sweeping.Request` holds."""
     from gdtrain.cli.rerun import alone  # with pydantic behind it, which --help need not wait for
 
+    words, file = [as_text(word) for word in options.words], as_text(file or "")
     return {
-        "source": "stdin" if called == "-" else called,
+        "source": "stdin" if called == "-" else as_text(called),
         "every": options.every,
         "gradients": options.gradients,
         "rank_by": options.rank_by,
         "top": options.top,
         "memory": options.bytes(),
         "out": options.out,
-        "words": options.words,
-        "file": file or "",
-        "rerun": partial(alone, options.words, file=file or ""),
+        "words": words,
+        "file": file,
+        "rerun": partial(alone, words, file=file),
     }

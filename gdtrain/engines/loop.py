@@ -10,7 +10,8 @@ Shapes: S trials, P parameters, K recorded epochs.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,7 @@ from gdtrain.engines.minibatches import Minibatches
 from gdtrain.engines.progress import Bookmark
 from gdtrain.engines.states import NO_STOPS, Bounds, Chunk, End, Number, Stops
 from gdtrain.engines.walk import Walk
+from gdtrain.errors import DATA, UserError
 from gdtrain.optimizers import Optimizer
 from gdtrain.problem.objective import Objective
 from gdtrain.problem.penalty import Penalty
@@ -96,9 +98,11 @@ def descend(
     size, done = 1, False
     with torch.inference_mode():
         walk = Walk(objective, optimizer, theta_SP, lr_S1, bounds, halving_S, penalty, schedule, batches)
-        if bookmark is not None and bookmark.begun is not None and _leads_to(bookmark.begun, epochs, recorded):
-            chunk, done = _take_up(bookmark.begun, walk, ends, epochs)
-            kept = [bookmark.begun["recorded"].pick(recorded, {0, chunk.last if done else 0})]
+        if bookmark is not None and bookmark.begun is not None:
+            with _known_form():
+                if _leads_to(bookmark.begun, epochs, recorded):
+                    chunk, done = _take_up(bookmark.begun, walk, ends, epochs)
+                    kept = [bookmark.begun["recorded"].pick(recorded, {0, chunk.last if done else 0})]
 
         def state() -> dict[str, Any]:
             return {"walk": walk.state(), "ends": ends.state(), "recorded": join(kept)}
@@ -119,6 +123,16 @@ def descend(
             if time.perf_counter() - began < _CHUNK_SECONDS / 2:
                 size = min(2 * size, largest)
         return Descent(join(kept), ends.close(chunk))
+
+
+@contextmanager
+def _known_form() -> Iterator[None]:
+    """What is not to be found in a state becomes a UserError: another version kept other things."""
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError, ValueError):
+        remedy = "remove it, and resume trains from the start"
+        raise UserError("is that of another version of gdtrain", where="checkpoint", remedy=remedy, code=DATA) from None
 
 
 def _leads_to(begun: Mapping[str, Any], epochs: int, recorded: Collection[int]) -> bool:

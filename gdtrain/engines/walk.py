@@ -14,7 +14,6 @@ from torch import Tensor
 
 from gdtrain.engines.minibatches import Minibatches
 from gdtrain.engines.states import Bounds, Chunk
-from gdtrain.errors import DATA, UserError
 from gdtrain.optimizers import Optimizer
 from gdtrain.problem.objective import ByRows, Objective
 from gdtrain.problem.penalty import Penalty
@@ -63,13 +62,12 @@ class Walk:
         }
 
     def restore(self, state: Mapping[str, Any], rows: Sequence[int]) -> None:
-        """Go on from a state, of these of the trials. Raises UserError for that of another kind of walk."""
+        """Go on from a state, of these of the trials. Raises ValueError for that of another kind of walk."""
         if len(rows) < len(self._theta):
             self.take(rows)
         mine = self.state()
         if any(_form(state[key]) != _form(mine[key]) for key in ("theta", "lr", "optimizer", "schedule")):
-            remedy = "remove it, and resume trains from the start"
-            raise UserError("is that of another version of gdtrain", where="checkpoint", remedy=remedy, code=DATA)
+            raise ValueError("the state of another kind of walk")
         self.epoch = int(state["epoch"])
         self._theta, self._lr, self._loss, self._gradient = (state[k] for k in ("theta", "lr", "loss", "gradient"))
         self._state, self._schedule_state = state["optimizer"], state["schedule"]

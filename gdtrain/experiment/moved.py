@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from gdtrain.errors import UserError
 from gdtrain.experiment.schema import STDIN, Experiment
 
 
@@ -24,6 +25,10 @@ def moved(experiment: Experiment, folder: Path) -> Experiment:
 
 
 def _seen_from(folder: Path, path: str) -> str:
-    """Folders are followed where they lead, the file itself is called as it was."""
+    """Folders are followed where they lead, the file is called as it was. Raises UserError for one that is no text."""
     head, name = os.path.split(path)
-    return os.path.relpath(os.path.join(os.path.realpath(head), name), os.path.realpath(folder))
+    seen = os.path.relpath(os.path.join(os.path.realpath(head), name), os.path.realpath(folder))
+    if seen != seen.encode(errors="ignore").decode():
+        remedy = "rename it, or keep the run nearer to it"
+        raise UserError(f"no experiment there can name {seen}, which is no text", where="--out", remedy=remedy)
+    return seen

@@ -301,7 +301,9 @@ class Experiment(Model):
 
     def named(self, path: str) -> str:
         """What messages call a path of this experiment."""
-        return self._called.get(path) or os.path.normpath(self.locate(path))
+        place = self.locate(path)
+        short = os.path.normpath(place)  # leads elsewhere where `..` follows a link
+        return self._called.get(path) or (short if os.path.realpath(short) == os.path.realpath(place) else place)
 
     @property
     def tree(self) -> Node:

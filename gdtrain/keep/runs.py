@@ -119,14 +119,15 @@ class RunFolder:
         if not os.path.lexists(self.place):
             raise UserError(f"there is no folder {self.named}", where=self._where)
         above = Path(self.named).parent
-        remedy = f"gdtrain resume {above}" if (above / MANIFEST).is_file() else "name the folder that --out named"
+        ours = (above / MANIFEST).is_file() or (above / SWEEP).is_file()
+        remedy = f"gdtrain resume {above}" if ours else "name the folder that --out named"
         raise UserError(f"{self.named} is no folder", where=self._where, remedy=remedy)
 
     def _claim(self, force: bool, resumed: bool) -> None:
         """Read the manifest; refuse what is not ours, or not to be replaced. Raises UserError and OSError."""
         named, where = self.named, self._where
         try:
-            names = sorted(os.listdir(self.place))
+            names = sorted(os.listdir(self.place), key=lambda name: (name.startswith("."), name))
         except FileNotFoundError:
             if resumed:
                 raise

@@ -31,7 +31,7 @@ class Kept:
     ) -> None:
         self._store, self._keys, self._experiments = store, keys, experiments
         self._writes, self._lost = store is not None, lost
-        self.notes = store.notes if store else []
+        self.notes = [] if store is None else store.notes  # one that holds no trials is false
 
     @classmethod
     def of(

@@ -51,6 +51,19 @@ def test_a_name_that_is_no_text(gdtrain: Command, tmp_path: Path) -> None:
     assert len(lines) == 2 and all(b"'run\xff'" in line for line in lines)
 
 
+def test_data_in_a_place_that_is_no_text(gdtrain: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = tmp_path / os.fsdecode(b"place\xff")
+    place.mkdir()
+    (place / "rows.csv").write_text("x,y\n1,2\n2,4\n")
+    monkeypatch.chdir(place)
+    for more in ([], ["--starts", "3"]):
+        done = gdtrain("fit", "y = w*x", "rows.csv", "--out", tmp_path / "run", *more)
+        assert (done.code, done.out) == (2, "")
+        assert "no experiment there can name ../place\\udcff/rows.csv" in done.err
+        assert gdtrain("fit", "y = w*x", "rows.csv", "--out", "run" + "s" * len(more), *more).code == 0
+    assert not (tmp_path / "run").exists()
+
+
 def test_what_is_not_a_folder_is_not_gone_on_with(gdtrain: Command, tmp_path: Path) -> None:
     (tmp_path / "r.json").write_text("{}")
     done = gdtrain("resume", "r.json")

@@ -20,8 +20,9 @@ def kept(points: Path) -> Path:
     folder.mkdir()
     (folder / "experiment.yaml").write_text("fit: y = w*x\ndata: {path: ../points.csv}\ntrain: {epochs: 3, lr: 0.01}\n")
     content = points.read_bytes()
-    found = {"path": "points.csv", "form": ".csv", "size": len(content), "sha256": sha256(content).hexdigest()}
-    (folder / "run.json").write_text(json.dumps({"data": {"data": found}}))
+    found = {"path": "../points.csv", "form": ".csv", "size": len(content), "sha256": sha256(content).hexdigest()}
+    manifest = {"schema": "gdtrain.folder/1", "kind": "run", "versions": {}, "data": {"data": found}}
+    (folder / "run.json").write_text(json.dumps(manifest))
     return folder
 
 
@@ -38,7 +39,7 @@ def test_the_same_data_are_nothing_to_tell(gdtrain: Command) -> None:
 def test_changed_data_are_told_of(gdtrain: Command, points: Path) -> None:
     points.write_text(points.read_text() + "5,10\n")
     told = gdtrain(*RERUN)
-    what = "../points.csv is not what the run in kept read: it has changed (27 bytes, 22 then)"
+    what = "the run in kept read other data: ../points.csv has changed since (27 bytes, 22 before)"
     assert (told.code, told.out, told.err) == (0, "3\n", f"warning: {what}\n")
     assert gdtrain(*RERUN, "--quiet").err == ""
     Path("elsewhere.yaml").write_text(Path("kept/experiment.yaml").read_text().replace("../", ""))

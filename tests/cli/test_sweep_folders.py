@@ -107,12 +107,33 @@ def test_a_disk_that_fills_on_the_way_costs_the_folder_alone(
     assert len(calls) == k
 
 
+@pytest.mark.parametrize("words", [["sweep", "--lr", "0.1,0.2"], ["run", "--starts", "3"]], ids=" ".join)
+def test_names_that_are_no_text(words: list[str], gdtrain: Command, tmp_path: Path) -> None:
+    file, folder = os.fsdecode(b"file\xff.yaml"), os.fsdecode(b"kept\xff")
+    (tmp_path / file).write_text(CURVE)
+    line = [words[0], file, *words[1:], "--epochs", "5", "--out", folder]
+    assert gdtrain(*line).code == 0
+    whole = (tmp_path / folder / "result.json").read_bytes()
+    for again in (line, ["resume", folder]):
+        assert "trials are kept from before" in gdtrain(*again).err
+        assert (tmp_path / folder / "result.json").read_bytes() == whole
+
+
+def test_damaged_trials_are_told_even_where_none_is_left(gdtrain: Command, tmp_path: Path) -> None:
+    gdtrain("solve", "x^2 = 4", "--starts", 3, "--out", "kept")
+    (path,) = (tmp_path / "kept" / "trials").iterdir()
+    for content, found in [(path.read_bytes()[:50], "a damaged line is"), (b"\n\n", "2 damaged lines are")]:
+        path.write_bytes(content)
+        assert gdtrain("resume", "kept").err == f"note: kept/trials/{path.name}: {found} left out\n"
+
+
 def test_what_resume_refuses_of_a_sweep(gdtrain: Command, tmp_path: Path) -> None:
     gdtrain(*SWEEPS[0], "--out", "kept")
     for flag, remedy in [("--epochs", "type it again, with other"), ("--checkpoint", "it keeps each batch")]:
         done = gdtrain("resume", "kept", flag, 5)
         assert (done.code, done.out) == (2, "")
         assert done.err.startswith(f"{flag}: a sweep is taken up as it was; {remedy}")
+    assert gdtrain("resume", "kept/result.json").err == "DIR: kept/result.json is no folder; gdtrain resume kept\n"
     (tmp_path / "kept" / "sweep.json").write_text("{")
     done = gdtrain("resume", "kept")
     assert (done.code, done.out) == (3, "")
