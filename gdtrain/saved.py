@@ -171,6 +171,11 @@ class Saved:
         return result
 
     @property
+    def named(self) -> str:
+        """What messages call the folder."""
+        return self._folder.named
+
+    @property
     def refused(self) -> UserError | None:
         """Why nothing can be written, where that is known."""
         return self._folder.refused

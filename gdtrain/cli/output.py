@@ -1,4 +1,4 @@
-"""Training as the command line shows it: the result on stdout, progress, warnings and expectations on stderr."""
+"""Training as the command line has it: in folders, watched, and shown."""
 
 from __future__ import annotations
 
@@ -9,24 +9,21 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gdtrain.cli.gate import Gate
 from gdtrain.cli.messages import as_text, say
-from gdtrain.cli.options import Common, check_format
+from gdtrain.cli.options import Common
 from gdtrain.cli.rerun import alone
+from gdtrain.cli.showing import Showing
 from gdtrain.cli.watched import Watched
-from gdtrain.errors import INTERRUPTED, UserError, printable
-from gdtrain.expectations.grammar import Expectation, parse_expectation
-from gdtrain.expectations.held import hold
+from gdtrain.errors import INTERRUPTED, TERMINATED, UserError, printable
 from gdtrain.experiment.features import row_names
 from gdtrain.experiment.overrides import AxisFlag, Override
 from gdtrain.experiment.schema import Experiment
 from gdtrain.experiment.sweep import Sweep
-from gdtrain.report.parts import Outcome
-from gdtrain.report.render import pieces
-from gdtrain.results import GroupsResult, Result, SweepResult, Trial
-from gdtrain.results.lookup import check_name, look_up, names_of
+from gdtrain.results.lookup import check_name, names_of
 from gdtrain.results.ranking import check_metric
 
 if TYPE_CHECKING:
@@ -36,26 +33,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Output:
-    """How results are shown.
+    """How experiments are trained and shown.
 
-    many   several in a row, so that JSON is a document a line
     out    the folder that keeps the run, in place of the experiment's
     force  a run that is in the way is replaced
     """
 
-    options: Common
-    expectations: list[Expectation]
-    many: bool
-    gate: Gate
+    showing: Showing
     out: str | None = None
     force: bool = False
 
     @classmethod
     def checked(cls, options: Common, *, many: bool = False, out: str | None = None, force: bool = False) -> Output:
         """Refuse before anything trains what could not be shown after."""
-        check_format(options.format)
-        expected = [parse_expectation(text) for text in options.expect]
-        return cls(options, expected, many, Gate(options.junit), out, force)
+        return cls(Showing.checked(options, many=many), out, force)
+
+    @property
+    def options(self) -> Common:
+        return self.showing.options
+
+    @property
+    def gate(self) -> Gate:
+        return self.showing.gate
 
     def print_configs(self, experiments: Sequence[Experiment], without: Sequence[str] = ()) -> int:
         from gdtrain.experiment.dump import dump
@@ -93,7 +92,8 @@ class Output:
             return self._resume_sweep(place, overrides)
         with Saved.resumed(place, overrides, self._command) as saved:
             told = saved.manifest
-            output = replace(self, options=replace(self.options, every=told.every, gradients=told.gradients))
+            options = replace(self.options, every=told.every, gradients=told.gradients)
+            output = replace(self, showing=replace(self.showing, options=options))
             train = output._groups if saved.grouped else output._train
             return train(saved.experiment, saved)
 
@@ -147,21 +147,29 @@ class Output:
             say(printable(f"features: {', '.join(features)}"))
         code = result.verdict.exit_code
         code = watch.code if code == INTERRUPTED else code
-        return self._not_written(saved, failed, lambda: self._show(experiment, result, result, code))
+        return self._shown(saved, failed, lambda: self.showing.outcome(experiment, result, result, code))
 
     def _tell_of(self, saved: Saved | None) -> None:
         """What there is to say of a folder before anything is trained."""
         for note in saved.notes if saved else ():
-            self._note(note)
+            self.showing.note(note)
         if saved is not None and saved.refused is not None:  # told at once: training may take long
             say(str(saved.refused))
 
-    def _not_written(self, saved: Saved | None, failed: UserError | None, show: Callable[[], int]) -> int:
-        """Show an outcome whose folder may not have been written. Returns the exit code."""
+    def _shown(self, saved: Saved | None, failed: UserError | None, show: Callable[[], int]) -> int:
+        """Show an outcome, and tell what became of its folder. Returns the exit code."""
         if failed is not None and saved is not None and saved.refused is None:
             say(str(failed))
         code = show()
-        return code if failed is None else max(code, failed.code)
+        if failed is not None:
+            return max(code, failed.code)
+        return self._going_on(code, saved.named if saved else None)
+
+    def _going_on(self, code: int, folder: str | Path | None) -> int:
+        """Tell how what was interrupted is taken up. Returns the exit code."""
+        if folder is not None and code in (INTERRUPTED, TERMINATED):
+            self.showing.note(f"gdtrain resume {shlex.quote(str(folder))} goes on with it")
+        return code
 
     def starts(self, experiment: Experiment, count: int, source: object) -> int:
         """Train one experiment from many starts and show what they found. Returns the exit code."""
@@ -187,9 +195,9 @@ class Output:
         ready = partial(self._check_get, experiment)
         lost: list[UserError] = []
         with self.gate.of(experiment), Watched(count, quiet=self.options.quiet, unit="starts") as watch:
-            told = partial(train_starts, watch=watch, tell=self._note, ready=ready, lost=partial(_lose, lost))
+            told = partial(train_starts, watch=watch, tell=self.showing.note, ready=ready, lost=partial(_lose, lost))
             result = told(experiment, count, request, _tables())
-        return self._show_sweep(experiment, result, watch, lost)
+        return self._going_on(self.showing.sweep(experiment, result, watch, lost), None if lost else request.out)
 
     def groups(self, experiment: Experiment, source: object) -> int:
         """Fit each group of rows, in its folder where there is one, and show what came of it. Returns the exit code."""
@@ -218,7 +226,7 @@ class Output:
             )
             failed = saved.finish(result) if saved else None
         code = watch.code if result.exit_code == INTERRUPTED else result.exit_code
-        return self._not_written(saved, failed, lambda: self._show(experiment, result, None, code))
+        return self._shown(saved, failed, lambda: self.showing.outcome(experiment, result, None, code))
 
     def sweep(self, spec: Sweep, request: Mapping[str, Any]) -> int:
         """Train a sweep and show it, ranked. Returns the exit code."""
@@ -229,9 +237,10 @@ class Output:
         lost: list[UserError] = []
         with self.gate.of(spec.experiment), watched as watch:
             ready = partial(self._check_sweep, spec.experiment, request["rank_by"])
-            told = partial(sweep, watch=watch, tell=self._note, ready=ready, lost=partial(_lose, lost))
+            told = partial(sweep, watch=watch, tell=self.showing.note, ready=ready, lost=partial(_lose, lost))
             result = told(spec, Request(**request), _tables())
-        return self._show_sweep(spec.experiment, result, watch, lost)
+        shown = self.showing.sweep(spec.experiment, result, watch, lost)
+        return self._going_on(shown, None if lost else request["out"])
 
     def find_lr(
         self,
@@ -253,8 +262,8 @@ class Output:
         with self.gate.of(spec.experiment), watched as watch:
             asked = Request(**request)
             ready = partial(self._check_get, spec.experiment)
-            result = find_lr(spec, limit, asked, tables, watch=watch, tell=self._note, ready=ready)
-        return self._show_sweep(spec.experiment, result, watch)
+            result = find_lr(spec, limit, asked, tables, watch=watch, tell=self.showing.note, ready=ready)
+        return self.showing.sweep(spec.experiment, result, watch)
 
     def _check_get(self, experiment: Experiment, parameters: Sequence[str]) -> None:
         """Refuse a name that the result will not have before any time is spent on it."""
@@ -266,65 +275,6 @@ class Output:
         self._check_get(experiment, parameters)
         if rank_by is not None:
             check_metric(rank_by, parameters, split=_splits(experiment))
-
-    def _note(self, note: str) -> None:
-        if not self.options.quiet:
-            say(printable(f"note: {note}"))
-
-    def _show_sweep(
-        self, experiment: Experiment, result: SweepResult, watch: Watched, lost: Sequence[UserError] = ()
-    ) -> int:
-        """Show a sweep; what is asked of one result is asked of the best trial. `lost`: why it could not be kept."""
-        if result.best is not None and not self.options.quiet:
-            own = result.trials[result.best].document().get("warnings", [])
-            for warning in (warning for warning in own if warning not in result.warnings):
-                say(printable(f"warning: of the best trial: {warning}"))
-        code = watch.code if result.exit_code == INTERRUPTED else result.exit_code
-        return max(self._show(experiment, result, result.first, code), *(error.code for error in lost), 0)
-
-    def _show(self, experiment: Experiment, outcome: Outcome, best: Result | Trial | None, code: int) -> int:
-        """Hold an outcome against the expectations, the file's first, and show it. Returns the exit code."""
-        expected = [*(parse_expectation(text) for text in experiment.expect), *self.expectations]
-        found = hold(expected, outcome)
-        self.gate.judged(outcome, best, found, code)
-        for warning in outcome.warnings if not self.options.quiet else ():
-            say(printable(f"warning: {warning}"))
-        if self.options.get is not None:
-            if isinstance(outcome, GroupsResult):
-                self._print_of_each(outcome, self.options.get)
-            elif best is not None:
-                print(_plain(look_up(best, self.options.get)))
-        elif self.options.format == "table":
-            _print_tables(outcome)
-        else:
-            if isinstance(outcome, Result) and outcome.thinned and self.options.format == "csv":
-                self._note(
-                    f"{len(outcome.recorded.epochs_K):,} of {outcome.epochs + 1:,} epochs; --every N shows others"
-                )
-            for piece in pieces(outcome, self.options.format, compact=self.many):
-                sys.stdout.write(piece)
-        if self.many and self.options.format in ("table", "plain", "md") and self.options.get is None:
-            print()
-        sys.stdout.flush()
-        for each in found:
-            say(printable(str(each)))
-        return max(code, 0 if all(each.met for each in found) else 1)
-
-    def _print_of_each(self, result: GroupsResult, name: str) -> None:
-        """Print a value of each group, nan where one has it not. Raises UserError where none has."""
-        values: list[str] = []
-        errors = []
-        for trial in result.trials[: result.top]:
-            try:
-                values.append(_plain(look_up(trial, name)))
-            except UserError as error:
-                errors.append(error)
-                values.append("nan")
-        if values and len(errors) == len(values):
-            raise errors[0]
-        sys.stdout.writelines(f"{value}\n" for value in values)
-        if errors:
-            self._note(f"{len(errors):,} of {len(values):,} groups have no {name}, nan here: {errors[0].what}")
 
 
 def _lose(lost: list[UserError], error: UserError) -> None:
@@ -348,18 +298,3 @@ def _tables() -> Any:
     from gdtrain.tables import Tables
 
     return Tables(stdin=sys.stdin.buffer if sys.stdin else None)
-
-
-def _plain(value: float | str) -> str:
-    return value if isinstance(value, str) else repr(float(value) if isinstance(value, float) else value)
-
-
-def _print_tables(outcome: Outcome) -> None:
-    from rich.console import Console
-
-    from gdtrain.report.tables import show
-
-    console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
-    with console.capture() as shown:  # rich would turn a closed pipe into an exit of its own
-        show(outcome, console)
-    sys.stdout.write(shown.get())

@@ -45,7 +45,7 @@ def run(arguments: Sequence[str]) -> int:
         _let_go_of_stdout()
         say(f"stdout: the result could not be written: {os.strerror(error.errno or 0)}")
         return NOT_WRITTEN
-    except Exception as error:
+    except BaseException as error:  # a panic of polars is no Exception
         return _bug(error)
 
 

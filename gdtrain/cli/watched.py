@@ -15,7 +15,8 @@ _QUIET_SECONDS = 1.0  # a shorter run shows no progress
 
 
 class Watched:
-    """Asked by the engine whether to go on. Ctrl-C and SIGTERM say no, twice they kill. After a second, shows progress.
+    """Asked by the engine whether to go on. Ctrl-C and SIGTERM say no; twice they kill, and at once where nothing was
+    asked yet: data is still being read then. After a second, shows progress.
 
     total  epochs, or trials, that there are to be done, None where that is not known; `unit` is their name
     code   exit code of what was interrupted
@@ -23,13 +24,14 @@ class Watched:
 
     def __init__(self, total: int | None, *, quiet: bool, unit: str = "epochs") -> None:
         self._total, self._unit = total, unit
-        self._interrupted = False
+        self._asked = self._interrupted = False
         self.code = INTERRUPTED
         self._began = time.monotonic()
         self._live = not quiet and sys.stderr is not None and sys.stderr.isatty()
         self._progress: Any = None
 
     def __call__(self, done: int, loss: float) -> bool:
+        self._asked = True
         if self._live and time.monotonic() - self._began > _QUIET_SECONDS:
             self._show(done, loss)
         return not self._interrupted
@@ -45,10 +47,8 @@ class Watched:
             self._progress.stop()
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
-        if self._interrupted and number == signal.SIGTERM:
-            raise SystemExit(TERMINATED)
-        if self._interrupted:
-            raise KeyboardInterrupt
+        if self._interrupted or not self._asked:
+            raise SystemExit(TERMINATED) if number == signal.SIGTERM else KeyboardInterrupt
         self._interrupted, self.code = True, _CODES[number]
 
     def _show(self, done: int, loss: float) -> None:

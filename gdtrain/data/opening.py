@@ -13,10 +13,10 @@ from gdtrain.data.texts import dropping, levels_of, of_whole_rows, refuse_texts,
 from gdtrain.design.grouping import Grouping
 from gdtrain.design.labels import Assignment, assign
 from gdtrain.errors import DATA, UserError
+from gdtrain.experiment.data import Data as DataSpec
 from gdtrain.experiment.features import targets_of
 from gdtrain.experiment.names import Names, has_classes, settle
 from gdtrain.experiment.schema import STDIN, Experiment
-from gdtrain.experiment.schema import Data as DataSpec
 from gdtrain.sources import Reading, Source, open_source
 
 

@@ -6,8 +6,10 @@ import math
 import sys
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
+
+_STDIN_FILES = ("/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
 
 
 class Model(BaseModel):
@@ -56,3 +58,21 @@ LearningRate = Annotated[
     WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"const": "auto"}]}),
 ]
 Value = Annotated[float | str, PlainValidator(_value), WithJsonSchema({"type": ["number", "string"]})]
+
+
+def _unique(names: list[str]) -> list[str]:
+    for i, name in enumerate(names):
+        if name in names[:i]:
+            raise broken(f"{name} stands twice", "name it once", i)
+    return names
+
+
+def _file(path: str) -> str:
+    if path in _STDIN_FILES:
+        raise broken(f"{path} is not read by that name", "write path: - for stdin")
+    return path
+
+
+Names = Annotated[list[Text], AfterValidator(_unique)]
+NameList = Annotated[Names, Field(min_length=1)]
+File = Annotated[Text, AfterValidator(_file)]

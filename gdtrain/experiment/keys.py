@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from gdtrain.errors import nearest
 from gdtrain.experiment.axes import Axes, Axis
 from gdtrain.experiment.checkpoint import Checkpoint
+from gdtrain.experiment.data import Data
 from gdtrain.experiment.network import Network
 from gdtrain.experiment.objective import Loss, Penalty
 from gdtrain.experiment.optimizers import Optimizer
 from gdtrain.experiment.parameters import Param, Start
 from gdtrain.experiment.schedules import Clip, Schedule
-from gdtrain.experiment.schema import Data, Experiment, Predict, Regress, Train
+from gdtrain.experiment.schema import Experiment, Predict, Regress, Train
 from gdtrain.experiment.split import Split
 from gdtrain.experiment.stop import Stop
 from gdtrain.experiment.uncertainty import Uncertainty

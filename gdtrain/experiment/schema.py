@@ -11,20 +11,13 @@ from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
 from gdtrain.experiment.axes import Axes
 from gdtrain.experiment.checkpoint import Checkpoint
-from gdtrain.experiment.fields import (
-    LearningRate,
-    Model,
-    Text,
-    Value,
-    Whole,
-    broken,
-)
+from gdtrain.experiment.data import Data
+from gdtrain.experiment.fields import File, LearningRate, Model, NameList, Names, Text, Value, Whole, broken
 from gdtrain.experiment.network import Network
 from gdtrain.experiment.objective import Loss, Penalty
 from gdtrain.experiment.optimizers import AUTO, Optimizer
 from gdtrain.experiment.parameters import FREE, Param
 from gdtrain.experiment.schedules import Clip, Schedule
-from gdtrain.experiment.split import Split
 from gdtrain.experiment.stop import Stop
 from gdtrain.experiment.tree import Node, from_plain
 from gdtrain.experiment.uncertainty import Uncertainty
@@ -33,20 +26,6 @@ Kind = Literal["solve", "fit", "regress", "minimize"]
 KINDS: tuple[Kind, ...] = ("solve", "fit", "regress", "minimize")
 STDIN = "-"
 _MOST = 10**12  # epochs
-_STDIN_FILES = ("/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
-
-
-def _unique(names: list[str]) -> list[str]:
-    for i, name in enumerate(names):
-        if name in names[:i]:
-            raise broken(f"{name} stands twice", "name it once", i)
-    return names
-
-
-def _file(path: str) -> str:
-    if path in _STDIN_FILES:
-        raise broken(f"{path} is not read by that name", "write path: - for stdin")
-    return path
 
 
 def is_name(name: str) -> bool:
@@ -66,16 +45,11 @@ def _inside(folder: str) -> str:
     return folder
 
 
-NameList = Annotated[list[Text], Field(min_length=1), AfterValidator(_unique)]
-File = Annotated[Text, AfterValidator(_file)]
-Column = Annotated[list[float], Field(min_length=1)]
-
-
 class Regress(Model):
     """A linear predictor: target = sum of weight * feature, plus an intercept."""
 
     target: NameList = Field(description="column to predict, or a list of them")
-    features: Annotated[list[Text], AfterValidator(_unique)] = Field(
+    features: Names = Field(
         ["*"],
         description='columns to predict from, expressions of them (log(price), "density = mass/volume"), interactions '
         '(a:b, a*b); "*" is all other columns',
@@ -98,63 +72,6 @@ class Regress(Model):
                 raise broken(f"{feature} is the target", "take it out of features", "features", i)
         if "*" in self.features and len(self.features) > 1:
             raise broken('"*" already names every column', "leave the others out", "features")
-        return self
-
-
-class Data(Model):
-    """The rows: numbers written here, or a file."""
-
-    path: File | None = Field(None, description="CSV, TSV, Parquet or NDJSON, beside this file; - is stdin")
-    columns: dict[Text, Column] | None = Field(None, description="name: [numbers], all of one length")
-    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = Field(
-        None, description="character between cells; found from the file unless given"
-    )
-    header: NameList | None = Field(None, description="names for a file without a header line")
-    comment: Text | None = Field(None, description="lines of the file that start with this are skipped")
-    null_values: NameList | None = Field(None, description="words for a missing value, beside the empty cell")
-    missing: Literal["error", "drop", "mean"] = Field(
-        "error",
-        description="rows with a missing value: refused, dropped, or filled with the column's mean (never a target)",
-    )
-    scale: Literal["none", "standard", "minmax"] = Field(
-        "none",
-        description="standard: train on columns with mean 0 and standard deviation 1; minmax: on columns from 0 to 1",
-    )
-    sample_weight: Text | None = Field(
-        None, description="column of how often each row counts, 0 or more; fractions are fine"
-    )
-    weight_type: Literal["auto", "frequency", "analytic"] = Field(
-        "auto",
-        description="what weights say to standard errors: frequency, a row stands for as many; analytic, it scatters "
-        "less by their root; auto: frequency where all are whole numbers",
-    )
-    sigma: Text | None = Field(
-        None, description="column of the known standard error of each row's target: its weight is 1/sigma^2"
-    )
-    offset: Text | None = Field(None, description="column that is added to each prediction, with no weight to train")
-    group_by: Text | None = Field(None, description="column that tells groups of rows apart: each is fitted alone")
-    split: Split | None = Field(
-        None, description="rows held out of training: {holdout: 0.2}, {folds: 5} or {column: fold, test: 5}"
-    )
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if self.sigma is not None and self.sample_weight is not None:
-            raise broken("sample_weight and sigma exclude each other", "sigma weighs rows by 1/sigma^2", "sigma")
-        if self.sample_weight is None and self.weight_type != "auto":
-            raise broken("weight_type says what sample_weight is, and there is none", "leave it out", "weight_type")
-        if self.columns is None:
-            return self
-        for key in ("delimiter", "header", "comment", "null_values"):
-            if key in self.model_fields_set:
-                raise broken(f"{key} says how to read a file, and columns is none", f"leave {key} out", key)
-        first, *others = self.columns.items() if self.columns else [("", [])]
-        if not first[0]:
-            raise broken("columns is empty", "write name: [numbers]", "columns")
-        for name, numbers in others:
-            if len(numbers) != len(first[1]):
-                counts = f"{name} has {len(numbers)}, {first[0]} has {len(first[1])} values"
-                raise broken(counts, "give every column as many values", "columns", name)
         return self
 
 

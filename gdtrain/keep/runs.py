@@ -16,6 +16,7 @@ which is one file. Names inside are ours: no user's text becomes a path.
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
@@ -144,9 +145,7 @@ class RunFolder:
             what = "is damaged, or of another version" if MANIFEST in names else "is missing"
             raise UserError(what, where=str(Path(named) / MANIFEST), remedy="name another folder")
         if not force and not resumed:
-            remedy = "name a new folder; --force replaces it"
-            if RESULT not in names:
-                remedy += f", gdtrain resume {named} goes on with it"
+            remedy = f"name a new folder; --force replaces it, gdtrain resume {shlex.quote(named)} goes on with it"
             raise UserError(f"{named} is there already", where=where, remedy=remedy)
 
     def replace(self, files: Files) -> None:

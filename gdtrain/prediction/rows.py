@@ -5,7 +5,7 @@ Shapes: N rows, T targets, K classes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -18,7 +18,7 @@ from gdtrain.data.classes import require_targets
 from gdtrain.data.fresh import Block
 from gdtrain.data.weights import Weights
 from gdtrain.errors import DATA, UserError
-from gdtrain.experiment.schema import Data as DataSpec
+from gdtrain.experiment.data import Data as DataSpec
 from gdtrain.metrics import Metrics, measure, over_targets
 from gdtrain.prediction.columns import RESIDUAL, Naming, residuals
 from gdtrain.prediction.models import restored_model
@@ -212,7 +212,7 @@ class Predictor:
         columns = tensors(made, model.values_Q)
         weight_N = columns.get(self._weights.name or "")
         eta = model.predicting.eta(model.values_Q, columns, block.count)
-        self._require_finite(eta, block, where)
+        self._require_finite("prediction", eta, model.names.inputs, block, where)
         found = [*naming.predictions(eta)]
         if self._spread is not None:
             made_of = self._spread.intervals(model.predicting, model.values_Q, columns, block.count, weight_N)
@@ -231,6 +231,7 @@ class Predictor:
         """The targets of some rows; of classes their numbers. Raises UserError (exit 3) for one that cannot be."""
         model, target = self._model, self._model.predicting.target(columns)
         if model.classes is None:
+            self._require_finite("target", target, model.columns, block, where)
             require_targets(model.loss, target, model.targets, _Place(where, block.first, self._met))
             return target
         places = model.classes.numbers(target).clamp(max=len(model.classes.names) - 1)
@@ -243,18 +244,18 @@ class Predictor:
             raise UserError(what, where=place, remedy=f"the classes are {names}", code=DATA)
         return places
 
-    def _require_finite(self, eta: Tensor, block: Block, where: str) -> None:
-        """Raises UserError (exit 3) for a row whose inputs the formula has no number for."""
-        if bool(torch.isfinite(eta.sum())):
+    def _require_finite(self, called: str, made: Tensor, of: Iterable[str], block: Block, where: str) -> None:
+        """Raises UserError (exit 3) for a row whose columns `of` a formula has no number for."""
+        if bool(torch.isfinite(made.sum())):
             return
-        wrong = ~torch.isfinite(eta.reshape(block.count, -1)).all(1)
+        wrong = ~torch.isfinite(made.reshape(block.count, -1)).all(1)
         if not bool(wrong.any()):
             return  # the sum alone overflows
         row = int(wrong.int().argmax())
-        inputs = {name: block.read[name][row] for name in self._model.names.inputs}
+        inputs = {name: block.read[name][row] for name in of}
         levels = self._model.names.levels
         told = [f"{n} = {levels[n][int(v)] if n in levels else f'{v:.6g}'}" for n, v in inputs.items()]
-        what = "the prediction is not finite" + (f" ({', '.join(told)})" if told else "")
+        what = f"the {called} is not finite" + (f" ({', '.join(told)})" if told else "")
         remedy = "mend the row, or delete it"
         raise UserError(what, where=f"{where}, row {block.first + row:,}", remedy=remedy, code=DATA)
 

@@ -22,6 +22,10 @@ from gdtrain.sources.table import Lines
 
 _PART = 1 << 26  # bytes of rows that are held before they are written as a part of a Parquet file
 _WHOLE, _NUMBER = r"^[+-]?(0|[1-9]\d*)$", r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+_UNFIT = {
+    "CSV": (pl.List, pl.Array, pl.Struct, pl.Binary, pl.Duration, pl.Object),
+    "NDJSON": (pl.Binary, pl.Object),
+}
 _LONG = 18  # characters of the longest whole number that surely fits
 
 
@@ -60,16 +64,26 @@ class Csv:
         self._file, self._begun = file, False
 
     def write(self, rows: Rows) -> None:
+        if isinstance(rows.kept, Lines):
+            text = _side_by_side(rows.kept.rows, rows.made)
+        else:
+            text = _csv(_fitting(rows.frame(), "CSV"))
         if not self._begun:
             self._file.write(_csv(pl.DataFrame(schema=rows.names), header=True))
         self._begun = True
-        if isinstance(rows.kept, Lines):
-            self._file.write(_side_by_side(rows.kept.rows, rows.made))
-        else:
-            self._file.write(_csv(rows.frame()))
+        self._file.write(text)
 
     def close(self) -> None:
         """Every row is written already."""
+
+
+def _fitting(frame: pl.DataFrame, form: str) -> pl.DataFrame:
+    """A frame all of whose columns a format can hold. Raises UserError."""
+    for column in frame:
+        if isinstance(column.dtype, _UNFIT[form]):
+            what, remedy = f"{form} cannot hold {column.dtype}", "write Parquet, or leave the column out"
+            raise UserError(what, where=f"--keep, column {column.name}", remedy=remedy)
+    return frame
 
 
 def _csv(frame: pl.DataFrame, *, header: bool = False) -> memoryview:
@@ -79,7 +93,7 @@ def _csv(frame: pl.DataFrame, *, header: bool = False) -> memoryview:
     return text.getbuffer()
 
 
-def _side_by_side(lines: Sequence[bytes], made: pl.DataFrame) -> bytes:
+def _side_by_side(lines: Sequence[bytes], made: pl.DataFrame) -> memoryview:
     """Each line with what was made for its row behind it."""
     behind = pl.DataFrame([pl.Series("a comma", [None] * len(lines)), *made])
     ends = bytes(_csv(behind)).splitlines(keepends=True)
@@ -87,7 +101,7 @@ def _side_by_side(lines: Sequence[bytes], made: pl.DataFrame) -> bytes:
         ends = [bytes(_csv(row)) for row in behind.iter_slices(1)]
     whole = [b""] * (2 * len(lines))
     whole[::2], whole[1::2] = lines, ends
-    return b"".join(whole)
+    return memoryview(b"".join(whole))
 
 
 class Ndjson:
@@ -98,7 +112,7 @@ class Ndjson:
 
     def write(self, rows: Rows) -> None:
         text = io.BytesIO()
-        self._typed(rows.frame()).write_ndjson(text)
+        self._typed(_fitting(rows.frame(), "NDJSON")).write_ndjson(text)
         self._file.write(text.getbuffer())
 
     def close(self) -> None:

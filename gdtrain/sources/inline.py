@@ -96,7 +96,7 @@ class InlineSource(Source):
         columns = {name: self._numbers(name, reading) for name in names}
         for start in range(0, len(columns[names[0]]), size):
             part = slice(start, start + size)
-            beside = kept_frame({name: self._columns[name][part].tolist() for name in keep.names})
+            beside = kept_frame({name: [*map(_kept, self._columns[name][part].tolist())] for name in keep.names})
             yield {name: values[part] for name, values in columns.items()}, beside
 
     def _numbers(self, name: str, reading: Reading) -> NDArray[np.float64]:
@@ -169,6 +169,10 @@ def _is_gap(value: object) -> bool:
     if _is_number(value):
         return bool(value != value)
     return value is None or str(value) in ("<NA>", "NaT")  # as pandas prints its own
+
+
+def _kept(value: object) -> object:
+    return None if _is_gap(value) else value
 
 
 def _kind(value: object) -> Kind:

@@ -234,6 +234,11 @@ def test_documents_of_many_results_are_refused(gdtrain: Command, saved: Path) ->
     assert "roots.json: solve predicts nothing" in gdtrain("predict", "roots.json", "rows.csv").err
 
 
+def heeding() -> None:
+    """A process heeds Ctrl-C, also where the tests run in the background."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_what_is_ended_leaves_nothing_behind(number: int, code: int, saved: Path) -> None:
     """The old file stands, and what was written so far is gone."""
@@ -245,6 +250,7 @@ def test_what_is_ended_leaves_nothing_behind(number: int, code: int, saved: Path
         cwd=saved,
         env=os.environ | {"PYTHONPATH": str(REPOSITORY), "TMPDIR": str(saved / "scratch")},
         stderr=subprocess.DEVNULL,
+        preexec_fn=heeding,
     ) as process:
         began = time.monotonic()
         while not list(saved.glob("*.part")) and time.monotonic() - began < 60:
@@ -255,14 +261,16 @@ def test_what_is_ended_leaves_nothing_behind(number: int, code: int, saved: Path
     assert (saved / "out.parquet").read_text() == "old" and not list((saved / "scratch").iterdir())
 
 
-def test_waiting_for_rows_can_be_interrupted(saved: Path) -> None:
+@pytest.mark.parametrize("words", [["predict", "result.json", "-"], ["fit", "x = a", "-"]])
+def test_waiting_for_rows_can_be_interrupted(words: list[str], saved: Path) -> None:
     """What comes on stdin is more than a pipe holds, so that it is being read; then no more comes."""
     with subprocess.Popen(
-        [sys.executable, "-m", "gdtrain", "predict", "result.json", "-"],
+        [sys.executable, "-m", "gdtrain", *words],
         cwd=saved,
         env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
         stdin=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
+        preexec_fn=heeding,
     ) as process:
         assert process.stdin is not None
         process.stdin.write(b"x\n" + b"1\n" * 500_000)

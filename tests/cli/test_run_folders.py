@@ -34,7 +34,10 @@ def test_out_keeps_and_resume_goes_on(gdtrain: Command, tmp_path: Path) -> None:
     assert gdtrain(*FIT, "--epochs", 50, "--out", "run").out == "50\n"
     done = gdtrain(*FIT, "--epochs", 60, "--out", "run")
     assert (done.code, done.out) == (2, "")
-    assert done.err == "--out: run is there already; name a new folder; --force replaces it\n"
+    assert (
+        done.err
+        == "--out: run is there already; name a new folder; --force replaces it, gdtrain resume run goes on with it\n"
+    )
     assert gdtrain(*FIT, "--epochs", 60, "--out", "run", "--force").code == 0
     assert gdtrain("resume", "run", "--epochs", 70, "--get", "epochs", "--expect", "epochs = 70").out == "70\n"
     lines = (tmp_path / "run" / "command.txt").read_text().splitlines()
@@ -135,7 +138,7 @@ def test_signals(number: signal.Signals, code: int, tmp_path: Path) -> None:
         time.sleep(0.05)
     started.send_signal(number)
     out, err = started.communicate(timeout=60)
-    assert (started.returncode, err) == (code, b"")
+    assert (started.returncode, err) == (code, b"note: gdtrain resume run goes on with it\n")
     document = json.loads((tmp_path / "run" / "result.json").read_text())
     assert document["verdict"]["status"] == "interrupted" and document["epochs"] == int(out)
     assert {"checkpoint.safetensors", "history.parquet"} <= set(os.listdir(tmp_path / "run"))

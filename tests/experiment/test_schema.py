@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from gdtrain.errors import UserError
+from gdtrain.experiment.data import Data
 from gdtrain.experiment.dump import dump
 from gdtrain.experiment.fields import Model
 from gdtrain.experiment.keys import ALIASES, SECTIONS
@@ -18,7 +19,7 @@ from gdtrain.experiment.objective import Loss
 from gdtrain.experiment.optimizers import AUTO, DEFAULTS, LR, SECOND
 from gdtrain.experiment.overrides import Override
 from gdtrain.experiment.parameters import Param, Start
-from gdtrain.experiment.schema import Data, Experiment, Predict, Regress, Train
+from gdtrain.experiment.schema import Experiment, Predict, Regress, Train
 from gdtrain.experiment.stop import Stop
 
 from .texts import DATA, FIT, heads, read, refusal

@@ -56,6 +56,21 @@ def test_results_from_anywhere(line: Result, tmp_path: Path) -> None:
     assert gdtrain.predict(tmp_path / "line.json", {"x": [5.0]}).equals(wanted)
 
 
+def test_gaps_that_are_kept(line: Result) -> None:
+    """As gaps, of numbers and of texts, however the rows have them."""
+    gaps = {"x": [5.0, 6.0], "text": ["a", None], "n": [1.0, float("nan")]}
+    for rows in (gaps, pandas.DataFrame(gaps), pandas.DataFrame(gaps).convert_dtypes(), pl.DataFrame(gaps)):
+        kept = gdtrain.predict(line, rows, keep=["text", "n"])
+        assert kept["text"].to_list() == ["a", None] and kept["n"].to_list() == [1.0, None]
+    assert gdtrain.predict(line, {**gaps, "text": ["a", float("nan")]}, keep="text")["text"].to_list() == ["a", None]
+
+
+def test_targets_that_are_not_finite() -> None:
+    found = gdtrain.fit("log(y) = a*x + b", {"x": [1, 2, 3], "y": [2, 4, 7]})
+    with pytest.raises(gdtrain.UserError, match=r"the rows, row 2: the target is not finite \(y = -1\)"):
+        gdtrain.predict(found, {"x": [1, 2], "y": [2, -1]}, residuals=True)
+
+
 MODELS: dict[str, dict[str, Any]] = {
     "texts": TEXTS,
     "labels": {"regress": {"target": "word", "features": ["x", "z"]}, "loss": "logistic"},

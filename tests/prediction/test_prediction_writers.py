@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -61,6 +62,25 @@ def test_a_cell_of_another_kind_than_the_first_rows(monkeypatch: pytest.MonkeyPa
         written("parquet", frames)
     assert list(tmp_path.iterdir()) == []
     assert written("csv", frames) == b"id\n1\nx7\n"
+
+
+UNFIT: dict[str, tuple[list[Any], pl.DataType, str]] = {
+    "lists": ([[1, 2], [3]], pl.List(pl.Int64), "csv"),
+    "structs": ([{"a": 1}, {"a": 2}], pl.Struct({"a": pl.Int64}), "csv"),
+    "durations": ([1, 2], pl.Duration("us"), "csv"),
+    "bytes": ([b"a", b"\xff"], pl.Binary(), "csv"),
+    "bytes as objects": ([b"a", b"\xff"], pl.Binary(), "ndjson"),
+}
+
+
+@pytest.mark.parametrize("name", UNFIT)
+def test_what_a_format_cannot_hold_is_refused(name: str) -> None:
+    """Parquet holds it as it is."""
+    values, dtype, form = UNFIT[name]
+    frame = pl.DataFrame([pl.Series("odd", values, dtype), pl.Series("p", [1.0, 2.0])])
+    with pytest.raises(UserError, match=f"column odd: {form.upper()} cannot hold .*; write Parquet"):
+        written(form, [frame])
+    assert pl.read_parquet(io.BytesIO(written("parquet", [frame]))).equals(frame)
 
 
 @pytest.mark.parametrize(
