@@ -305,7 +305,7 @@ def test_an_interrupt_prints_the_trials_so_far(
     monkeypatch.setattr(Watched, "__call__", lambda self, done, loss: done < 4)  # the last of the second batch
     line = ["sweep", linear, "--lr", "0.01,0.02,0.03,0.04,0.05", "--engine", "loop", "--format", style]
     outcome = gdtrain(*line, "--out", "out")
-    assert (outcome.code, outcome.err) == (130, "")
+    assert (outcome.code, outcome.err) == (130, "note: gdtrain resume out goes on with it\n")
     assert outcome.out.count("0.0") >= 2 and "0.04" in outcome.out and "0.05," not in outcome.out
     if style == "plain":
         assert "\ninterrupted" in outcome.out
