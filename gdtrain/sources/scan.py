@@ -89,6 +89,8 @@ def scan_rows(
     places = [layout.names.index(name) for name in names]
     texts = [f"kept {name}" for name in kept]
     empty_cells = [pl.col(str(place)).is_null() for place in range(len(layout.names))]
+    if 0 not in places and set(names) <= set(gaps):  # else a line of spaces is doubted for what it lacks
+        empty_cells[0] |= pl.col("0").str.strip_chars() == ""
     looks = [empty_cells[-1].alias("ends empty"), pl.all_horizontal(empty_cells).alias("all empty")]
     survey = _LineSurvey(origin, layout)
     dropped, empty = 0, True
