@@ -120,6 +120,16 @@ def test_a_line_of_spaces_is_no_row_whose_cells_are_missing(keep: Keep, tmp_path
     assert [str(x) for block, _ in blocks for x in block["x"]] == ["2.0", "nan", "8.0"]
 
 
+@pytest.mark.usefixtures("part")
+@pytest.mark.parametrize("keep", [Keep(["id", "x", "note"], lines=True), Keep(["id"]), Keep()], ids=["*", "id", "none"])
+def test_a_row_of_empty_cells_is_no_blank_line_that_comes_later(keep: Keep, tmp_path: Path) -> None:
+    """It was dropped for one in an early block; the rows before the blank line then came once more."""
+    path = tmp_path / "rows.csv"
+    path.write_text(HEAD + "1,2,three\n,,\n" + "4,5,six\n" * 20 + "\n7,8,nine\n")
+    blocks = list(open_source(path=str(path)).rows(["x"], keep, 2, Reading({}, gaps=["x"])))
+    assert [str(x) for block, _ in blocks for x in block["x"]] == ["2.0", "nan", *["5.0"] * 20, "8.0"]
+
+
 def test_a_line_end_far_below_goes_on_cell_by_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows that were given as lines are not given again."""
     monkeypatch.setattr(lines, "_PART", 1 << 12)
