@@ -147,7 +147,10 @@ class Saved:
             return {}
         if not self.grouped:
             return read_checkpoint(content, self._key, self.experiment.train.device, where)
-        texts, damaged = read_group_lines(content, self._key)
+        if (lines := read_group_lines(content, self._key)) is None:
+            self.notes.append(f"{where} is damaged, or of other epochs or versions: all groups are fitted again")
+            return {}
+        texts, damaged = lines
         if damaged:
             self.notes.append(f"{where}: {damaged:,} damaged line{'s'[: damaged > 1]}; their groups are fitted again")
         return {g: {"document": text} for g, text in texts.items()}

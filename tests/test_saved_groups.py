@@ -147,6 +147,9 @@ def test_what_is_damaged_or_of_another_experiment_is_fitted_again() -> None:
     path.write_bytes(path.read_bytes().replace(b'{"key": "', b'{"key": "0', 1))
     with Saved.resumed("run") as saved:
         assert not saved.progress.walks
+        assert saved.notes == [
+            "run/groups.ndjson is damaged, or of other epochs or versions: all groups are fitted again"
+        ]
     with Path("t.csv").open("a") as file:
         file.write("0,1,2,yes\n")
     with pytest.raises(UserError, match=r"t\.csv has changed since"):
@@ -166,9 +169,9 @@ def test_lines_of_groups() -> None:
     texts = {0: b'{"a": 1}', 12: b'{"b": "\\n"}'}
     lines = b"".join(group_lines("f" * 64, texts))
     assert read_group_lines(lines, "f" * 64) == (texts, 0)
-    assert read_group_lines(lines, "e" * 64) == ({}, 0)
+    assert read_group_lines(lines, "e" * 64) is None
     assert read_group_lines(lines.replace(b'"group": 12', b'"group": 11'), "f" * 64) == ({0: texts[0]}, 1)
-    assert read_group_lines(b"", "f" * 64) == read_group_lines(b"\x00\n{", "f" * 64) == ({}, 0)
+    assert read_group_lines(b"", "f" * 64) == read_group_lines(b"\x00\n{", "f" * 64) is None
 
 
 def test_from_python_it_is_taken_up_by_the_command_line() -> None:

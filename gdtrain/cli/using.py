@@ -15,7 +15,7 @@ import typer
 
 from gdtrain.cli.messages import say
 from gdtrain.cli.places import as_it_is
-from gdtrain.errors import NOT_WRITTEN, TERMINATED, UserError, printable
+from gdtrain.errors import TERMINATED, UserError, printable
 from gdtrain.experiment.terms import split
 from gdtrain.formula.text import unquoted
 
@@ -112,6 +112,8 @@ def _opened(path: str | None) -> Iterator[BinaryIO]:
 
     Raises UserError (exit 74) where it cannot be written.
     """
+    from gdtrain.keep.files import refusal
+
     if path is None:
         assert sys.stdout is not None  # refused before
         yield sys.stdout.buffer
@@ -133,5 +135,4 @@ def _opened(path: str | None) -> Iterator[BinaryIO]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        what = f"cannot write {path}: {os.strerror(error.errno or 0)}"
-        raise UserError(what, where="--output", code=NOT_WRITTEN) from None
+        raise refusal(path, error, "--output") from None

@@ -23,11 +23,11 @@ def group_lines(key: str, texts: Mapping[int, bytes]) -> Iterator[bytes]:
         yield b'{"group": %d, "crc": %d, "document": %b}\n' % (number, _crc(number, text), text)
 
 
-def read_group_lines(content: bytes, key: str) -> tuple[dict[int, bytes], int]:
-    """Documents by the number of their group, and how many lines are damaged. None of a file with another key."""
+def read_group_lines(content: bytes, key: str) -> tuple[dict[int, bytes], int] | None:
+    """Documents by the number of their group, and how many lines are damaged. None for a file with another key."""
     head, *lines = content.splitlines(keepends=True) or [b""]
     if head != _HEAD % key.encode():
-        return {}, 0
+        return None
     found = {}
     for line in lines:
         match = _LINE.fullmatch(line)

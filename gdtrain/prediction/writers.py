@@ -21,7 +21,7 @@ from gdtrain.prediction.rows import Rows
 from gdtrain.sources.table import Lines
 
 _PART = 1 << 26  # bytes of rows that are held before they are written as a part of a Parquet file
-_WHOLE, _NUMBER = r"^[+-]?(0|[1-9]\d*)$", r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+_WHOLE, _NUMBER = r"^[+-]?(0|[1-9][0-9]*)$", r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _UNFIT = {
     "CSV": (pl.List, pl.Array, pl.Struct, pl.Binary, pl.Duration, pl.Object),
     "NDJSON": (pl.Binary, pl.Object),
@@ -173,15 +173,24 @@ class _Typed:
         return frame
 
     def _cast(self, column: pl.Series, dtype: pl.DataType) -> pl.Series:
-        try:
+        wrong = _unlike(column.drop_nulls(), dtype)
+        if wrong.is_empty():
             return column.cast(dtype)
-        except pl.exceptions.PolarsError:
-            held = column.drop_nulls()
-            first = held.filter(held.cast(dtype, strict=False).is_null())[:1].to_list()
-            shown = f"{first[0]!r} is" if first else "its cells are"
-            what = f"{shown} of another kind than the first rows"
-            remedy = "write CSV, or leave the column out"
-            raise UserError(what, where=f"--keep, column {column.name}", remedy=remedy, code=DATA) from None
+        what = f"{wrong[:1].to_list()[0]!r} is of another kind than the first rows"
+        remedy = "write CSV, or leave the column out"
+        raise UserError(what, where=f"--keep, column {column.name}", remedy=remedy, code=DATA)
+
+
+def _unlike(held: pl.Series, dtype: pl.DataType) -> pl.Series:
+    """The cells that a type would lose, or make another value of: 1.5 is no whole number, and 1 is not true."""
+    texts = pl.String in (held.dtype, dtype)
+    if not texts and pl.Boolean in (held.dtype, dtype):
+        return held
+    try:
+        made = held.cast(dtype, strict=False)
+        return held.filter(made.is_null() if texts else made.cast(held.dtype).ne_missing(held))
+    except pl.exceptions.PolarsError:
+        return held
 
 
 def _type(column: pl.Series) -> pl.DataType:
@@ -192,7 +201,7 @@ def _type(column: pl.Series) -> pl.DataType:
         return column.dtype
     if held.str.contains(_WHOLE).all() and (held.str.len_chars() <= _LONG).all():
         return pl.Int64()
-    decimal = held.str.contains(_NUMBER) & ~held.str.contains(r"^[+-]?0\d")
+    decimal = held.str.contains(_NUMBER) & ~held.str.contains(r"^[+-]?0[0-9]")
     return pl.Float64() if decimal.all() else column.dtype
 
 

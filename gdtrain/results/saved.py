@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
 from gdtrain.errors import UserError
@@ -51,14 +51,19 @@ def one_result(document: Any, path: str, where: str = "", *, groups: bool = Fals
 
 def doubts(document: Mapping[str, Any], path: str) -> list[str]:
     """What to warn of who uses a result: that its run diverged, or was stopped before its end; of groups, some."""
-    if "planned" in document:
-        return [f"{path} is of a fit that was stopped: it has {document.get('count')} of {document['planned']} groups"]
-    if isinstance(verdicts := document.get("verdicts"), Mapping) and (count := verdicts.get("diverged")):
-        return [f"{path}: the fits of {count} of {document.get('count')} groups diverged, and predict nothing"]
+    if document.get("schema") == GROUPS_SCHEMA:
+        return [*_doubts_of_groups(document, path)]
     verdict = document.get("verdict")
     if not isinstance(verdict, Mapping) or verdict.get("status") not in [*EXIT_CODES]:
         return []
     return [f"{path} is of a run that ended {verdict['status']}: {verdict.get('detail', '')}"]
+
+
+def _doubts_of_groups(document: Mapping[str, Any], path: str) -> Iterator[str]:
+    if "planned" in document:
+        yield f"{path} is of a fit that was stopped: it has {document.get('count')} of {document['planned']} groups"
+    if isinstance(verdicts := document.get("verdicts"), Mapping) and (count := verdicts.get("diverged")):
+        yield f"{path}: the fits of {count} of {document.get('count')} groups diverged, and predict nothing"
 
 
 def read_document(path: str, stdin: IO[Any] | None = None) -> dict[str, Any]:

@@ -89,10 +89,13 @@ def scan_rows(
     places = [layout.names.index(name) for name in names]
     texts = [f"kept {name}" for name in kept]
     empty_cells = [pl.col(str(place)).is_null() for place in range(len(layout.names))]
+    if 0 not in places and set(names) <= set(gaps):  # else a line of spaces is doubted for what it lacks
+        empty_cells[0] |= pl.col("0").str.strip_chars() == ""
     looks = [empty_cells[-1].alias("ends empty"), pl.all_horizontal(empty_cells).alias("all empty")]
-    survey = _LineSurvey(origin, layout)
+    frame = scan.frame(origin, names)
+    survey = _LineSurvey(origin, layout, frame.select(looks[-1].sum()))
     dropped, empty = 0, True
-    for batch in batches(scan.frame(origin, names).select(*map(str, places), *texts, *looks), size):
+    for batch in batches(frame.select(*map(str, places), *texts, *looks), size):
         rows = batch
         if batch["ends empty"].any():  # so does a short row, and a blank line
             rows = batch.filter(~pl.col("all empty"))
@@ -143,16 +146,25 @@ class _LineSurvey:
     """Blank lines and short rows, counted over the whole text once there is reason to.
 
     polars fills a short row up with nulls and makes a blank line a row of nulls; so looks an empty cell.
+
+    empty  counts the rows that look like blank lines
     """
 
-    def __init__(self, origin: Origin, layout: Layout) -> None:
-        self._origin, self._layout = origin, layout
+    def __init__(self, origin: Origin, layout: Layout, empty: pl.LazyFrame) -> None:
+        self._origin, self._layout, self._empty = origin, layout, empty
 
     def check(self, dropped: int) -> None:
-        """Raises Doubt if a row is short, or if more rows were `dropped` as blank lines than there are."""
+        """Raises Doubt if a row is short, or if any were `dropped` as blank lines and not just these look so."""
         blank, short = self._counts
-        if short or dropped > blank:
+        if short or (dropped and blank != self._alike):
             raise Doubt("short rows or empty cells")
+
+    @cached_property
+    def _alike(self) -> int:
+        try:
+            return int(self._empty.collect(engine="streaming").item())
+        except FAILURES as error:
+            raise Doubt(str(error)) from None
 
     @cached_property
     def _counts(self) -> tuple[int, int]:

@@ -152,7 +152,7 @@ WRONG = {
     "no place": (
         ["result.json", "rows.csv", "-o", "no/out.csv"],
         74,
-        "--output: cannot write no/out.csv: No such file",
+        "--output: cannot write no/out.csv: No such file or directory; name another folder",
     ),
     "its own name": (["result.json", "clash.csv", "--keep", "prediction"], 2, "--keep: prediction is what"),
 }
@@ -290,7 +290,12 @@ def test_pipes_and_full_disks(saved: Path) -> None:
     for line, code, out, err in (
         (f"{predict} --keep x | head -1", 0, "x,prediction\n", ""),
         (f"{predict} > /dev/full", 74, "", "stdout: the result could not be written: No space left on device\n"),
-        (f"{predict} -o /dev/full", 74, "", "--output: cannot write /dev/full: No space left on device\n"),
+        (
+            f"{predict} -o /dev/full",
+            74,
+            "",
+            "--output: cannot write /dev/full: No space left on device; make room, then run it again\n",
+        ),
         (f"{predict} -o /dev/null", 0, "", ""),
     ):
         script = ["bash", "-c", f"set -o pipefail; {line}"]

@@ -15,6 +15,7 @@ import pytest
 import gdtrain
 from gdtrain.errors import UserError
 from gdtrain.prediction import Asked, Predictor
+from gdtrain.results.saved import doubts
 from tests.prediction.models import TABLE, predicted
 
 Json = dict[str, Any]
@@ -229,6 +230,9 @@ def test_a_fit_that_was_stopped_is_warned_of(tmp_path: Path) -> None:
     some = {**document, "count": 2, "planned": 3, "trials": document["trials"][:2]}
     with pytest.warns(UserWarning, match="the result is of a fit that was stopped: it has 2 of 3 groups"):
         gdtrain.predict(some, [{"town": "Oslo", "x": 1}])
+    stopped, diverged = doubts({**some, "verdicts": {"converged": 1, "diverged": 1}}, "r.json")
+    assert stopped == "r.json is of a fit that was stopped: it has 2 of 3 groups"
+    assert diverged == "r.json: the fits of 1 of 2 groups diverged, and predict nothing"
 
 
 def test_a_document_of_too_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from gdtrain.errors import UserError
 from gdtrain.prediction import Asked, Predictor, Rows, writer
-from gdtrain.sources import lines
+from gdtrain.sources import Keep, Reading, lines, open_source
 from gdtrain.sources.table import Lines
 from tests.prediction.models import TABLE, trained
 
@@ -108,6 +108,26 @@ def test_comments_and_a_header_of_ones_own(tmp_path: Path) -> None:
     data = {"header": ["id", "x", "note"], "comment": "#"}
     text = written(predicted(tmp_path, "# not this\n1,2,three\n# nor this\n4,5,#six\n", data))
     assert [line.rpartition(",")[0] for line in text.splitlines()] == ["id,x,note", "1,2,three", "4,5,#six"]
+
+
+@pytest.mark.usefixtures("part")
+@pytest.mark.parametrize("keep", [Keep(["id", "x", "note"], lines=True), Keep(["id"]), Keep()], ids=["*", "id", "none"])
+def test_a_line_of_spaces_is_no_row_whose_cells_are_missing(keep: Keep, tmp_path: Path) -> None:
+    """Where a gap may be, nothing else tells the two apart; and lines would stand beside the numbers of others."""
+    path = tmp_path / "rows.csv"
+    path.write_text(HEAD + "1,2,three\n  \n4,,six\n\n7,8,nine\n")
+    blocks = list(open_source(path=str(path)).rows(["x"], keep, reading=Reading({}, gaps=["x"])))
+    assert [str(x) for block, _ in blocks for x in block["x"]] == ["2.0", "nan", "8.0"]
+
+
+@pytest.mark.usefixtures("part")
+@pytest.mark.parametrize("keep", [Keep(["id", "x", "note"], lines=True), Keep(["id"]), Keep()], ids=["*", "id", "none"])
+def test_a_row_of_empty_cells_is_no_blank_line_that_comes_later(keep: Keep, tmp_path: Path) -> None:
+    """It was dropped for one in an early block; the rows before the blank line then came once more."""
+    path = tmp_path / "rows.csv"
+    path.write_text(HEAD + "1,2,three\n,,\n" + "4,5,six\n" * 20 + "\n7,8,nine\n")
+    blocks = list(open_source(path=str(path)).rows(["x"], keep, 2, Reading({}, gaps=["x"])))
+    assert [str(x) for block, _ in blocks for x in block["x"]] == ["2.0", "nan", *["5.0"] * 20, "8.0"]
 
 
 def test_a_line_end_far_below_goes_on_cell_by_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,6 +64,38 @@ def test_a_cell_of_another_kind_than_the_first_rows(monkeypatch: pytest.MonkeyPa
     assert written("csv", frames) == b"id\n1\nx7\n"
 
 
+OTHERS: dict[str, tuple[list[Any], list[Any], str]] = {
+    "a fraction, where numbers were whole": ([1, 2], [3.0, 4.5], "4.5"),
+    "a number, where there was true": ([True], [7], "7"),
+    "true, where numbers were": ([1], [True], "True"),
+    "text, where there was true": ([True], ["true"], "'true'"),
+    "text, where numbers were": ([1], ["2", "x"], "'x'"),
+    "digits of another script": (["1"], ["\u0661\u0662"], "'\u0661\u0662'"),
+    "a list, where numbers were": ([1], [[1]], r"\[1\]"),
+}
+
+
+@pytest.mark.parametrize("form", ["ndjson", "parquet"])
+@pytest.mark.parametrize("name", OTHERS)
+def test_no_cell_becomes_another_value(name: str, form: str) -> None:
+    first, then, shown = OTHERS[name]
+    with pytest.raises(UserError, match=f"^--keep, column id: {shown} is of another kind than the first rows; "):
+        written(form, [pl.DataFrame({"id": first}), pl.DataFrame({"id": then})])
+
+
+def test_cells_that_lose_nothing_take_the_type_of_the_first_rows() -> None:
+    for first, then, all_ in (
+        ([1, None], [2.0], [1, None, 2]),
+        ([0.5], [2, None], [0.5, 2, None]),
+        (["a"], [2], ["a", "2"]),
+        ([None], [True], [None, "true"]),
+        (["\u0661"], ["2"], ["\u0661", "2"]),
+        ([1.0], [float("nan")], [1.0, None]),
+    ):
+        found = written("ndjson", [pl.DataFrame({"id": first}), pl.DataFrame({"id": then})])
+        assert pl.read_ndjson(found)["id"].to_list() == all_, (first, then)
+
+
 UNFIT: dict[str, tuple[list[Any], pl.DataType, str]] = {
     "lists": ([[1, 2], [3]], pl.List(pl.Int64), "csv"),
     "structs": ([{"a": 1}, {"a": 2}], pl.Struct({"a": pl.Int64}), "csv"),
