@@ -244,10 +244,10 @@ def _holding(folder: RunFolder, made: Callable[[], Saved]) -> Saved:
 
 
 def _walked(folder: RunFolder) -> int:
-    """How many of the epochs that were asked for the folder's result has; 0 where it has none."""
+    """How many of the epochs that were asked for the folder's result has, of groups the most; 0 where it has none."""
     try:
         document = json.loads(folder.read(runs.RESULT) or b"{}")
-        return min(int(document["epochs"]), int(document["train"]["epochs"]))
+        return max(min(int(one["epochs"]), int(one["train"]["epochs"])) for one in document.get("trials", [document]))
     except (ValueError, TypeError, KeyError, RecursionError):
         return 0
 

@@ -163,6 +163,8 @@ def test_other_epochs_fit_all_again() -> None:
     carried_out(Saved.new(load(source(more)), "more"))
     carried_out(Saved.resumed("run", [Override("train.epochs", 45, "--epochs")]))
     assert content("run")["result.json"] == content("more")["result.json"]
+    with pytest.raises(UserError, match="run has 45 epochs already; name more"):
+        Saved.resumed("run", [Override("train.epochs", 30, "--epochs")])
 
 
 def test_lines_of_groups() -> None:
