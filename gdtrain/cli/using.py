@@ -23,7 +23,9 @@ from gdtrain.formula.text import unquoted
 def predict(
     result: Annotated[
         str,
-        typer.Argument(metavar="RESULT", help="A result document, a folder with result.json, or - for stdin.", show_default=False),
+        typer.Argument(
+            metavar="RESULT", help="A result document, a folder with result.json, or - for stdin.", show_default=False
+        ),
     ],
     table: Annotated[
         str, typer.Argument(metavar="DATA", help="CSV, TSV, Parquet or NDJSON; - is stdin.", show_default=False)
