@@ -73,7 +73,8 @@ def predict(
 
     named = [unquoted(name.strip()) for name in split(keep or "", ",") if name.strip()]
     form = form_of(output, form)
-    asked = Asked(named, None if interval is None else level_of(interval), with_residuals, metrics, form == "csv")
+    level = None if interval is None else level_of(interval, "--interval")
+    asked = Asked(named, level, with_residuals, metrics, lines=form == "csv")
     signal.siginterrupt(signal.SIGINT, True)  # polars has it that Ctrl-C does not end a read of stdin
     with threads(1):  # reader and writer have threads of their own
         predictor = Predictor(document, result, asked)
@@ -114,7 +115,7 @@ def _opened(path: str | None) -> Iterator[BinaryIO]:
 
     Raises UserError (exit 74) where it cannot be written.
     """
-    from gdtrain.keep.files import refusal
+    from gdtrain.keep.files import refusal, temporary_beside
 
     if path is None:
         assert sys.stdout is not None  # refused before
@@ -127,13 +128,13 @@ def _opened(path: str | None) -> Iterator[BinaryIO]:
                 yield file
             return
         place = os.path.realpath(path)  # a link stays one
-        made = f"{place}.{os.getpid()}.part"
+        made = temporary_beside(Path(place))
         try:
             with open(made, "wb") as file:
                 yield file
             os.replace(made, place)
         finally:
-            Path(made).unlink(missing_ok=True)
+            made.unlink(missing_ok=True)
     except BrokenPipeError:
         raise
     except OSError as error:

@@ -10,6 +10,7 @@ from gdtrain.export import latex, python, sql
 from gdtrain.export.build import model_of
 from gdtrain.export.model import Model
 from gdtrain.prediction.models import restored_model
+from gdtrain.results.saved import undamaged
 
 LANGUAGES: Mapping[str, Callable[[Model], str]] = {"python": python.written, "sql": sql.written, "latex": latex.written}
 
@@ -20,13 +21,10 @@ def export(document: Mapping[str, Any], where: str, language: str) -> str:
     Raises UserError where the document predicts nothing, or the language lacks what the model calls; `where` is what
     messages call the document.
     """
-    try:
-        portable, _ = restored_model(document, where, None)
+    portable, _ = restored_model(document, where, None)
+    with undamaged(where):
         by = f", by {document['group_by']}" if "group_by" in document else ""
         model = model_of(portable, f"{document['name']}: {document['kind']} {document['statement']}{by}")
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
-        remedy = "save it again: gdtrain run FILE --format json > result.json"
-        raise UserError("is damaged: its sections do not fit together", where=where, remedy=remedy) from None
     if model.groups is not None and language == "latex":
         remedy = "save one of its `trials` alone, or export it --to python"
         raise UserError("a formula shows the fit of one group", where="--to", remedy=remedy)

@@ -22,6 +22,7 @@ _REMEDIES = {
     errno.EDQUOT: _MAKE_ROOM,
     errno.EFBIG: "raise the limit on the size of files (ulimit -f)",
     errno.ENOLCK: "name a folder on a local disk",
+    errno.EISDIR: "name a file in it",
 }
 
 
@@ -45,7 +46,7 @@ def write_atomically(path: Path, pieces: Iterable[str | bytes]) -> None:
 
     Text is written as UTF-8. Once this returns, the file is on the disk. Raises OSError; then the old file stands.
     """
-    temporary = path.parent / _TEMPORARY.format(secrets.token_hex(8))
+    temporary = temporary_beside(path)
     try:
         write_file(temporary, pieces)
         os.replace(temporary, path)
@@ -54,6 +55,11 @@ def write_atomically(path: Path, pieces: Iterable[str | bytes]) -> None:
             os.unlink(temporary)
         raise
     sync_folder(path.parent)
+
+
+def temporary_beside(path: Path) -> Path:
+    """A name for what is to take the place of a file once it is whole."""
+    return path.parent / _TEMPORARY.format(secrets.token_hex(8))
 
 
 def write_file(path: Path, pieces: Iterable[str | bytes]) -> None:
@@ -92,7 +98,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def is_temporary(name: str) -> bool:
-    """Whether a file is what a killed process left of `write_atomically`."""
+    """Whether a file is what a killed process left: see `temporary_beside`."""
     start, end = _TEMPORARY.split("{}")
     return name.startswith(start) and name.endswith(end)
 

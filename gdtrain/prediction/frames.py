@@ -9,8 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from gdtrain.errors import UserError
-from gdtrain.prediction.rows import Asked, Predictor
+from gdtrain.prediction.rows import Asked, Predictor, level_of
 from gdtrain.results import GroupsResult, Result, Trial
 from gdtrain.results.saved import doubts, one_result, read_result
 from gdtrain.sources import open_source
@@ -37,8 +36,7 @@ def predict(
     Returns a frame of N rows, with the columns that the verb `predict` writes; what that warns of is a UserWarning.
     Raises gdtrain.errors.UserError where the result does not say how to predict, or rows are wrong.
     """
-    if interval is not None and not 0 < interval < 1:
-        raise UserError(f"{interval} is no share between 0 and 1", where="interval", remedy="write 0.95")
+    level = None if interval is None else level_of(interval, "interval")
     if isinstance(result, str | Path):
         where = str(result)
         document = read_result(where, "", groups=True)
@@ -46,7 +44,7 @@ def predict(
         where = "the result"
         document = one_result(result if isinstance(result, Mapping) else result.to_dict(), where, groups=True)
     with threads(1):
-        predictor = Predictor(document, where, Asked([keep] if isinstance(keep, str) else keep, interval, residuals))
+        predictor = Predictor(document, where, Asked([keep] if isinstance(keep, str) else keep, level, residuals))
         if isinstance(rows, str | Path):
             source = predictor.open(str(rows))
         else:

@@ -18,6 +18,7 @@ from gdtrain.prediction.grouped import FreshGroups, Refusal
 from gdtrain.problem.bygroup import OfGroups
 from gdtrain.problem.portable import Portable, restored
 from gdtrain.results.groups import GROUPS_SCHEMA
+from gdtrain.results.saved import undamaged
 from gdtrain.results.uncertainty import Uncertainty
 from gdtrain.uncertainty.bygroup import SpreadOfGroups
 from gdtrain.uncertainty.predictions import Spread
@@ -32,10 +33,13 @@ Spreads = Spread | SpreadOfGroups
 def restored_model(document: Document, where: str, level: float | None) -> tuple[Portable, Spreads | None]:
     """The trained problem of a document, which messages call `where`, and what intervals with a share are made of.
 
-    Raises UserError where the document does not say how to predict, or refuses intervals; else as a damaged one does.
+    Raises UserError where the document does not say how to predict, is damaged, or refuses intervals.
     """
-    if document.get("schema") == GROUPS_SCHEMA:
-        return _of_groups(document, where, level)
+    with undamaged(where):
+        return (_of_groups if document.get("schema") == GROUPS_SCHEMA else _of_run)(document, where, level)
+
+
+def _of_run(document: Document, where: str, level: float | None) -> tuple[Portable, Spreads | None]:
     model = restored(document, where)
     if level is None:
         return model, None

@@ -102,11 +102,7 @@ class Predictor:
 
         Raises UserError (exit 2) where it does not say how to predict, or refuses intervals.
         """
-        try:
-            self._model, self._spread = restored_model(document, where, asked.interval)
-        except (AttributeError, IndexError, KeyError, TypeError, ValueError):
-            remedy = "save it again: gdtrain run FILE --format json > result.json"
-            raise UserError("is damaged: its sections do not fit together", where=where, remedy=remedy) from None
+        self._model, self._spread = restored_model(document, where, asked.interval)
         self._asked, self._naming, self._seen = asked, Naming(self._model), _Seen()
         self._weights = Weights.of(self._model.experiment)
         self.rows = 0
@@ -276,12 +272,12 @@ class _Place:
         self.notes.append(sentence)
 
 
-def level_of(text: str) -> float:
-    """The share of intervals that hold the truth. Raises UserError."""
+def level_of(share: str | float, where: str) -> float:
+    """The share of intervals that hold the truth, asked for at `where`. Raises UserError."""
     try:
-        level = float(text)
+        level = float(share)
     except ValueError:
         level = np.nan
     if not 0 < level < 1:
-        raise UserError(f"{text} is no share between 0 and 1", where="--interval", remedy="write 0.95")
+        raise UserError(f"{share} is no share between 0 and 1", where=where, remedy="write 0.95")
     return level

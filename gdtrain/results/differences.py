@@ -11,6 +11,7 @@ from typing import Any
 from gdtrain.errors import UserError
 from gdtrain.results.groups import GROUPS_SCHEMA
 from gdtrain.results.result import SCHEMA, plain_numbers
+from gdtrain.results.saved import undamaged
 from gdtrain.results.sweep import SWEEP_SCHEMA
 
 DIFF_SCHEMA = "gdtrain.diff/1"
@@ -123,11 +124,9 @@ def compare(
         raise UserError(what, remedy="compare two of a kind; one of several trials may be saved alone")
     pairs = []
     for document, name, own, read in zip((a, b), called, keys or (None, None), files, strict=True):
-        try:
+        with undamaged(name):
             told = dict(_sweep(document, own) if swept else _result(document, own))
             pairs.append(told | {("data", f"files.{where}"): value for where, value in read.items()})
-        except (AttributeError, IndexError, KeyError, TypeError):
-            raise UserError(f"{name} is damaged: its sections do not fit together", remedy="save it again") from None
     names = [*pairs[0], *(name for name in pairs[1] if name not in pairs[0])]
     parts = list(dict.fromkeys(part for part, _ in names))
     names.sort(key=lambda name: parts.index(name[0]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import IO, Any
 
 from gdtrain.errors import UserError
@@ -64,6 +65,16 @@ def _doubts_of_groups(document: Mapping[str, Any], path: str) -> Iterator[str]:
         yield f"{path} is of a fit that was stopped: it has {document.get('count')} of {document['planned']} groups"
     if isinstance(verdicts := document.get("verdicts"), Mapping) and (count := verdicts.get("diverged")):
         yield f"{path}: the fits of {count} of {document.get('count')} groups diverged, and predict nothing"
+
+
+@contextmanager
+def undamaged(path: str) -> Iterator[None]:
+    """What a document lacks, or has of another kind, where it is made use of becomes a UserError that names it."""
+    try:
+        yield
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        remedy = "save it again: gdtrain run FILE --format json > result.json"
+        raise UserError("is damaged: its sections do not fit together", where=path, remedy=remedy) from None
 
 
 def read_document(path: str, stdin: IO[Any] | None = None) -> dict[str, Any]:

@@ -31,8 +31,10 @@ class SpreadOfGroups:
 
     @classmethod
     def of(cls, spreads: Sequence[Spread | None]) -> SpreadOfGroups:
-        """Of all groups, one of which has some. Raises RuntimeError where they are not alike."""
+        """Of all groups, one of which has some. Raises ValueError where they are not alike."""
         there = [spread for spread in spreads if spread is not None]
+        if len({(spread.reach_T.shape, spread.factor_DF.shape) for spread in there}) > 1:
+            raise ValueError("groups whose intervals are not made alike")
         first = next((spread for spread in there if spread.alone), there[0])
         nowhere = _each(first, lambda one: torch.full_like(one, torch.nan))
         every = [nowhere if spread is None else spread for spread in spreads]

@@ -232,7 +232,7 @@ def test_what_is_not_compared(change: dict[str, Any]) -> None:
 def test_a_damaged_document_is_named() -> None:
     one, other = outcome().to_dict(), outcome().to_dict()
     del other["verdict"]
-    with pytest.raises(UserError, match="b is damaged"):
+    with pytest.raises(UserError, match="b: is damaged: its sections do not fit together"):
         compare(one, other, ("a", "b"), Tolerance())
 
 
@@ -241,4 +241,4 @@ def test_a_damaged_sweep_is_named(command: Command) -> None:
     document = json.loads(Path("s.json").read_text())
     Path("torn.json").write_text(json.dumps({**document, "best": 99}))
     outcome = command("diff", "s.json", "torn.json")
-    assert outcome.code == 2 and outcome.err.startswith("torn.json is damaged")
+    assert outcome.code == 2 and outcome.err.startswith("torn.json: is damaged")

@@ -253,7 +253,7 @@ def test_what_is_ended_leaves_nothing_behind(number: int, code: int, saved: Path
         preexec_fn=heeding,
     ) as process:
         began = time.monotonic()
-        while not list(saved.glob("*.part")) and time.monotonic() - began < 60:
+        while not list(saved.glob(".gdtrain-*.tmp")) and time.monotonic() - began < 60:
             time.sleep(0.01)
         process.send_signal(number)
         assert process.wait(60) == code

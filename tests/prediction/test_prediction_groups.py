@@ -211,6 +211,10 @@ def test_documents_that_do_not_hold_all_groups_or_do_not_fit_together(tmp_path: 
     for other in ({**second, "dtype": "float32"}, {**second, "group": first["group"]}, {**second, "params": {}}):
         with pytest.raises(UserError, match="is damaged: its sections do not fit together"):
             predicted({**document, "trials": [first, other]}, tmp_path / "table.csv")
+    fewer = {**second["uncertainty"], "factor": second["uncertainty"]["factor"][:1]}
+    with pytest.raises(UserError, match="is damaged: its sections do not fit together"):
+        trials = [first, {**second, "uncertainty": fewer}]
+        predicted({**document, "trials": trials}, tmp_path / "table.csv", interval=0.9)
 
 
 def test_from_python(tmp_path: Path) -> None:
