@@ -72,8 +72,9 @@ class Saved:
         there = experiment if folder.refused else moved(experiment, folder.place)
         data = Fingerprints(frame).of(there)
         every_s = experiment.checkpoint.every_s if experiment.checkpoint else None
+        self.grouped = is_grouped(experiment)
         self.manifest = RunManifest(
-            kind="groups" if is_grouped(experiment) else "run",
+            kind="groups" if self.grouped else "run",
             data=data,
             versions=versions(),
             chosen=list(experiment.chosen),
@@ -82,7 +83,6 @@ class Saved:
             gradients=gradients,
             checkpoint_s=every_s,
         )
-        self.grouped = is_grouped(experiment)
         also = {"every": every, "gradients": gradients}
         self._text = dump(there)
         self._key = TrialKeys(there, data, also).key() if self.grouped else key_of(there, data)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import math
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gdtrain.cli.messages import print_tables
 from gdtrain.cli.options import check_format
 from gdtrain.errors import UserError
 
@@ -94,11 +96,7 @@ def _show(differences: Differences, style: str) -> None:
     if style != "table" or found is None:
         sys.stdout.write(report.render(differences, "plain" if style == "table" else style))
         return
-    from rich.console import Console
-
     from gdtrain.report.tables import show_section
 
-    console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
-    with console.capture() as shown:  # rich would turn a closed pipe into an exit of its own
-        show_section(found, console, folded=True)
-    sys.stdout.write(f"{shown.get()}{report.summary(differences)}\n")
+    print_tables(partial(show_section, found, folded=True))
+    sys.stdout.write(f"{report.summary(differences)}\n")

@@ -83,9 +83,9 @@ class Gate:
 
         try:
             with open(self._summary, "a", encoding="utf-8") as file:
-                file.write(
-                    "\n" * (file.tell() > 0) + markdown(self._judged)
-                )  # what is there may end in the middle of a line
+                if file.tell():  # what is there may end in the middle of a line
+                    file.write("\n")
+                file.write(markdown(self._judged))
         except (OSError, ValueError) as error:
             what = getattr(error, "strerror", None) or "not a path"
             say(printable(f"warning: {STEP_SUMMARY}: cannot write {self._summary}: {what}"))

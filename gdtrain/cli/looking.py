@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gdtrain.cli.messages import say
+from gdtrain.cli.messages import print_tables, say
 from gdtrain.cli.options import check_format
 from gdtrain.cli.points import name_list, point
 from gdtrain.cli.points import vector as vector_of
@@ -97,8 +98,6 @@ def _show(gradient: Gradient, style: str) -> None:
     from gdtrain.cli import gradients
 
     if style == "table":
-        from rich.console import Console
-
-        gradients.show(gradient, Console(file=sys.stdout, highlight=False, markup=False, emoji=False))
+        print_tables(partial(gradients.show, gradient))
     else:
         sys.stdout.write(gradients.render(gradient, style))

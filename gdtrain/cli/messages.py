@@ -1,8 +1,13 @@
-"""What goes to stderr, and into files."""
+"""What goes to stderr and into files, and tables on stdout."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def as_text(word: str) -> str:
@@ -18,3 +23,13 @@ def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
     except (OSError, ValueError):
         return
+
+
+def print_tables(show: Callable[[Console], None]) -> None:
+    """Print what `show` puts on a rich console, at once: rich would turn a closed pipe into an exit of its own."""
+    from rich.console import Console
+
+    console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
+    with console.capture() as shown:
+        show(console)
+    sys.stdout.write(shown.get())

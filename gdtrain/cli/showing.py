@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from gdtrain.cli.gate import Gate
-from gdtrain.cli.messages import say
+from gdtrain.cli.messages import print_tables, say
 from gdtrain.cli.options import Common, check_format
 from gdtrain.cli.watched import Watched
 from gdtrain.errors import INTERRUPTED, UserError, printable
@@ -52,7 +53,9 @@ class Showing:
             elif best is not None:
                 print(_plain(look_up(best, self.options.get)))
         elif self.options.format == "table":
-            _print_tables(outcome)
+            from gdtrain.report.tables import show
+
+            print_tables(partial(show, outcome))
         else:
             if isinstance(outcome, Result) and outcome.thinned and self.options.format == "csv":
                 self.note(
@@ -100,14 +103,3 @@ class Showing:
 
 def _plain(value: float | str) -> str:
     return value if isinstance(value, str) else repr(float(value) if isinstance(value, float) else value)
-
-
-def _print_tables(outcome: Outcome) -> None:
-    from rich.console import Console
-
-    from gdtrain.report.tables import show
-
-    console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
-    with console.capture() as shown:  # rich would turn a closed pipe into an exit of its own
-        show(outcome, console)
-    sys.stdout.write(shown.get())

@@ -29,36 +29,24 @@ from gdtrain.formula.nodes import Name, Node, Number
 FUNCTION = "predict"
 _TABLE = "_GROUPS"  # the numbers of each group
 
-# What `math` lacks, or refuses where torch goes on with an infinity.
+
+def _overflowing(name: str, instead: str) -> str:
+    """A function of `math` where torch goes on with an infinity."""
+    return f"""
+def _{name}(x):
+    try:
+        return math.{name}(x)
+    except OverflowError:
+        return {instead}
+"""
+
+
+# What `math` lacks, or refuses.
 _HELPERS: Mapping[str, str] = {
-    "_exp": """
-def _exp(x):
-    try:
-        return math.exp(x)
-    except OverflowError:
-        return math.inf
-""",
-    "_expm1": """
-def _expm1(x):
-    try:
-        return math.expm1(x)
-    except OverflowError:
-        return math.inf
-""",
-    "_sinh": """
-def _sinh(x):
-    try:
-        return math.sinh(x)
-    except OverflowError:
-        return math.copysign(math.inf, x)
-""",
-    "_cosh": """
-def _cosh(x):
-    try:
-        return math.cosh(x)
-    except OverflowError:
-        return math.inf
-""",
+    "_exp": _overflowing("exp", "math.inf"),
+    "_expm1": _overflowing("expm1", "math.inf"),
+    "_sinh": _overflowing("sinh", "math.copysign(math.inf, x)"),
+    "_cosh": _overflowing("cosh", "math.inf"),
     "_pow": """
 def _pow(x, y):
     try:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -40,22 +40,42 @@ class Asked(BaseModel):
 
 
 class Manifest(BaseModel):
-    """A sweep's folder.
+    """What every folder says of itself.
 
-    experiment  what of it moves numbers, before axes
-    data        fingerprints of what it reads
-    trials      how many the sweep has
-    sha256      of the keys of its trials: the same sweep has the same
-    asked       what was asked besides
+    data      fingerprints of what is read
+    versions  what trained it
     """
 
     model_config = ConfigDict(populate_by_name=True)
 
     folder: Literal["gdtrain.folder/1"] = Field("gdtrain.folder/1", alias="schema")
-    kind: Literal["sweep"] = "sweep"
-    experiment: dict[str, Any]
+    kind: str
     data: dict[str, Fingerprint]
     versions: dict[str, str]
+
+    @classmethod
+    def read(cls, path: Path) -> Self | None:
+        """The manifest at `path`; None where it is none of this kind. Raises OSError."""
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except ValidationError:
+            return None
+
+    def text(self) -> str:
+        return json.dumps(self.model_dump(by_alias=True, exclude_none=True), indent=2) + "\n"
+
+
+class SweepManifest(Manifest):
+    """A sweep's folder.
+
+    experiment  what of it moves numbers, before axes
+    trials      how many the sweep has
+    sha256      of the keys of its trials: the same sweep has the same
+    asked       what was asked besides
+    """
+
+    kind: Literal["sweep"] = "sweep"
+    experiment: dict[str, Any]
     trials: int
     sha256: str
     asked: Asked = Asked()
@@ -63,7 +83,7 @@ class Manifest(BaseModel):
     @classmethod
     def of(
         cls, experiment: Experiment, data: Mapping[str, Fingerprint], keys: Sequence[str], asked: Asked | None = None
-    ) -> Manifest:
+    ) -> SweepManifest:
         return cls(
             experiment=canonical(experiment),
             data=dict(data),
@@ -73,18 +93,7 @@ class Manifest(BaseModel):
             asked=asked or Asked(),
         )
 
-    @classmethod
-    def read(cls, path: Path) -> Manifest | None:
-        """The manifest at `path`; None where it is no sweep's. Raises OSError."""
-        try:
-            return cls.model_validate_json(path.read_bytes())
-        except ValidationError:
-            return None
-
-    def text(self) -> str:
-        return json.dumps(self.model_dump(by_alias=True, exclude_none=True), indent=2) + "\n"
-
-    def changes(self, before: Manifest) -> list[str]:
+    def changes(self, before: SweepManifest) -> list[str]:
         """What differs from an earlier manifest of this folder, a clause each."""
         changed = _changed_keys(before.experiment, self.experiment)
         more = len(changed) - _LISTED

@@ -22,12 +22,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from gdtrain.errors import DATA, UserError
 from gdtrain.keep.files import Lock, is_temporary, make_folder, refusal, remove_folders, write_atomically, writing
-from gdtrain.keep.fingerprint import Fingerprint
 from gdtrain.keep.manifest import NAME as SWEEP
+from gdtrain.keep.manifest import Manifest
 from gdtrain.keep.swap import Beside, Files, mend, replace_folder, tidy
 
 MANIFEST, RESULT, CHECKPOINT, GROUPS = "run.json", "result.json", "checkpoint.safetensors", "groups.ndjson"
@@ -36,39 +36,21 @@ WEIGHTS, TENSORS = "weights.json", "weights.safetensors"
 _OURS = {MANIFEST, RESULT, CHECKPOINT, GROUPS, EXPERIMENT, COMMAND, HISTORY, WEIGHTS, TENSORS}
 
 
-class RunManifest(BaseModel):
+class RunManifest(Manifest):
     """What a run's folder says of itself.
 
-    data        fingerprints of what the run reads
-    versions    what trained it
     chosen      keys of experiment.yaml that were chosen for the user
     called      its paths, and what messages call them: they are part of the result
     every, gradients  of the history that the result shows
     checkpoint_s  seconds between checkpoints; None where there are none on the way
     """
 
-    model_config = ConfigDict(populate_by_name=True)
-
-    folder: Literal["gdtrain.folder/1"] = Field("gdtrain.folder/1", alias="schema")
     kind: Literal["run", "groups"] = "run"
-    data: dict[str, Fingerprint]
-    versions: dict[str, str]
-    chosen: list[str] = []
-    called: dict[str, str] = {}
+    chosen: list[str] = Field([])
+    called: dict[str, str] = Field({})
     every: int | None = Field(None, ge=1)
     gradients: bool = False
     checkpoint_s: float | None = Field(None, gt=0)
-
-    @classmethod
-    def read(cls, path: Path) -> RunManifest | None:
-        """The manifest at `path`; None where it is no run's. Raises OSError."""
-        try:
-            return cls.model_validate_json(path.read_bytes())
-        except ValidationError:
-            return None
-
-    def text(self) -> str:
-        return self.model_dump_json(by_alias=True, exclude_none=True, indent=2) + "\n"
 
 
 class RunFolder:

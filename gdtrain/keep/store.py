@@ -33,7 +33,7 @@ from gdtrain.keep.files import (
     writing,
 )
 from gdtrain.keep.fingerprint import Fingerprint
-from gdtrain.keep.manifest import Asked, Manifest
+from gdtrain.keep.manifest import Asked, SweepManifest
 
 _EXPERIMENT, _RESULT, _TRIALS = "experiment.yaml", "result.json", "trials"
 
@@ -75,7 +75,7 @@ class Store:
         be written (exit 74).
         """
         place = _path(folder)
-        now = Manifest.of(experiment, data or {}, keys, asked)
+        now = SweepManifest.of(experiment, data or {}, keys, asked)
         with writing(place):
             _claim(place)
             made = make_folder(place)
@@ -86,7 +86,7 @@ class Store:
                 raise
         return cls(place, lock)._begin(made, now, keys, text)
 
-    def _begin(self, made: list[Path], now: Manifest, keys: Sequence[str], text: str) -> Store:
+    def _begin(self, made: list[Path], now: SweepManifest, keys: Sequence[str], text: str) -> Store:
         fresh = False
         try:
             with writing(self.folder):
@@ -125,7 +125,7 @@ class Store:
         lines = f"{damaged} damaged lines are" if damaged > 1 else "a damaged line is"
         return [f"{shown}: {lines} left out"] if damaged else []
 
-    def _changes(self, before: Manifest | None, now: Manifest) -> list[str]:
+    def _changes(self, before: SweepManifest | None, now: SweepManifest) -> list[str]:
         """What has changed since the folder was last written, and how many of its trials serve."""
         if before is None:
             return []
@@ -139,7 +139,7 @@ class Store:
             return f"{self.kept:,} of {trials:,} trials are kept from before"
         return "its trials are computed anew" if changed else f"none of the {len(self):,} trials kept here is asked for"
 
-    def _write_heads(self, before: Manifest | None, now: Manifest, text: str) -> None:
+    def _write_heads(self, before: SweepManifest | None, now: SweepManifest, text: str) -> None:
         """Bring the files that tell of the sweep up to date; another sweep's result goes first."""
         if before is not None and before.sha256 != now.sha256:
             with suppress(FileNotFoundError):
@@ -203,7 +203,7 @@ def _path(folder: str | Path) -> Path:
     return Path(folder)
 
 
-def _claim(folder: Path) -> Manifest | None:
+def _claim(folder: Path) -> SweepManifest | None:
     """The manifest of a sweep's folder; None where there is nothing yet, nor anybody else's things.
 
     Raises UserError where somebody else's things are, OSError where nobody can tell.
@@ -212,7 +212,7 @@ def _claim(folder: Path) -> Manifest | None:
         names = set(os.listdir(folder))
     except FileNotFoundError:
         return None
-    found = Manifest.read(folder / manifest.NAME) if manifest.NAME in names else None
+    found = SweepManifest.read(folder / manifest.NAME) if manifest.NAME in names else None
     if found is None and not all(name == LOCK or is_temporary(name) for name in names):
         raise UserError(f"{folder} holds other things than a sweep", where="--out", remedy="name a new folder")
     return found

@@ -239,20 +239,21 @@ def _sentence(what: str, done: str) -> str:
 
 
 def _sum(row: Row, called: Sequence[str]) -> str:
-    text = ""
-    for by, name in zip(map(float, row), called, strict=True):
-        if by:
-            sign = (" - " if by < 0 else " + ") if text else ("-" if by < 0 else "")
-            text += sign + (name if abs(by) == 1 else f"{_number(abs(by))}*{name}")
-    return text
+    return _terms(row, called, "{1}*{0}", (" + ", " - ", "-"))
 
 
 def _product(row: Row, called: Sequence[str]) -> str:
+    return _terms(row, called, "{0}^{1}", ("*", "/", "1/"))
+
+
+def _terms(row: Row, called: Sequence[str], term: str, signs: tuple[str, str, str]) -> str:
+    """Names, each with its number where that is not 1, behind the sign of it: of plus, of minus, of minus at first."""
+    plus, minus, first = signs
     text = ""
-    for power, name in zip(map(float, row), called, strict=True):
-        if power:
-            sign = ("/" if power < 0 else "*") if text else ("1/" if power < 0 else "")
-            text += sign + (name if abs(power) == 1 else f"{name}^{_number(abs(power))}")
+    for by, name in zip(map(float, row), called, strict=True):
+        if by:
+            text += (minus if by < 0 else plus) if text else first if by < 0 else ""
+            text += name if abs(by) == 1 else term.format(name, _number(abs(by)))
     return text
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from gdtrain.errors import DATA, UserError
 from gdtrain.experiment.sweep import Sweep, load_sweep
 from gdtrain.keep.fingerprint import FRAME
-from gdtrain.keep.manifest import NAME, Asked, Manifest
+from gdtrain.keep.manifest import NAME, Asked, SweepManifest
 from gdtrain.keep.runs import EXPERIMENT
 
 
@@ -19,7 +19,7 @@ def kept_sweep(folder: str) -> tuple[Sweep, Asked]:
     """
     path = Path(folder) / NAME
     try:
-        manifest = Manifest.read(path)
+        manifest = SweepManifest.read(path)
     except OSError as error:
         raise UserError(f"cannot be read: {error.strerror}", where=str(path), code=DATA) from None
     if manifest is None:
